@@ -1,0 +1,1 @@
+"""Real things tests run against: git over HTTP, processes, the installed command."""
