@@ -1,0 +1,113 @@
+"""Refs and hashes of payloads, checked, as changes."""
+
+import re
+from functools import lru_cache
+
+from adapters.delivery import Kind, RefChange, RefType
+from adapters.errors import MalformedDelivery
+
+MAX_REF_CHARACTERS = 1024
+
+_HASH = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+# What git refuses in a ref: https://git-scm.com/docs/git-check-ref-format
+_FORBIDDEN_IN_REF = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$"
+    r"|^refs/(?:heads|tags)/-"  # git branch and git tag refuse a name that looks like an option
+)
+_PUSH: tuple[Kind, bool, str] = ("push", True, "Refs of the repository changed.")
+_TEST: tuple[Kind, bool, str] = (
+    "test",
+    True,
+    "A test delivery: nothing changed, and subscribers look once.",
+)
+_EMPTY_TEST: tuple[Kind, bool, str] = (
+    "test",
+    False,
+    "A test delivery whose hashes are all zero: it names nothing to look at.",
+)
+
+
+def pushed(
+    ref: str,
+    before: str,
+    after: str,
+    *,
+    forced: bool | None = None,
+    head: str | None = None,
+) -> RefChange:
+    """
+    Return the change that a push reports.
+
+    Args:
+        ref: full; a short one (Gitea's test calls copy what they are given) means a branch.
+        before: hash, all zeros for a ref that did not exist.
+        after: hash, all zeros for a ref that is gone.
+        forced: was history rewritten? None when the provider does not say.
+        head: the newest commit; worth keeping where `after` is the object of an annotated tag.
+
+    Raises:
+        MalformedDelivery: a ref or hash that git does not know.
+    """
+    ref, ref_type, name = _split(ref)
+    old, new = _hash(before), _hash(after)
+    commit = head if ref_type == "tag" and head and head != new else None
+    return RefChange(
+        ref=ref,
+        ref_type=ref_type,
+        name=name,
+        before=old,
+        after=new,
+        created=old is None and new is not None,
+        deleted=old is not None and new is None,
+        forced=forced,
+        commit=_hash(commit) if commit else None,
+    )
+
+
+def named(ref_type: str, name: str, *, after: str | None, deleted: bool) -> RefChange:
+    """
+    Return the change that an event about a branch or tag reports, by its short name.
+
+    Args:
+        ref_type: `branch` or `tag`.
+        name: short; a branch may really be called `refs/heads/main`.
+        after: hash, None when the event does not say.
+        deleted: is the ref gone? Otherwise it is new.
+
+    Raises:
+        MalformedDelivery: another type, or a ref or hash that git does not know.
+    """
+    prefix = {"branch": "refs/heads/", "tag": "refs/tags/"}.get(ref_type)
+    if prefix is None:
+        raise MalformedDelivery("The payload's field ref_type is neither branch nor tag.")
+    ref, kind, short = _split(prefix + name)
+    new = _hash(after) if after else None
+    return RefChange(ref, kind, short, None, new, created=not deleted, deleted=deleted)
+
+
+def push_verdict(change: RefChange) -> tuple[Kind, bool, str]:
+    """Tell a push from a test delivery: kind, whether to notify, and the reason."""
+    if change.before != change.after:
+        return _PUSH
+    return _TEST if change.after else _EMPTY_TEST
+
+
+# The same few refs come again and again, and the pattern is a third of a payload's own cost.
+@lru_cache(maxsize=512)
+def _split(ref: str) -> tuple[str, RefType, str]:
+    if not ref.startswith("refs/"):
+        ref = f"refs/heads/{ref}"
+    if len(ref) > MAX_REF_CHARACTERS or _FORBIDDEN_IN_REF.search(ref):
+        raise MalformedDelivery("The payload's field ref is not the name of a git ref.")
+    space, _, name = ref.removeprefix("refs/").partition("/")
+    if space == "heads" and name:
+        return ref, "branch", name
+    if space == "tags" and name:
+        return ref, "tag", name
+    return ref, "other", ref.removeprefix("refs/")
+
+
+def _hash(value: str) -> str | None:
+    if not _HASH.fullmatch(value):
+        raise MalformedDelivery("A hash in the payload is not 40 or 64 lower-case hex digits.")
+    return value if value.strip("0") else None

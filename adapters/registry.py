@@ -1,0 +1,98 @@
+"""From a provider's name to its adapter, through the entry points of `directcd.adapters`."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Protocol
+
+from adapters.delivery import Outcome
+from adapters.errors import UnknownProvider
+
+GROUP = "directcd.adapters"
+
+
+class Adapter(Protocol):
+    """What a provider's file offers as `ADAPTER`."""
+
+    name: str
+
+    def verify(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        secrets: Sequence[str | bytes],
+        *,
+        query: str = "",
+    ) -> int:
+        """Return the index of the secret that signed the delivery, or raise BadSignature."""
+        ...
+
+    def parse(self, headers: Mapping[str, str], body: bytes, *, query: str = "") -> Outcome:
+        """Return what the delivery means, or raise an AdapterError."""
+        ...
+
+
+def verify(
+    provider: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    secrets: Sequence[str | bytes],
+    *,
+    query: str = "",
+) -> None:
+    """
+    Make sure that a delivery was signed with one of the secrets; call it before `parse`.
+
+    Args:
+        provider: chosen by the receiving URL, never by the delivery.
+        headers: of the request, names in any case.
+        body: raw.
+        secrets: current and previous ones; none at all refuses everything.
+        query: raw query string, for deliveries by GET.
+
+    Raises:
+        BadSignature: signed with none of the secrets, or not at all.
+        UnknownProvider: no such adapter is installed.
+    """
+    find(provider).verify(headers, body, secrets, query=query)
+
+
+def parse(provider: str, headers: Mapping[str, str], body: bytes, *, query: str = "") -> Outcome:
+    """
+    Return what a delivery means.
+
+    Args:
+        provider: chosen by the receiving URL, never by the delivery.
+        headers: of the request, names in any case.
+        body: raw.
+        query: raw query string, for deliveries by GET.
+
+    Raises:
+        MalformedDelivery: not what this provider sends.
+        UnsupportedContentType: neither JSON nor a form.
+        UnknownProvider: no such adapter is installed.
+    """
+    return find(provider).parse(headers, body, query=query)
+
+
+@cache
+def find(provider: str) -> Adapter:
+    """
+    Return a provider's adapter, loaded at the first call.
+
+    Raises:
+        UnknownProvider: no such adapter is installed, or it cannot be loaded.
+    """
+    # Lazy: cd4sources only wants repository keys and should not pay 15 ms for this import.
+    from importlib.metadata import entry_points
+
+    installed = entry_points(group=GROUP)
+    try:
+        adapter: Adapter = installed[provider].load()
+    except KeyError:
+        raise UnknownProvider(
+            f"No adapter named {provider!r} is installed.",
+            next_step=f"Installed are: {', '.join(sorted(installed.names))}.",
+        ) from None
+    except (ImportError, AttributeError) as error:
+        raise UnknownProvider(f"The adapter {provider!r} cannot be loaded.") from error
+    return adapter

@@ -1,0 +1,121 @@
+"""Refs, hashes, events and content types that samples do not cover."""
+
+import json
+from typing import Any
+
+import pytest
+
+from adapters import MalformedDelivery, UnsupportedContentType, parse
+from tests.unit.adapters.deliveries import github, sample
+
+PUSH: dict[str, Any] = json.loads(sample("handmade/github/push-branch").body)
+CREATE: dict[str, Any] = json.loads(sample("handmade/github/create-tag").body)
+FORBIDDEN_REFS = [
+    "",
+    "refs/",
+    "refs/heads/",
+    "refs/heads/a b",
+    "refs/heads/a\x00",
+    "refs/heads/a\n",
+    "refs/heads/a..b",
+    "refs/heads/a.lock",
+    "refs/heads/a.lock/b",
+    "refs/heads/a/",
+    "refs/heads//a",
+    "refs/heads/.a",
+    "refs/heads/a.",
+    "refs/heads/a@{1}",
+    "refs/heads/-a",
+    "refs/tags/-a",
+    "-a",
+    *(f"refs/heads/a{character}" for character in "~^:?*[\\"),
+    "refs/heads/" + "a" * 1024,
+]
+ALLOWED_REFS = {
+    "main": ("refs/heads/main", "branch", "main"),
+    "refs/heads/a-b/c.d_é": ("refs/heads/a-b/c.d_é", "branch", "a-b/c.d_é"),
+    "refs/tags/v1@2": ("refs/tags/v1@2", "tag", "v1@2"),
+    "refs/for/main": ("refs/for/main", "other", "for/main"),
+    "refs/heads": ("refs/heads", "other", "heads"),
+}
+BAD_HASHES = ["", "0", "g" * 40, "A" * 40, "a" * 41, "a" * 63, "a" * 40 + "\n", " " + "a" * 39]
+
+
+@pytest.mark.parametrize("ref", FORBIDDEN_REFS, ids=lambda ref: ascii(ref)[:30])
+def test_ref_that_git_refuses_is_malformed(ref: str) -> None:
+    """No ref gets through that git itself would not have."""
+    with pytest.raises(MalformedDelivery, match="ref"):
+        parse("github", *github({**PUSH, "ref": ref}))
+
+
+@pytest.mark.parametrize(("ref", "expected"), ALLOWED_REFS.items(), ids=list(ALLOWED_REFS))
+def test_ref_is_full_typed_and_named(ref: str, expected: tuple[str, str, str]) -> None:
+    """A ref is made full; its type and short name follow from it."""
+    change = parse("github", *github({**PUSH, "ref": ref})).changes[0]
+    assert (change.ref, change.ref_type, change.name) == expected
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("value", BAD_HASHES, ids=ascii)
+def test_hash_that_git_does_not_write_is_malformed(side: str, value: str) -> None:
+    """A hash is 40 or 64 lower-case hexadecimal digits."""
+    with pytest.raises(MalformedDelivery, match="hash"):
+        parse("github", *github({**PUSH, side: value}))
+
+
+@pytest.mark.parametrize("length", [40, 64])
+def test_zero_hash_is_none(length: int) -> None:
+    """All zeros stand for a ref that is not there, in both of git's formats."""
+    payload = {**PUSH, "before": "0" * length, "after": "a" * length}
+    change = parse("github", *github(payload)).changes[0]
+    assert (change.before, change.after, change.created) == (None, "a" * length, True)
+
+
+def test_unknown_ref_type_is_malformed() -> None:
+    """Only branches and tags are created and deleted by name."""
+    with pytest.raises(MalformedDelivery, match="ref_type"):
+        parse("github", *github({**CREATE, "ref_type": "repository"}, "create"))
+
+
+@pytest.mark.parametrize("missing", ["ref", "before", "after", "repository"])
+def test_push_without_an_essential_field_names_it(missing: str) -> None:
+    """The message says which field is wrong."""
+    payload = {name: value for name, value in PUSH.items() if name != missing}
+    with pytest.raises(MalformedDelivery, match=f"field {missing} is wrong"):
+        parse("github", *github(payload))
+
+
+@pytest.mark.parametrize("event", ["", "é", "x" * 201, "a\nb"], ids=ascii)
+def test_event_must_have_a_name(event: str) -> None:
+    """An event's name is printable ASCII of bounded length."""
+    with pytest.raises(MalformedDelivery, match="X-Github-Event"):
+        parse("github", *github(PUSH, event))
+
+
+@pytest.mark.parametrize("value", ["", "é", "x" * 201, "a\nb"], ids=ascii)
+def test_unfit_delivery_id_is_left_out(value: str) -> None:
+    """An id that cannot be shown does not stop the delivery."""
+    headers, body = github(PUSH)
+    assert not parse("github", headers | {"x-github-delivery": value}, body).delivery_id
+
+
+@pytest.mark.parametrize("value", ["", "text/plain", "application/jsonx"], ids=repr)
+def test_other_content_types_are_unsupported(value: str) -> None:
+    """Only JSON and forms are read."""
+    headers, body = github(PUSH)
+    with pytest.raises(UnsupportedContentType):
+        parse("github", headers | {"content-type": value}, body)
+
+
+def test_content_type_may_have_case_and_parameters() -> None:
+    """A media type is compared without case and parameters."""
+    headers, body = github(PUSH)
+    headers["content-type"] = "Application/JSON ; charset=utf-8"
+    assert parse("github", headers, body).kind == "push"
+
+
+@pytest.mark.parametrize("provider", ["github", "gitea"])
+def test_request_without_payload_suggests_a_redirect(provider: str) -> None:
+    """A redirect turns a delivery into an empty GET."""
+    with pytest.raises(MalformedDelivery, match=r"0 bytes.*redirect"):
+        parse(provider, {f"x-{provider}-event": "push"}, b"", query="x=1")
