@@ -1,0 +1,221 @@
+"""
+The only runner of subprocesses: each in its own session, bounded in time and in remembered output.
+
+    CommandError
+    +-- CommandNotFound     the program does not exist or may not be run
+    +-- CommandTimeout      it took too long; its whole tree was killed
+
+A non-zero exit status is a result, not an error: the caller knows what it means.
+"""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cd4sources.outputs import Output, collected
+from cd4sources.processes import (
+    OWNER_VARIABLE,
+    TREE_VARIABLE,
+    Tree,
+    kill_tree,
+    owned_by,
+    owner_of,
+    reap_leftovers,
+    stop_tree,
+    trees_of,
+)
+
+__all__ = [
+    "OWNER_VARIABLE",
+    "TREE_VARIABLE",
+    "Command",
+    "CommandError",
+    "CommandNotFound",
+    "CommandTimeout",
+    "Completed",
+    "Spawned",
+    "Tree",
+    "inherited",
+    "kill_tree",
+    "owned_by",
+    "owner_of",
+    "reap_leftovers",
+    "run",
+    "spawn",
+    "stop_tree",
+    "trees_of",
+]
+
+
+class CommandError(Exception):
+    """A command could not be run to its end."""
+
+
+class CommandNotFound(CommandError):
+    """The program does not exist or may not be run."""
+
+
+class CommandTimeout(CommandError):
+    """The command took too long; its whole process tree was killed."""
+
+    def __init__(self, label: str, timeout_seconds: float, tail: str) -> None:
+        """Keep what the command had printed: it is the best hint at why it hangs."""
+        super().__init__(
+            f"{label} did not end within {timeout_seconds:g} s and was killed; "
+            "raise the time-out, or see where it waits"
+        )
+        self.tail = tail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What to run. `owner` is the data directory; `sweep` kills what is left running after it."""
+
+    argv: Sequence[str]
+    label: str
+    cwd: Path
+    env: Mapping[str, str]
+    owner: Path
+    timeout_seconds: float
+    pass_fds: tuple[int, ...] = ()
+    log: Path | None = None
+    sweep: bool = False
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How it ended: `stdout` and `tail` (stdout and stderr as they came) are the last 64 KiB."""
+
+    returncode: int
+    stdout: str
+    tail: str
+    duration_seconds: float
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """A program that goes on running, and the id of its tree for `kill_tree`."""
+
+    process: asyncio.subprocess.Process
+    marker: str
+
+
+async def run(command: Command) -> Completed:
+    """
+    Run a command to its end, or to its time-out; nothing of it survives either a cancel.
+
+    Args:
+        command: What to run, where, and for how many seconds at most.
+
+    Returns:
+        Exit status (negative: the signal that ended it), output and duration.
+
+    Raises:
+        CommandNotFound: The program cannot be started.
+        CommandTimeout: It was killed.
+    """
+    started = time.monotonic()
+    marker = secrets.token_hex(8)
+    async with collected(command.log) as output:
+        process = await _start(command, marker, output)
+        finished = False
+        try:
+            async with asyncio.timeout(command.timeout_seconds):
+                await process.wait()
+            finished = True
+        except TimeoutError as error:
+            raise CommandTimeout(
+                command.label, command.timeout_seconds, _text(output.tail)
+            ) from error
+        finally:
+            if command.sweep or not finished:
+                await _end(process, marker)
+        await output.drain()
+    return Completed(
+        returncode=process.returncode or 0,
+        stdout=_text(output.stdout),
+        tail=_text(output.tail),
+        duration_seconds=time.monotonic() - started,
+    )
+
+
+async def spawn(argv: Sequence[str], *, env: Mapping[str, str], owner: Path) -> Spawned:
+    """
+    Start a program that outlives this call, in its own session; it inherits stdout and stderr.
+
+    Args:
+        argv: Program and arguments.
+        env: Its whole environment; the two markers are added.
+        owner: The data directory it works for.
+
+    Raises:
+        CommandNotFound: The program cannot be started.
+    """
+    marker = secrets.token_hex(8)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            env=_marked(env, marker, owner),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_found(argv[0], error) from error
+    return Spawned(process, marker)
+
+
+async def _end(process: asyncio.subprocess.Process, marker: str) -> None:
+    """Kill the tree and collect the exit status, also while this task is being cancelled."""
+    ending = asyncio.ensure_future(_kill_and_wait(process, marker))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await ending
+        raise
+
+
+async def _kill_and_wait(process: asyncio.subprocess.Process, marker: str) -> None:
+    await kill_tree(marker, process.pid)
+    await process.wait()
+
+
+async def _start(command: Command, marker: str, output: Output) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output.stdout_end,
+            stderr=output.stderr_end,
+            cwd=command.cwd,
+            env=_marked(command.env, marker, command.owner),
+            pass_fds=command.pass_fds,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_found(command.label, error) from error
+    finally:
+        output.close_write_ends()
+
+
+def inherited(*names: str) -> dict[str, str]:
+    """The allow-listed part of our own environment: what a child may see of it."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _marked(env: Mapping[str, str], marker: str, owner: Path) -> dict[str, str]:
+    return {**env, TREE_VARIABLE: marker, OWNER_VARIABLE: owner_of(owner)}
+
+
+def _not_found(label: str, error: OSError) -> CommandNotFound:
+    return CommandNotFound(
+        f"{label} cannot be started: {error.strerror} ({error.filename}); "
+        "see that it is installed and may be executed"
+    )
+
+
+def _text(output: bytearray) -> str:
+    return output.decode("utf-8", "replace")

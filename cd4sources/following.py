@@ -1,0 +1,218 @@
+"""
+Following one target: any of wake, poll and stop, then the one identical pass.
+
+A pass asks git for the tips, and does what is still to be done: fetch, build, publish. It does
+not matter why it began, how often, or what a notification said.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from cd4sources.backoff import Backoff
+from cd4sources.building import BuildFailed
+from cd4sources.commands import CommandError
+from cd4sources.reporting import Reporter, Result, Stage, StageReport
+from cd4sources.repository import RepositoryError
+from cd4sources.settings import ServerSettings
+from cd4sources.targets import Target, redacted
+from cd4sources.versions import Built, Record, Store
+from cd4sources.wakes import Mailbox, Notification, Wake
+from cd4sources.workshop import Plan, Workshop
+
+FIRST_PAUSE_SECONDS = 1.0
+"""After a failure that may heal by itself; doubles up to the poll interval."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the last pass did not end well."""
+
+    stage: Stage
+    message: str
+    at: datetime
+    version: str | None
+
+
+@dataclass
+class _Outcome:
+    """How a stage went: what its report will say."""
+
+    started_at: datetime
+    version: str | None = None
+    result: Result = "ok"
+    message: str = ""
+
+
+class Follower:
+    """The worker of one target, and what there is to say about it."""
+
+    def __init__(
+        self, target: Target, settings: ServerSettings, store: Store, reporter: Reporter
+    ) -> None:
+        """
+        Begin with what an earlier life published.
+
+        Args:
+            target: What it follows.
+            settings: Intervals, time-outs and the data directory.
+            store: Where versions go.
+            reporter: Where stages are told.
+        """
+        self.target = target
+        self.current: Record | None = store.current(target.name)
+        self.failure: Failure | None = None
+        self.last_pass_at: datetime | None = None
+        self.changed = asyncio.Event()
+        """Set, and replaced by a new one, when `current` changes."""
+        self._settings = settings
+        self._store = store
+        self._reporter = reporter
+        self._mailbox = Mailbox()
+        self._unbuildable: Failure | None = None
+        self._workshop = Workshop(
+            target, settings.data, timeout_seconds=settings.build_timeout_seconds
+        )
+
+    async def run(self) -> NoReturn:
+        """Pass after pass, for ever; cancel to end."""
+        poll = self._settings.poll_interval_seconds
+        backoff = Backoff(min(FIRST_PAUSE_SECONDS, poll), poll)
+        wake = Wake("start")
+        while True:
+            # Spread, so that many targets do not ask their forge all at once.
+            pause = random.uniform(0.9, 1.1) * poll  # noqa: S311 - jitter is no secret
+            if await self._attempt(wake):
+                backoff.reset()
+            else:
+                pause = backoff.pause_seconds()
+            wake = await self._mailbox.get(pause) or Wake("poll")
+
+    def wake(self, wake: Wake) -> None:
+        """Look soon; several wakes during a pass are one more pass."""
+        self._mailbox.put(wake)
+
+    def notice(self, notification: Notification) -> None:
+        """Look soon when the notification is about one of this target's refs."""
+        if any(
+            one.keys & notification.keys and one.ref in {"", notification.ref}
+            for one in self.target.repositories
+        ):
+            wake = Wake("push", notification.traceparent or _new_traceparent())
+            self._tell("notified", _Outcome(wake.received_at), wake, wake.received_at)
+            self.wake(wake)
+
+    def refresh(self) -> None:
+        """Look soon at an operator's request, also at a version that could not be built."""
+        self._unbuildable = None
+        self.wake(Wake("poll"))
+
+    async def _attempt(self, wake: Wake) -> bool:
+        """One pass; False when it failed for a reason that may heal by itself."""
+        try:
+            await self._pass(replace(wake, traceparent=wake.traceparent or _new_traceparent()))
+        except BuildFailed:
+            return True  # the same commits would fail again: wait for others
+        except Exception:  # noqa: BLE001 -- logged by the stage; retried, and no other target's affair
+            return False
+        finally:
+            self.last_pass_at = datetime.now(UTC)
+        self.failure = self._unbuildable = None
+        return True
+
+    async def _pass(self, wake: Wake) -> None:
+        """Fetch; build and publish what is not there yet."""
+        with self._stage("fetched", wake) as outcome:
+            lockset = await self._workshop.fetch()
+            if self.current and lockset == self.current.lockset:
+                outcome.result = "unchanged"
+        with self._stage("built", wake) as outcome:
+            plan = await self._workshop.plan(lockset)
+            outcome.version = plan.version
+            made = await self._made(plan, wake)
+            if isinstance(made, Record):
+                outcome.result = "unchanged"
+        if not (self.current and self.current.version == plan.version):
+            with self._stage("published", wake) as outcome:
+                outcome.version = plan.version
+                self._announce(await self._published(made))
+
+    async def _made(self, plan: Plan, wake: Wake) -> Built | Record:
+        """The version: the one on disk, else a new build, unless that has failed already."""
+        record = await asyncio.to_thread(self._store.get, self.target.name, plan.version)
+        if record:
+            return record
+        if self._unbuildable and self._unbuildable.version == plan.version:
+            raise BuildFailed(self._unbuildable.message)
+        return await self._workshop.build(plan, wake.traceparent)
+
+    async def _published(self, made: Built | Record) -> Record:
+        """The current version: a new one, or one the sources (or a crash) went back to."""
+        if isinstance(made, Built):
+            return await asyncio.to_thread(self._store.publish, made)
+        await asyncio.to_thread(self._store.make_current, made.target, made.version)
+        return made
+
+    def _announce(self, record: Record) -> None:
+        """Wake everybody who watches this target."""
+        self.current = record
+        waiting, self.changed = self.changed, asyncio.Event()
+        waiting.set()
+        keys = {"target": record.target, "version": record.version}
+        logger.info("version published", extra=keys)
+
+    @contextmanager
+    def _stage(self, stage: Stage, wake: Wake) -> Iterator[_Outcome]:
+        """Time a stage, and tell how it ended; a poll that meets nothing new tells nothing."""
+        outcome = _Outcome(datetime.now(UTC))
+        pushed = wake.reason == "push"
+        try:
+            yield outcome
+        except Exception as error:
+            outcome.result = "failed"
+            outcome.message = redacted(str(error)) or type(error).__name__
+            if self._fail(stage, outcome, error) or pushed:
+                self._tell(stage, outcome, wake, datetime.now(UTC))
+            raise
+        if outcome.result != "unchanged" or pushed:
+            self._tell(stage, outcome, wake, datetime.now(UTC))
+
+    def _fail(self, stage: Stage, outcome: _Outcome, error: Exception) -> bool:
+        """Remember a failure; tell whether it is news."""
+        news = self.failure is None or self.failure.message != outcome.message
+        self.failure = Failure(stage, outcome.message, datetime.now(UTC), outcome.version)
+        if isinstance(error, BuildFailed):
+            self._unbuildable = self.failure
+        keys = {"target": self.target.name, "stage": stage, "reason": outcome.message}
+        expected = isinstance(error, (BuildFailed, RepositoryError, CommandError, OSError))
+        level = logging.WARNING if news else logging.DEBUG
+        logger.log(level, "pass failed", extra=keys, exc_info=None if expected else error)
+        return news
+
+    def _tell(self, stage: Stage, outcome: _Outcome, wake: Wake, ended_at: datetime) -> None:
+        self._reporter.report(
+            StageReport(
+                target=self.target.name,
+                version=outcome.version,
+                stage=stage,
+                result=outcome.result,
+                started_at=outcome.started_at,
+                ended_at=ended_at,
+                traceparent=wake.traceparent,
+                message=outcome.message,
+                reporter=self._settings.name,
+            )
+        )
+
+
+def _new_traceparent() -> str:
+    """A trace that begins here (https://www.w3.org/TR/trace-context/#traceparent-header)."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -1,0 +1,182 @@
+"""
+Finding and killing whole process trees, also those that hide behind setsid and double forks.
+
+Every child gets two variables that its descendants inherit: `DIRECTCD_TREE` (one random id a
+command) and `DIRECTCD_OWNER` (the data directory it works for). /proc/PID/environ shows them, so a
+process that left its session and its parent is still found, also by a later life of this program.
+See https://man7.org/linux/man-pages/man5/proc_pid_environ.5.html
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+TREE_VARIABLE = "DIRECTCD_TREE"
+OWNER_VARIABLE = "DIRECTCD_OWNER"
+
+_KILL_DEADLINE_SECONDS = 10.0  # only a process in uninterruptible sleep outlives SIGKILL that long
+_KILL_PAUSE_SECONDS = 0.005
+_LONGEST_PAUSE_SECONDS = 0.1
+_START_TIME = 19  # field 22 of /proc/PID/stat, counted from the state
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One started command with all that came of it: marker, and pid of its first process."""
+
+    marker: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class _Process:
+    """One line of the process table."""
+
+    pid: int
+    parent: int
+    group: int
+    started: int
+    environ: frozenset[bytes]
+
+    @property
+    def marker(self) -> str:
+        """The id of the tree it belongs to, empty for none."""
+        prefix = f"{TREE_VARIABLE}=".encode()
+        marked = (entry for entry in self.environ if entry.startswith(prefix))
+        return next(marked, b"").removeprefix(prefix).decode(errors="replace")
+
+
+async def kill_tree(marker: str, pid: int) -> None:
+    """
+    SIGKILL a command's whole tree, again and again until none of it is left.
+
+    Args:
+        marker: The id that `DIRECTCD_TREE` of the command has.
+        pid: The command's process, leader of its own group.
+    """
+    await _kill_until_gone(TREE_VARIABLE, marker, pid)
+
+
+async def reap_leftovers(data: Path) -> None:
+    """
+    SIGKILL what an earlier life of this program left running for a data directory.
+
+    Args:
+        data: The directory in `DIRECTCD_OWNER`.
+    """
+    left = owned_by(data)
+    if left:
+        logger.warning("leftover processes killed", extra={"data": str(data), "pids": sorted(left)})
+    await _kill_until_gone(OWNER_VARIABLE, owner_of(data), 0)
+
+
+def owner_of(data: Path) -> str:
+    """The value of `DIRECTCD_OWNER` for a data directory."""
+    return str(data.resolve())
+
+
+def owned_by(data: Path) -> frozenset[int]:
+    """The living processes, other than this one, that work for a data directory."""
+    return _members(OWNER_VARIABLE, owner_of(data), 0)
+
+
+def trees_of(data: Path) -> list[Tree]:
+    """The living trees that work for a data directory; the oldest process of each is its first."""
+    wanted = f"{OWNER_VARIABLE}={owner_of(data)}".encode()
+    owned = [process for process in _table() if wanted in process.environ and process.marker]
+    owned.sort(key=lambda process: (process.started, process.pid), reverse=True)
+    oldest = {process.marker: process.pid for process in owned if process.pid != os.getpid()}
+    return [Tree(marker, pid) for marker, pid in oldest.items()]
+
+
+async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: float) -> None:
+    """
+    Ask a tree to end, then end it: SIGKILL for what is left of it, wherever it hides.
+
+    Args:
+        tree: The tree; the process group of its first process gets the signal.
+        stop_signal: The signal that asks.
+        timeout_seconds: The longest wait for that group to end by itself.
+    """
+    _signal_group(tree.pid, stop_signal)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            await _group_ended(tree.pid)
+    # Once the group is gone its number may be another's: then the marker alone tells.
+    await kill_tree(tree.marker, tree.pid if _group_lives(tree.pid) else 0)
+
+
+async def _group_ended(group: int) -> None:
+    pause_seconds = _KILL_PAUSE_SECONDS
+    while _group_lives(group):
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process group has a process that is more than a zombie."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return any(process.group == group for process in _table())
+
+
+def _signal_group(group: int, signal_to_send: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal_to_send)
+
+
+async def _kill_until_gone(variable: str, value: str, group: int) -> None:
+    try:
+        async with asyncio.timeout(_KILL_DEADLINE_SECONDS):
+            while members := _members(variable, value, group):
+                _kill(members)
+                await asyncio.sleep(_KILL_PAUSE_SECONDS)
+    except TimeoutError:
+        logger.exception("processes survive SIGKILL", extra={"pids": sorted(members)})
+
+
+def _kill(pids: frozenset[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _members(variable: str, value: str, group: int) -> frozenset[int]:
+    """Processes with the variable or in the group, and all their descendants."""
+    wanted = f"{variable}={value}".encode()
+    table = [process for process in _table() if process.pid != os.getpid()]
+    found = {p.pid for p in table if wanted in p.environ or (group and p.group == group)}
+    while more := {p.pid for p in table if p.parent in found} - found:
+        found |= more
+    return frozenset(found)
+
+
+def _table() -> Iterator[_Process]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (process := _read(entry)):
+            yield process
+
+
+def _read(entry: Path) -> _Process | None:
+    """A process, or None when it is gone, a zombie, or another user's."""
+    try:
+        # The command's name stands in parentheses and may hold anything: count from the last one.
+        fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
+        environ = (entry / "environ").read_bytes()
+    except (OSError, ValueError):
+        return None
+    if fields[0] in {b"Z", b"X"}:
+        return None
+    parent, group, started = (int(fields[index]) for index in (1, 2, _START_TIME))
+    return _Process(int(entry.name), parent, group, started, frozenset(environ.split(b"\0")))

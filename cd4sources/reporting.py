@@ -1,0 +1,121 @@
+"""Telling the hub how far a push has come: in order, patiently, and never in anyone's way."""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NoReturn
+
+from cd4sources.backoff import Backoff, Outage
+from cd4sources.http import BadStatus, Http, HttpError
+
+MAX_QUEUED_REPORTS = 1_000
+"""Reports kept while the hub is away: hours of passes, under 1 MB."""
+
+MAX_MESSAGE_CHARACTERS = 2_000
+"""A timeline shows a reason, not a log."""
+
+REPORT_TIMEOUT_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.2
+MOST_PAUSE_SECONDS = 30.0
+
+REFUSED_FOR_GOOD = frozenset({400, 413, 415, 422})
+"""Statuses that say the report itself is at fault: sending it again cannot help."""
+
+Stage = Literal["notified", "fetched", "built", "published", "downloaded", "running"]
+Result = Literal["ok", "failed", "rolled_back", "unchanged"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport:
+    """One stage of one push's way. `message` is shown to people and must hold no secrets."""
+
+    target: str
+    version: str | None
+    stage: Stage
+    result: Result
+    started_at: datetime
+    ended_at: datetime
+    traceparent: str | None
+    message: str = ""
+    reporter: str = ""
+
+
+class Reporter:
+    """
+    Takes reports without ever blocking and posts them to the hub one after the other.
+
+    Args:
+        http: The connections to use.
+        hub_url: Where the hub is; empty: reports are dropped.
+    """
+
+    def __init__(self, http: Http, hub_url: str) -> None:
+        """Begin with nothing to post."""
+        self._http = http
+        self._url = f"{hub_url.rstrip('/')}/v1/reports" if hub_url else ""
+        self._queue: deque[StageReport] = deque()
+        self._filled = asyncio.Event()
+        self.dropped = 0
+
+    def report(self, report: StageReport) -> None:
+        """Take a report; when too many wait, the oldest goes."""
+        # A hub files reports under their trace: one without has no place there.
+        if not (self._url and report.traceparent):
+            return
+        if len(self._queue) >= MAX_QUEUED_REPORTS:
+            self._queue.popleft()
+            self.dropped += 1
+        self._queue.append(report)
+        self._filled.set()
+
+    async def run(self) -> NoReturn:
+        """Post what is reported, for ever; cancel to end."""
+        outage = Outage("hub's reports", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._queue:
+                await self._post(self._queue.popleft(), outage)
+
+    async def _post(self, report: StageReport, outage: Outage) -> None:
+        """Post one report until it arrives, so that those behind it keep their order."""
+        while True:
+            pause_seconds = await self._attempt(report, outage)
+            if pause_seconds is None:
+                return
+            await asyncio.sleep(pause_seconds)
+
+    async def _attempt(self, report: StageReport, outage: Outage) -> float | None:
+        """Return None when the report is done with, else the seconds until the next attempt."""
+        try:
+            await self._http.post_json(
+                self._url, report_document(report), timeout_seconds=REPORT_TIMEOUT_SECONDS
+            )
+        except BadStatus as error:
+            if error.status in REFUSED_FOR_GOOD:
+                logger.warning("report refused and dropped", extra={"reason": str(error)})
+                return None
+            return max(error.retry_after_seconds, outage.failed(str(error)))
+        except HttpError as error:
+            return outage.failed(str(error))
+        outage.over()
+        return None
+
+
+def report_document(report: StageReport) -> dict[str, str | None]:
+    """The report as the hub's `POST /v1/reports` takes it."""
+    return {
+        "target": report.target,
+        "version": report.version,
+        "stage": report.stage,
+        "result": report.result,
+        "started_at": report.started_at.isoformat(),
+        "ended_at": report.ended_at.isoformat(),
+        "traceparent": report.traceparent,
+        "message": report.message[:MAX_MESSAGE_CHARACTERS],
+        "reporter": report.reporter,
+    }

@@ -1,0 +1,127 @@
+"""
+Where one target is fetched and built: its mirrors, its build trees, its recipe.
+
+    <data>/mirrors/<target>/<n>     bare, one per repository
+    <data>/trees/<target>/<n>-<name>    the commit's files, brought up to date in place
+    <data>/rooms/<target>/          HOME, TMPDIR and output of its builds
+    <data>/logs/<target>.log        the latest build, also a failed one
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from cd4sources.building import MARKS, Recipe, Workspace, choose
+from cd4sources.git import Git
+from cd4sources.repository import Mirror
+from cd4sources.targets import Repository, Target, environment_name
+from cd4sources.versions import Built, LockedRepository, version_id
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a lockset would give: the version's id, and how it is built."""
+
+    version: str
+    lockset: tuple[str, ...]
+    recipe: Recipe
+
+
+class Workshop:
+    """Fetches and builds one target; one pass at a time."""
+
+    def __init__(self, target: Target, data: Path, *, timeout_seconds: float) -> None:
+        """
+        Open the target's mirrors.
+
+        Args:
+            target: What is fetched and built.
+            data: The server's data directory.
+            timeout_seconds: For one command.
+        """
+        self._target = target
+        self._data = data
+        self._timeout_seconds = timeout_seconds
+        git = Git(data, timeout_seconds)
+        mirrors = data / "mirrors" / target.name
+        self._mirrors = [
+            Mirror(mirrors / str(number), repository, git)
+            for number, repository in enumerate(target.repositories)
+        ]
+
+    async def fetch(self) -> tuple[str, ...]:
+        """The lockset: the commit that each repository's ref names now. Raises RepositoryError."""
+        return tuple([await mirror.fetch() for mirror in self._mirrors])
+
+    async def plan(self, lockset: tuple[str, ...]) -> Plan:
+        """What these commits would give. Raises RepositoryError, BuildFailed."""
+        present = await self._mirrors[0].has(lockset[0], MARKS)
+        recipe = choose(self._target, present)
+        pairs = zip(self._target.repositories, lockset, strict=True)
+        locked = [(_identity(one), one.ref, commit, one.replaces) for one, commit in pairs]
+        toolchain = await recipe.toolchain(self._data)
+        return Plan(version_id(locked, recipe.fingerprint, toolchain), lockset, recipe)
+
+    async def build(self, plan: Plan, traceparent: str | None) -> Built:
+        """Check the commits out and build them. Raises RepositoryError, BuildFailed."""
+        trees = [self._tree(number) for number in range(len(self._mirrors))]
+        for mirror, commit, tree in zip(self._mirrors, plan.lockset, trees, strict=True):
+            await mirror.checkout(commit, tree)
+        workspace = self._workspace(plan, trees)
+        await asyncio.to_thread(workspace.prepare)
+        return Built(
+            version=plan.version,
+            target=self._target.name,
+            repositories=self._locked(plan),
+            name=self._target.output or self._target.name,
+            path=await plan.recipe.build(workspace),
+            url=self._url(plan.version),
+            log=workspace.log,
+            traceparent=traceparent,
+        )
+
+    def _workspace(self, plan: Plan, trees: list[Path]) -> Workspace:
+        first, *others = self._target.repositories
+        siblings = dict(zip((one.url for one in others), trees[1:], strict=True))
+        return Workspace(
+            tree=trees[0],
+            room=self._data / "rooms" / self._target.name,
+            data=self._data,
+            log=self._data / "logs" / f"{self._target.name}.log",
+            timeout_seconds=self._timeout_seconds,
+            siblings=siblings,
+            environment={
+                "DIRECTCD_COMMIT": plan.lockset[0],
+                "DIRECTCD_REF": _named_ref(first),
+                "DIRECTCD_VERSION": plan.version,
+                **{environment_name(one): str(siblings[one.url]) for one in others},
+            },
+        )
+
+    def _tree(self, number: int) -> Path:
+        name = self._target.repositories[number].name
+        return self._data / "trees" / self._target.name / f"{number}-{name}"
+
+    def _locked(self, plan: Plan) -> tuple[LockedRepository, ...]:
+        pairs = zip(self._target.repositories, plan.lockset, strict=True)
+        return tuple(
+            LockedRepository(url=one.url, ref=_named_ref(one), commit=commit)
+            for one, commit in pairs
+        )
+
+    def _url(self, version: str) -> str:
+        """Where the artifact is, relative to the server's own address."""
+        query = [("repo", one.url) for one in self._target.repositories]
+        if ref := self._target.repositories[0].ref:
+            query.append(("ref", ref))
+        return "/download?" + urlencode([*query, ("version", version)])
+
+
+def _identity(repository: Repository) -> str:
+    """One spelling for all servers, whichever way they reach the repository."""
+    return min(repository.keys, default=repository.url)
+
+
+def _named_ref(repository: Repository) -> str:
+    return repository.ref or "HEAD"

@@ -1,0 +1,227 @@
+"""Following targets: pushes become versions, whatever fails on the way."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cd4sources.commands import spawn
+from cd4sources.locking import DataInUse
+from cd4sources.notifications import Notification
+from cd4sources.wakes import Wake
+from tests.integration.cd4sources.waiting import eventually
+from tests.support.githttp import GitServer
+from tests.support.serving import BUILD_SH, Serving, serving, target_of
+from tests.support.sources import Source
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    made = Source(tmp_path / "git" / "app")
+    made.commit({"build.sh": BUILD_SH, "words": "one"})
+    return made
+
+
+def counting(count: Path, gate: Path) -> str:
+    """A build.sh that counts its builds, and waits for a gate to be open."""
+    wait = f"echo x >>{count}; while ! test -e {gate}; do sleep 0.01; done"
+    return f'test "$1" = artifact || {{ {wait}; }}\n{BUILD_SH}'
+
+
+def count_of(path: Path) -> int:
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+async def words(running: Serving) -> str:
+    """What the artifact on offer holds."""
+    follower = running.follower()
+    (repository,) = follower.target.repositories
+    return (await running.http.get("/download", params={"repo": repository.url})).text
+
+
+async def test_first_commit_is_published_at_start(tmp_path: Path, source: Source) -> None:
+    """A server that starts looks at everything once."""
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        assert await words(running) == "one"
+
+
+async def test_new_commit_is_published(tmp_path: Path, source: Source) -> None:
+    """After a wake the newest commit is what is offered."""
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        commit = source.commit({"words": "two"})
+        follower = await running.look()
+        assert follower.current is not None
+        assert follower.current.lockset == (commit,)
+        assert await words(running) == "two"
+
+
+async def test_poll_finds_a_commit_by_itself(tmp_path: Path, source: Source) -> None:
+    """Without any wake the poll interval is the longest a push waits."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target, poll_interval_seconds=0.05) as running:
+        commit = source.commit({"words": "two"})
+        follower = running.follower()
+        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+
+
+async def test_force_push_back_needs_no_build(tmp_path: Path, source: Source) -> None:
+    """Going back to a commit that was built before publishes it again as it is."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    gate.touch()
+    source.commit({"build.sh": counting(count, gate)})
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        source.commit({"words": "two"})
+        await running.look()
+        source.git("reset", "--hard", "--quiet", "HEAD~1")
+        await running.look()
+        assert (await words(running), count_of(count)) == ("one", 2)
+
+
+async def test_many_wakes_during_a_build_are_one_more_build(tmp_path: Path, source: Source) -> None:
+    """However many pushes come while one is built, exactly one more build follows: the newest."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    source.commit({"build.sh": BUILD_SH})
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        source.commit({"build.sh": counting(count, gate)})
+        follower = running.follower()
+        follower.wake(Wake("poll"))
+        await eventually(lambda: count_of(count) == 1)
+        for number in range(20):
+            commit = source.commit({"words": str(number)})
+            follower.wake(Wake("poll"))
+        gate.touch()
+        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await running.look()
+        assert (await words(running), count_of(count)) == ("19", 2)
+
+
+async def test_failed_build_keeps_the_old_version(
+    tmp_path: Path, source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old version stays on offer; exit code and last lines are in the state and in the log."""
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        source.commit({"build.sh": "echo no such header; exit 7\n"})
+        follower = await running.look()
+        assert await words(running) == "one"
+        assert follower.failure is not None
+        assert follower.failure.stage == "built"
+        for said in ("ended with 7", "no such header"):
+            assert said in follower.failure.message
+            assert said in str([vars(record) for record in caplog.records])
+
+
+async def test_failed_version_is_not_built_again_by_polls(tmp_path: Path, source: Source) -> None:
+    """The same commit would fail again: only an operator's refresh or another commit tries."""
+    count = tmp_path / "count"
+    source.commit({"build.sh": f"echo x >>{count}; exit 1\n"})
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        follower = await running.look()
+        assert (follower.failure is not None, count_of(count)) == (True, 1)
+        follower.refresh()
+        await eventually(lambda: count_of(count) == 2)
+        commit = source.commit({"build.sh": BUILD_SH})
+        follower.wake(Wake("poll"))
+        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await eventually(lambda: follower.failure is None)
+
+
+async def test_restart_offers_the_version_on_disk(tmp_path: Path, source: Source) -> None:
+    """A later life offers at once what the earlier one built, and builds nothing."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    gate.touch()
+    source.commit({"build.sh": counting(count, gate)})
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target):
+        pass
+    async with serving(tmp_path / "data", target) as running:
+        assert (await words(running), count_of(count)) == ("one", 1)
+
+
+async def test_restart_offers_while_the_forge_is_away(tmp_path: Path, source: Source) -> None:
+    """What is on disk is offered although the repository cannot be reached."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target):
+        pass
+    source.path.rename(tmp_path / "away")
+    async with serving(tmp_path / "data", target) as running:
+        assert await words(running) == "one"
+        failure = running.follower().failure
+        assert failure is not None
+        assert failure.stage == "fetched"
+
+
+async def test_build_of_an_earlier_life_is_ended(tmp_path: Path, source: Source) -> None:
+    """What a killed server left building does not write into the trees of the next one."""
+    env = {"PATH": os.environ["PATH"]}
+    left = await spawn(("sleep", "300"), env=env, owner=tmp_path / "data")
+    async with serving(tmp_path / "data", target_of("app", source.path)):
+        assert await left.process.wait() == -9
+
+
+async def test_second_server_on_the_same_data_is_refused(tmp_path: Path, source: Source) -> None:
+    """Two servers in one directory would undo each other's work."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target):
+        with pytest.raises(DataInUse, match="another process works in"):
+            async with serving(tmp_path / "data", target):
+                pass
+
+
+async def test_failing_target_does_not_stop_others(tmp_path: Path, source: Source) -> None:
+    """One repository's trouble is nobody else's."""
+    targets = (target_of("app", source.path), target_of("gone", tmp_path / "nowhere"))
+    async with serving(tmp_path / "data", *targets) as running:
+        source.commit({"words": "two"})
+        await running.look()
+        assert await words(running) == "two"
+        assert running.follower("gone").failure is not None
+
+
+async def test_unreachable_repository_heals_by_itself(tmp_path: Path, source: Source) -> None:
+    """After a failed fetch the next attempt comes soon, however rare polls are."""
+    with GitServer.serving(tmp_path / "git") as server:
+        server.fail_next = [500, 500]
+        target = target_of("app", server.url("app"))
+        async with serving(tmp_path / "data", target) as running:
+            follower = running.follower()
+            assert follower.current is None
+            await eventually(lambda: follower.current is not None)
+            await eventually(lambda: follower.failure is None)
+
+
+async def test_siblings_are_beside_the_tree(tmp_path: Path, source: Source) -> None:
+    """A build finds the other repositories by their variables; a push to one is a new version."""
+    lib = Source(tmp_path / "git" / "my-lib")
+    lib.commit({"word": "sibling one"})
+    source.commit({"build.sh": f'cp "$DIRECTCD_REPO_MY_LIB/word" words\n{BUILD_SH}'})
+    target = target_of("app", source.path, lib.path)
+    async with serving(tmp_path / "data", target) as running:
+        commit = lib.commit({"word": "sibling two"})
+        follower = await running.look()
+        assert follower.current is not None
+        assert follower.current.lockset[1] == commit
+        artifact = running.app.state.store.artifact(follower.current)
+        assert artifact.read_text() == "sibling two"
+
+
+async def test_notification_of_another_ref_is_not_for_us(tmp_path: Path, source: Source) -> None:
+    """Only a push to the configured ref of one of its repositories wakes a target."""
+    target = target_of("app", source.path, ref="main")
+    keys = target.repositories[0].keys
+    async with serving(tmp_path / "data", target) as running:
+        follower = running.follower()
+        commit = source.commit({"words": "two"})
+        follower.notice(notification(keys, "refs/heads/other"))
+        follower.notice(notification(frozenset({"file:/other"}), "refs/heads/main"))
+        assert await follower._mailbox.get(0) is None
+        follower.notice(notification(keys, "refs/heads/main"))
+        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        assert follower.current is not None
+        assert follower.current.traceparent == TRACE
+
+
+TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
+
+
+def notification(keys: frozenset[str], ref: str) -> Notification:
+    return Notification(keys, ref, None, TRACE, "delivery", "cursor")

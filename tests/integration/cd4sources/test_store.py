@@ -1,0 +1,126 @@
+"""The store: what is on disk after publishing, after a crash, and after too many versions."""
+
+from pathlib import Path
+
+import pytest
+
+from cd4sources.versions import Built, LockedRepository, Record, Store
+
+
+def built(tmp_path: Path, number: int, text: str = "program") -> Built:
+    artifact = tmp_path / f"artifact-{number}"
+    artifact.write_text(text)
+    return Built(
+        version=f"v-{number:012x}",
+        target="app",
+        repositories=(LockedRepository(url="/srv/app", ref="HEAD", commit="a" * 40),),
+        name="app",
+        path=artifact,
+        url="/download?repo=%2Fsrv%2Fapp",
+        log=tmp_path / "no.log",
+        traceparent=None,
+    )
+
+
+def open_store(tmp_path: Path, keep_versions: int = 5) -> Store:
+    return Store(tmp_path / "data", keep_versions=keep_versions)
+
+
+def names(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "data" / "versions" / "app").iterdir())
+
+
+def test_published_version_is_current_for_a_later_life(tmp_path: Path) -> None:
+    """Another store on the same directory knows what the first one published."""
+    record = open_store(tmp_path).publish(built(tmp_path, 1))
+    later = open_store(tmp_path)
+    assert later.current("app") == record
+    assert later.artifact(record).read_text() == "program"
+    assert (record.artifact.size, later.artifact(record).stat().st_mode & 0o777) == (7, 0o755)
+
+
+def test_current_is_a_relative_link(tmp_path: Path) -> None:
+    """The data directory can be moved, and a person can see what is current."""
+    open_store(tmp_path).publish(built(tmp_path, 1))
+    link = tmp_path / "data" / "versions" / "app" / "current"
+    assert str(link.readlink()) == "v-000000000001"
+
+
+def test_record_survives_its_json(tmp_path: Path) -> None:
+    """What /watch answers reads back as the same value."""
+    record = open_store(tmp_path).publish(built(tmp_path, 1))
+    assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_leftovers_of_a_crash_are_ignored_and_removed(tmp_path: Path) -> None:
+    """Half-written directories and links are no versions, and go away when the store is opened."""
+    open_store(tmp_path).publish(built(tmp_path, 1))
+    directory = tmp_path / "data" / "versions" / "app"
+    (directory / ".new-half").mkdir()
+    (directory / ".new-half" / "app").write_text("hal")
+    (directory / ".new-link").symlink_to("v-000000000009")
+    assert len(open_store(tmp_path).list("app")) == 1
+    assert names(tmp_path) == ["current", "v-000000000001"]
+
+
+@pytest.mark.parametrize("damage", ["record", "artifact", "short"])
+def test_damaged_version_is_not_offered(tmp_path: Path, damage: str) -> None:
+    """A version that is not whole is as good as absent, and publishing it again repairs it."""
+    store = open_store(tmp_path)
+    record = store.publish(built(tmp_path, 1))
+    match damage:
+        case "record":
+            store.artifact(record).with_name("record.json").write_text("{")
+        case "artifact":
+            store.artifact(record).unlink()
+        case _:
+            store.artifact(record).write_text("prog")
+    assert store.current("app") is None
+    again = store.publish(built(tmp_path, 1))
+    assert store.current("app") == again
+    assert names(tmp_path) == ["current", "v-000000000001"]
+
+
+def test_dangling_current_is_none(tmp_path: Path) -> None:
+    """A link to nowhere, or to something that is no version, offers nothing."""
+    directory = tmp_path / "data" / "versions" / "app"
+    directory.mkdir(parents=True)
+    (directory / "current").symlink_to("../../../etc")
+    assert open_store(tmp_path).current("app") is None
+
+
+def test_failed_publish_leaves_the_current_version(tmp_path: Path) -> None:
+    """An artifact that cannot be read changes nothing and leaves nothing."""
+    store = open_store(tmp_path)
+    record = store.publish(built(tmp_path, 1))
+    broken = built(tmp_path, 2)
+    broken.path.unlink()
+    with pytest.raises(FileNotFoundError):
+        store.publish(broken)
+    assert store.current("app") == record
+    assert names(tmp_path) == ["current", "v-000000000001"]
+
+
+def test_oldest_versions_are_removed(tmp_path: Path) -> None:
+    """As many versions are kept as configured, the newest ones."""
+    store = open_store(tmp_path, keep_versions=2)
+    for number in (3, 1, 2):
+        store.publish(built(tmp_path, number))
+    assert names(tmp_path) == ["current", "v-000000000001", "v-000000000002"]
+
+
+def test_current_version_is_never_removed(tmp_path: Path) -> None:
+    """Going back to an old version keeps it when newer ones are more than enough."""
+    store = open_store(tmp_path, keep_versions=1)
+    store.publish(built(tmp_path, 1))
+    store.publish(built(tmp_path, 2))
+    assert names(tmp_path) == ["current", "v-000000000002"]
+
+
+def test_going_back_needs_no_build(tmp_path: Path) -> None:
+    """A version that is kept becomes the current one by its link alone."""
+    store = open_store(tmp_path)
+    first = store.publish(built(tmp_path, 1))
+    store.publish(built(tmp_path, 2))
+    store.make_current("app", first.version)
+    assert open_store(tmp_path).current("app") == first

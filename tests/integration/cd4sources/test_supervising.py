@@ -1,0 +1,246 @@
+"""The supervisor against real processes."""
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cd4sources.http import Http
+from cd4sources.settings import ClientSettings
+from cd4sources.supervising import RolledBack, Supervisor
+from tests.integration.cd4sources.peers import Peer, Request, respond, serving
+from tests.integration.cd4sources.programs import Journal, alive, executable, owned, program
+from tests.integration.cd4sources.waiting import eventually
+
+DOUBLE_FORK = """
+(setsid sh -c 'sh -c "sleep 300" & echo "child $DIRECTCD_VERSION $!" >> {journal}; exit' &)
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
+@asynccontextmanager
+async def supervised(tmp_path: Path, **changes: Any) -> AsyncIterator[Supervisor]:
+    settings = ClientSettings(data=tmp_path, **{"settle_seconds": 0.2} | changes)
+    async with Http() as http, asyncio.TaskGroup() as tasks:
+        supervisor = Supervisor(settings, http, tasks)
+        try:
+            yield supervisor
+        finally:
+            await supervisor.stop()
+
+
+def nothing() -> None:
+    """For swaps whose moment of health does not matter."""
+
+
+async def test_the_old_stops_only_after_the_new_is_healthy(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """Start new, prove it, only then stop old: as the programs' own journal shows."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.swap("v1", app, lambda: journal.add("healthy v1"))
+        await supervisor.swap("v2", app, lambda: journal.add("healthy v2"))
+        assert supervisor.version == "v2"
+        assert journal.lines() == ["start v1", "healthy v1", "start v2", "healthy v2", "stop v1"]
+    assert journal.lines()[-1] == "stop v2"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [("exit 3", "exited with status 3"), ("kill -SEGV $$", "SIGSEGV"), ("exit 0", "status 0")],
+    ids=["fails", "crashes", "ends"],
+)
+async def test_a_new_one_that_ends_within_settle_is_rolled_back(
+    tmp_path: Path, journal: Journal, body: str, reason: str
+) -> None:
+    """The old one runs on untouched, and the error says how the new one ended."""
+    good = executable(tmp_path / "good", program(journal.path))
+    bad = executable(tmp_path / "bad", program(journal.path, body))
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.swap("v1", good, nothing)
+        with pytest.raises(RolledBack, match=reason) as caught:
+            await supervisor.swap("v2", bad, nothing)
+        assert caught.value.kept == supervisor.version == "v1"
+        assert alive(journal.pids("start v1")[0])
+        assert "stop v1" not in journal.lines()
+
+
+async def test_what_cannot_be_started_is_rolled_back(tmp_path: Path, journal: Journal) -> None:
+    """A file that is no program is told, not raised as a foreign error."""
+    async with supervised(tmp_path) as supervisor:
+        with pytest.raises(RolledBack, match="cannot be started"):
+            await supervisor.swap("v1", executable(tmp_path / "app", "\x7fnonsense"), nothing)
+
+
+async def test_a_rolled_back_one_leaves_no_children(tmp_path: Path, journal: Journal) -> None:
+    """Also those that fled into a session of their own are killed."""
+    fork = DOUBLE_FORK.format(journal=journal.path)
+    body = f"{fork}\nwhile ! grep -q child {journal.path}; do sleep 0.01; done; exit 1"
+    async with supervised(tmp_path, settle_seconds=5) as supervisor:
+        app = executable(tmp_path / "app", program(journal.path, body))
+        with pytest.raises(RolledBack):
+            await supervisor.swap("v1", app, nothing)
+        assert journal.pids("child")
+        assert owned(tmp_path) == []
+
+
+async def test_stubborn_trees_are_killed_after_the_stop_time_out(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """SIGTERM first; then SIGKILL reaches a deaf program and its double-forked children."""
+    fork = DOUBLE_FORK.format(journal=journal.path)
+    app = executable(tmp_path / "app", program(journal.path, fork, on_stop=":"))
+    async with supervised(tmp_path, stop_timeout_seconds=0.3) as supervisor:
+        await supervisor.swap("v1", app, nothing)
+        await eventually(lambda: journal.pids("child"))
+        child = journal.pids("child")[0]
+        assert alive(child)
+    assert "stop v1" in journal.lines()
+    assert not alive(child)
+    assert owned(tmp_path) == []
+
+
+async def test_a_graceful_stop_is_given_its_time(tmp_path: Path, journal: Journal) -> None:
+    """A program that finishes its work after the signal is not killed meanwhile."""
+    ending = f'sleep 0.3; echo "done $DIRECTCD_VERSION $$" >> {journal.path}; exit 0'
+    app = executable(tmp_path / "app", program(journal.path, on_stop=ending))
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.swap("v1", app, nothing)
+    assert journal.lines() == ["start v1", "stop v1", "done v1"]
+
+
+async def test_the_configured_signal_is_sent(tmp_path: Path, journal: Journal) -> None:
+    """`stop_signal` replaces SIGTERM."""
+    text = program(journal.path).replace(" TERM\n", " USR1\n")
+    async with supervised(tmp_path, stop_signal="USR1") as supervisor:
+        await supervisor.swap("v1", executable(tmp_path / "app", text), nothing)
+    assert journal.lines() == ["start v1", "stop v1"]
+
+
+async def test_an_unknown_signal_is_refused(tmp_path: Path) -> None:
+    """The mistake shows before anything is started."""
+    with pytest.raises(ValueError, match="no signal is called NONSENSE"):
+        Supervisor(
+            ClientSettings(data=tmp_path, stop_signal="NONSENSE"), Http(), asyncio.TaskGroup()
+        )
+
+
+async def test_a_program_that_ends_is_started_again(tmp_path: Path, journal: Journal) -> None:
+    """Each time it ends by itself, after a pause."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.swap("v1", app, nothing)
+        for life in (1, 2):
+            pids = journal.pids("start v1")
+            assert len(pids) == life
+            _kill(pids[-1])
+            await eventually(partial(_started_more_often, journal, life))
+        assert supervisor.version == "v1"
+
+
+def _started_more_often(journal: Journal, times: int) -> bool:
+    return len(journal.pids("start v1")) > times
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+async def test_a_swap_during_the_pause_ends_the_restarts(tmp_path: Path, journal: Journal) -> None:
+    """A version that was replaced is not started again."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with supervised(tmp_path, settle_seconds=0) as supervisor:
+        await supervisor.swap("v1", app, nothing)
+        await eventually(lambda: journal.pids("start v1"))
+        _kill(journal.pids("start v1")[0])
+        await supervisor.swap("v2", app, nothing)
+        await eventually(lambda: journal.pids("start v2"))
+        _kill(journal.pids("start v2")[0])
+        await eventually(lambda: len(journal.pids("start v2")) == 2)
+        assert len(journal.pids("start v1")) == 1
+
+
+class HealthPeer(Peer):
+    """Answers the given statuses one after the other, the last one for ever."""
+
+    def __init__(self, *statuses: int) -> None:
+        super().__init__()
+        self._statuses = itertools.chain(statuses, itertools.repeat(statuses[-1]))
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Say the next status."""
+        respond(writer, next(self._statuses))
+
+
+async def test_the_health_url_is_asked_until_it_says_yes(tmp_path: Path, journal: Journal) -> None:
+    """Errors at first are normal; 2xx counts."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with serving(HealthPeer(503, 404, 200)) as peer:
+        settings = {"health_url": f"{peer.url}/healthz"}
+        async with supervised(tmp_path, **settings) as supervisor:
+            await supervisor.swap("v1", app, nothing)
+        assert len(peer.requests) == 3
+
+
+async def test_an_unhealthy_one_is_killed_and_the_reason_told(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """After the health time-out nothing of it is left."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with serving(HealthPeer(500)) as peer:
+        limits = {"health_url": peer.url, "health_timeout_seconds": 0.4}
+        async with supervised(tmp_path, **limits) as supervisor:
+            with pytest.raises(RolledBack, match=r"not healthy within 0.4 s: .* answered 500"):
+                await supervisor.swap("v1", app, nothing)
+            assert owned(tmp_path) == []
+
+
+async def test_a_yes_of_the_health_url_does_not_excuse_a_crash(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """The predecessor may have answered in its place: it must outlive the settle time as well."""
+    good = executable(tmp_path / "good", program(journal.path))
+    bad = executable(tmp_path / "bad", program(journal.path, "sleep 0.1; exit 3"))
+    async with serving(HealthPeer(200)) as peer, supervised(tmp_path, settle_seconds=0) as old:
+        await old.swap("v1", good, nothing)
+        async with supervised(tmp_path, settle_seconds=5, health_url=peer.url) as supervisor:
+            with pytest.raises(RolledBack, match="status 3"):
+                await supervisor.swap("v2", bad, nothing)
+            assert alive(journal.pids("start v1")[0])
+
+
+async def test_a_cancelled_swap_leaves_nothing_of_the_new(tmp_path: Path, journal: Journal) -> None:
+    """Stopping in the middle of a proof kills the candidate and keeps the old one."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with supervised(tmp_path) as supervisor, asyncio.TaskGroup() as tasks:
+        await supervisor.swap("v1", app, nothing)
+        swap = tasks.create_task(supervisor.swap("v2", app, nothing))
+        await eventually(lambda: journal.pids("start v2"))
+        swap.cancel()
+        await asyncio.wait({swap})
+        assert supervisor.version == "v1"
+        assert not alive(journal.pids("start v2")[0])
+
+
+async def test_programs_of_an_earlier_life_serve_until_the_new_is_healthy(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """What a killed client left behind is stopped like any old one: last."""
+    app = executable(tmp_path / "app", program(journal.path))
+    async with supervised(tmp_path) as first:
+        await first.swap("v1", app, nothing)
+        async with supervised(tmp_path) as second:
+            await second.swap("v2", app, lambda: journal.add("healthy v2"))
+            assert journal.lines() == ["start v1", "start v2", "healthy v2", "stop v1"]

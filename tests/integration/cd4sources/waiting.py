@@ -1,0 +1,14 @@
+"""Waiting for conditions, with a deadline."""
+
+import asyncio
+from collections.abc import Callable
+
+DEADLINE_SECONDS = 8.0
+PAUSE_SECONDS = 0.01
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110 -- conditions outside this process have no event
+            await asyncio.sleep(PAUSE_SECONDS)

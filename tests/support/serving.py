@@ -1,0 +1,65 @@
+"""A cd4sources server in this process, with its whole lifespan, and a client that asks it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from cd4sources.following import Follower
+from cd4sources.server import create_app
+from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
+from cd4sources.targets import Target
+from cd4sources.wakes import Wake
+from tests.integration.cd4sources.waiting import eventually
+
+BUILD_SH = 'case "$1" in build) cp words artifact.txt;; artifact) echo artifact.txt;; esac\n'
+"""A build.sh whose artifact holds what the file `words` holds."""
+
+
+def target_of(name: str, *urls: Path | str, ref: str = "", **settings: Any) -> Target:
+    """A target of local repositories or URLs, all at the same ref."""
+    repositories = tuple(RepositorySettings(url=SecretStr(str(url)), ref=ref) for url in urls)
+    return Target.from_settings(TargetSettings(name=name, repositories=repositories, **settings))
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running server."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+
+    def follower(self, name: str = "app") -> Follower:
+        """The worker of a target."""
+        found: Follower = self.app.state.followers[name]
+        return found
+
+    async def look(self, name: str = "app") -> Follower:
+        """Have one more pass made, and wait for its end."""
+        follower = self.follower(name)
+        before = follower.last_pass_at
+        follower.wake(Wake("poll"))
+        await eventually(lambda: follower.last_pass_at != before)
+        return follower
+
+
+@asynccontextmanager
+async def serving(data: Path, *targets: Target, **settings: Any) -> AsyncIterator[Serving]:
+    """Run a server that polls so rarely that a test must wake it, and wait for the first passes."""
+    values = {"data": data, "poll_interval_seconds": 1000.0, **settings}
+    app = create_app(ServerSettings(**values), targets)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://server") as http,
+    ):
+        running = Serving(app, http)
+        for target in targets:
+            follower = running.follower(target.name)
+            await eventually(lambda follower=follower: follower.last_pass_at is not None)  # type: ignore[misc]
+        yield running

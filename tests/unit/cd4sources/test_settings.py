@@ -1,0 +1,74 @@
+"""Settings: frozen, strict, and silent about secrets."""
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from cd4sources.settings import (
+    ClientSettings,
+    RepositorySettings,
+    ServerSettings,
+    TargetSettings,
+)
+
+CANARY = "c4n4ry-p4ssw0rd"
+URL = f"https://me:{CANARY}@git.example.com/acme/shop.git"
+
+
+def test_password_is_masked_in_repr_and_json() -> None:
+    """Neither printing nor dumping a target shows the password."""
+    settings = TargetSettings(name="shop", repositories=(RepositorySettings(url=SecretStr(URL)),))
+    assert CANARY not in repr(settings)
+    assert CANARY not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "shop", "repositories": [{"ulr": URL}]},
+        {"name": "shop", "repositories": [{"url": [URL]}]},
+        {"name": "shop", "repositories": [URL]},
+        {"name": "shop", "repositories": URL},
+        {"name": URL, "repositories": [{"url": URL}]},
+        {"name": "shop", "repositories": [{"url": URL}], "repo": URL},
+    ],
+)
+def test_error_never_shows_the_password(wrong: dict[str, object]) -> None:
+    """Wherever a URL was put by mistake, the error names the place and not the value."""
+    with pytest.raises(ValidationError) as raised:
+        TargetSettings.model_validate(wrong)
+    assert CANARY not in str(raised.value)
+
+
+def test_settings_are_frozen() -> None:
+    """Nobody changes a setting after it was read."""
+    with pytest.raises(ValidationError):
+        ServerSettings().listen = "0.0.0.0:80"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "A", ".hidden", "x" * 64])
+def test_target_name_must_be_safe_as_a_directory(name: str) -> None:
+    """A target's name becomes a path on disk."""
+    with pytest.raises(ValidationError):
+        TargetSettings(name=name, repositories=(RepositorySettings(url=SecretStr("/a")),))
+
+
+@pytest.mark.parametrize("output", ["../x", "a/b", ".", "..", "-x"])
+def test_output_must_be_a_file_name(output: str) -> None:
+    """The artifact's name never leads out of its directory."""
+    repositories = (RepositorySettings(url=SecretStr("/a")),)
+    with pytest.raises(ValidationError):
+        TargetSettings(name="x", repositories=repositories, output=output)
+
+
+@pytest.mark.parametrize("model", [ServerSettings, ClientSettings])
+def test_defaults_are_valid(model: type[ServerSettings | ClientSettings]) -> None:
+    """An empty section is a working one."""
+    assert model.model_validate(model().model_dump()) == model()
+
+
+@pytest.mark.parametrize(
+    "model", [ServerSettings, ClientSettings, TargetSettings, RepositorySettings]
+)
+def test_every_setting_says_what_it_means(model: type[ServerSettings]) -> None:
+    """Each field has a description for `config schema`."""
+    assert all(field.description for field in model.model_fields.values())

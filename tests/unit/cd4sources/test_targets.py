@@ -1,0 +1,190 @@
+"""Targets: what a configured repository means, and which target a set of repositories names."""
+
+import pytest
+from pydantic import SecretStr
+
+from cd4sources.settings import RepositorySettings, TargetSettings
+from cd4sources.targets import (
+    AmbiguousTarget,
+    BadTarget,
+    Repository,
+    Target,
+    UnknownTarget,
+    find,
+    full_ref,
+    redacted,
+)
+
+PASSWORD = "pa:ss/word@1"
+
+
+def repository(url: str, ref: str = "", replaces: str = "") -> RepositorySettings:
+    return RepositorySettings(url=SecretStr(url), ref=ref, replaces=replaces)
+
+
+def target(name: str, *repositories: RepositorySettings) -> Target:
+    return Target.from_settings(TargetSettings(name=name, repositories=repositories))
+
+
+SHOP = target("shop", repository("https://u:p@git.example.com/acme/shop.git"))
+PAIR = target(
+    "pair",
+    repository("https://git.example.com/acme/app", ref="main"),
+    repository("https://git.example.com/me/lib", replaces="git.example.com/acme/lib"),
+)
+DEV = target("dev", repository("https://git.example.com/acme/multi", ref="dev"))
+MAIN = target("main", repository("https://git.example.com/acme/multi", ref="main"))
+TARGETS = (SHOP, PAIR, DEV, MAIN)
+
+
+def test_credential_leaves_the_url() -> None:
+    """User and password are taken out of the URL, percent-decoded, and masked in every repr."""
+    one = Repository.from_settings(repository("https://me:pa%3Ass%2Fword%401@h.example.com/x"))
+    assert one.url == "https://h.example.com/x"
+    assert one.credential is not None
+    assert (one.credential.user, one.credential.password) == ("me", PASSWORD)
+    assert PASSWORD not in repr(one)
+
+
+def test_token_without_password_is_a_credential() -> None:
+    """A token in the user's place leaves the URL as well."""
+    one = Repository.from_settings(repository("https://token@h.example.com/x"))
+    assert one.url == "https://h.example.com/x"
+    assert one.credential is not None
+    assert one.credential.user == "token"
+
+
+def test_ssh_user_stays_in_the_url() -> None:
+    """An ssh user is part of the address, not a secret."""
+    one = Repository.from_settings(repository("ssh://git@h.example.com/x"))
+    assert (one.url, one.credential) == ("ssh://git@h.example.com/x", None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "-oProxyCommand=x",
+        "https://h.example.com/a b",
+        "https://u:pass/word@h.example.com/x",
+        "ssh://git:word@h.example.com/x",
+        "https://u:one%0Atwo@h.example.com/x",
+    ],
+)
+def test_malformed_url_is_refused_without_showing_it(url: str) -> None:
+    """A URL that cannot be used safely is refused, and no part of its password is printed."""
+    with pytest.raises(BadTarget) as raised:
+        Repository.from_settings(repository(url))
+    assert "word" not in str(raised.value).replace("password", "")
+
+
+@pytest.mark.parametrize(
+    ("ref", "full"),
+    [
+        ("", ""),
+        ("main", "refs/heads/main"),
+        ("feature/x", "refs/heads/feature/x"),
+        ("refs/tags/v1", "refs/tags/v1"),
+    ],
+)
+def test_ref_is_completed(ref: str, full: str) -> None:
+    """A short name is a branch; a full ref and the empty one stay."""
+    assert full_ref(ref) == full
+
+
+@pytest.mark.parametrize("ref", ["a b", "a:b", "*", "+x^", "a..b", "x.lock", "x/", "a\nb", "@{1}"])
+def test_what_is_not_one_ref_is_refused(ref: str) -> None:
+    """Nothing that git would read as a refspec, a range or a pattern gets through."""
+    with pytest.raises(BadTarget):
+        full_ref(ref)
+
+
+@pytest.mark.parametrize("url", ["/srv/git/app", "/srv/git/../git/app/", "file:///srv/git/app"])
+def test_local_path_has_a_key(url: str) -> None:
+    """Repositories of this machine are told apart by their absolute path."""
+    one = Repository.from_settings(repository(url))
+    assert one.keys == frozenset({"file:/srv/git/app"})
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://h.example.com/acme/shop.git", "shop"),
+        ("git@h.example.com:shop.git", "shop"),
+        ("/srv/shop/", "shop"),
+        ("https://h.example.com/a/..", "root"),
+    ],
+)
+def test_name_is_the_last_part_of_the_path(url: str, name: str) -> None:
+    """The checkout beside the first is named like the repository, and stays inside its place."""
+    assert Repository.from_settings(repository(url)).name == name
+
+
+@pytest.mark.parametrize(
+    ("repos", "wanted"),
+    [
+        (["https://git.example.com/acme/shop"], SHOP),
+        (["git@git.example.com:Acme/Shop.git"], SHOP),
+        (["https://git.example.com/acme/app", "https://git.example.com/me/lib"], PAIR),
+        (["https://git.example.com/me/lib", "https://git.example.com/acme/app"], PAIR),
+        (["git.example.com/acme/app", "git.example.com/me/lib=git.example.com/acme/lib"], PAIR),
+        (["git.example.com/acme/app", "git.example.com/acme/lib=git.example.com/me/lib"], PAIR),
+    ],
+)
+def test_target_is_found_by_its_repositories(repos: list[str], wanted: Target) -> None:
+    """Any order and spelling of the whole set finds it."""
+    assert find(TARGETS, repos) is wanted
+
+
+@pytest.mark.parametrize(
+    "repos",
+    [
+        ["https://git.example.com/acme/app"],
+        ["https://git.example.com/acme/app", "git.example.com/me/lib=git.example.com/other/lib"],
+        ["https://git.example.com/acme/shop", "https://git.example.com/acme/shop"],
+        ["https://evil.example.com/git.example.com/acme/shop"],
+    ],
+)
+def test_another_set_is_unknown_and_names_the_nearest(repos: list[str]) -> None:
+    """A part, more, or another replacement is another set."""
+    with pytest.raises(UnknownTarget, match="the nearest is"):
+        find(TARGETS, repos)
+
+
+def test_unknown_target_masks_a_password_that_was_asked() -> None:
+    """What a client puts into its question does not come back with a secret."""
+    with pytest.raises(UnknownTarget) as raised:
+        find(TARGETS, [f"https://me:{PASSWORD.replace('/', '')}@h.example.com/x"])
+    assert "pa:ss" not in str(raised.value)
+
+
+def test_ref_tells_targets_of_one_repository_apart() -> None:
+    """Two branches of one repository are two targets; without a ref the question is ambiguous."""
+    repos = ["https://git.example.com/acme/multi"]
+    assert find(TARGETS, repos, ref="dev") is DEV
+    with pytest.raises(AmbiguousTarget, match="dev, main"):
+        find(TARGETS, repos)
+
+
+def test_siblings_of_one_name_are_refused() -> None:
+    """Two siblings would share one DIRECTCD_REPO_ variable."""
+    urls = (
+        "https://h.example.com/app",
+        "https://h.example.com/a/lib",
+        "https://h.example.com/b/lib",
+    )
+    with pytest.raises(BadTarget, match="same name"):
+        target("x", *map(repository, urls))
+
+
+def test_unbalanced_quote_in_build_words_is_refused() -> None:
+    """Words that a shell could not split are an error that names the target."""
+    settings = TargetSettings(name="x", repositories=(repository("/a"),), build="it's")
+    with pytest.raises(BadTarget, match="target x"):
+        Target.from_settings(settings)
+
+
+def test_redacted_masks_every_user_info() -> None:
+    """Users and passwords of all URLs in a text are masked, the rest stays."""
+    text = "from https://u:p@h/x to ssh://git@h/y at https://h/z"
+    assert redacted(text) == "from https://***@h/x to ssh://***@h/y at https://h/z"
