@@ -1,0 +1,57 @@
+"""
+The command line: one file a command, each imported only when it is called.
+
+Human text goes to stderr, data to stdout. Exit codes: 0 ok, 1 failed, 2 usage or configuration.
+"""
+
+import importlib
+import sys
+
+import click
+
+import directcd
+
+COMMANDS = {
+    "client": "Watch, download and run one program, replacing it when a new version is offered.",
+    "config": "Check directcd.toml without starting anything.",
+    "demo": "See it work: a real push, a real build, a running program. Needs nothing.",
+    "hub": "Receive webhooks, remember them and tell the servers that follow.",
+    "server": "Pull and build the targets, and offer their versions.",
+    "up": "Run the hub, the server and the client of one directcd.toml in one process.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is called, so that `--version` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command's name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"directcd.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table above, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(directcd.__version__, package_name="directcd", message="directcd %(version)s")
+def command() -> None:
+    """Continuous delivery straight from source repositories to running processes."""
+
+
+def main() -> None:
+    """Run the command line and turn the errors a person can mend into one sentence."""
+    from directcd.failures import explained
+
+    with explained():
+        command.main(standalone_mode=True)
+    sys.exit(0)

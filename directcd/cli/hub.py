@@ -1,0 +1,18 @@
+"""`directcd hub`."""
+
+from pathlib import Path
+
+import click
+
+from directcd.cli import options
+
+
+@click.command(name="hub")
+@options.config_file
+@options.verbose
+def command(config_file: Path, *, verbose: bool) -> None:
+    """Receive webhooks, remember them and tell the servers that follow."""
+    from directcd import config, logs, parts, serving
+
+    logs.set_up(verbose=verbose)
+    serving.run(parts.hub(config.load(config_file)))

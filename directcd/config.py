@@ -1,0 +1,112 @@
+"""
+directcd.toml and DIRECTCD_ variables as validated values: the only reader of either.
+
+Later wins: defaults, directcd.toml, environment (`DIRECTCD_HUB__LISTEN`, `__` nests). Unknown keys
+and unknown DIRECTCD_ variables are errors, and no error shows a value, for it may be a secret.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from cd4sources.settings import ClientSettings, ServerSettings, TargetSettings
+from hub.settings import HubSettings
+
+PREFIX = "DIRECTCD_"
+# Variables that directcd itself sets for the programs it starts; one of them may be a directcd.
+OWN_VARIABLES = ("DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
+                 "DIRECTCD_REF", "DIRECTCD_REPO_", "DIRECTCD_CONFIG")  # fmt: skip
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the message says where and what to write instead."""
+
+
+class Config(BaseSettings):
+    """One directcd.toml: what is absent is not run by `directcd up`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    hub: HubSettings | None = None
+    server: ServerSettings | None = None
+    target: tuple[TargetSettings, ...] = ()
+    client: ClientSettings | None = None
+
+
+def load(path: Path) -> Config:
+    """
+    The configuration in a file, overridden by the environment.
+
+    Raises:
+        ConfigError: the file is unreadable, or something in it or in the environment is wrong.
+    """
+    document = _read(path)
+    _refuse_unknown_variables(os.environ)
+    try:
+        return _loader(document)()
+    except ValidationError as error:
+        raise ConfigError("\n".join(_complaints(path, error))) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; give one with -c FILE") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _loader(document: dict[str, Any]) -> type[Config]:
+    class Loaded(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return env_settings, InitSettingsSource(settings_cls, document)
+
+    return Loaded
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    # pydantic-settings looks up the names it knows and never sees a mistyped one.
+    known = tuple(f"{PREFIX}{name.upper()}" for name in Config.model_fields)
+    for name in environment:
+        first = name.partition("__")[0]
+        if name.startswith(PREFIX) and first not in known and not name.startswith(OWN_VARIABLES):
+            raise ConfigError(
+                f"environment variable {name}: unknown; nested settings are written "
+                f"DIRECTCD_HUB__LISTEN, and the tables are {', '.join(Config.model_fields)}"
+            )
+
+
+def _complaints(path: Path, error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        place = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key"
+        yield f"{path}: {place}: {message}"

@@ -1,0 +1,38 @@
+"""Everything of one directcd.toml in one process: the hub, the server and the client."""
+
+from directcd import parts
+from directcd.config import Config, ConfigError
+from directcd.serving import Part
+
+
+def parts_of(config: Config) -> list[Part]:
+    """
+    The parts the configuration speaks of, told about each other.
+
+    Raises:
+        ConfigError: it speaks of none.
+    """
+    config = _introduced(config)
+    found: list[Part] = []
+    if config.hub:
+        found.append(parts.hub(config))
+    if config.server or config.target:
+        found.append(parts.server(config))
+    if config.client:
+        found.append(parts.client(config))
+    if not found:
+        raise ConfigError("nothing to run: add [hub], [[target]] or [client] to directcd.toml")
+    return found
+
+
+def _introduced(config: Config) -> Config:
+    # In one process the hub needs no address written twice.
+    if config.hub is None:
+        return config
+    url = f"http://{config.hub.listen}"
+    update = {
+        name: table.model_copy(update={"hub": url})
+        for name, table in (("server", config.server), ("client", config.client))
+        if table is not None and not table.hub
+    }
+    return config.model_copy(update=update)

@@ -1,0 +1,59 @@
+"""Errors a person can mend, as one sentence on stderr and an exit code instead of a traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+FAILED = 1
+USAGE = 2
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Exit with a message for the errors we know; leave the others their traceback."""
+    try:
+        yield
+    except Exception as error:
+        codes = [_say(leaf) for leaf in _leaves(error)]
+        if None in codes:
+            raise
+        sys.exit(max(code for code in codes if code is not None))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    # A TaskGroup wraps what its tasks raise.
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _say(error: BaseException) -> int | None:
+    code = next((code for kind, code in _mendable() if isinstance(error, kind)), None)
+    if code is not None:
+        sys.stderr.write(f"directcd: {error}\n")
+    return code
+
+
+def _mendable() -> list[tuple[type[BaseException], int]]:
+    # Imported when something failed, not when the command starts.
+    from adapters import AdapterError
+    from cd4sources.locking import DataInUse
+    from cd4sources.targets import TargetError
+    from directcd.config import ConfigError
+    from directcd.demo.world import DemoError
+    from directcd.serving import StartError
+    from hub.log.base import LogError
+    from hub.sources import SecretFileError
+
+    return [
+        (ConfigError, USAGE),
+        (TargetError, USAGE),
+        (AdapterError, USAGE),
+        (SecretFileError, USAGE),
+        (StartError, FAILED),
+        (LogError, FAILED),
+        (DataInUse, FAILED),
+        (DemoError, FAILED),
+    ]

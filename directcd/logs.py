@@ -1,0 +1,42 @@
+"""Log lines for people: time, level, event, then `key=value`; always on stderr."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+# What every LogRecord has; everything else on it was given as `extra`.
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class KeyValueFormatter(logging.Formatter):
+    """One line a record; values that need it are quoted as JSON, so no value can forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text, with its traceback when it has one."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        keys = [
+            f"{key}={_quoted(value)}"
+            for key, value in record.__dict__.items()
+            if key not in _STANDARD and value not in ("", None)
+        ]
+        line = " ".join([time, f"{record.levelname.lower():7}", record.getMessage(), *keys])
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    plain = text.isascii() and text.isprintable() and not any(c in text for c in ' "=')
+    return text if plain else json.dumps(text)
+
+
+def set_up(*, verbose: bool = False) -> None:
+    """Send every logger's records to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(KeyValueFormatter())
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    # httpx logs whole URLs at INFO, passwords included; uvicorn says what we say ourselves.
+    for name in ("httpx", "httpcore", "uvicorn", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,88 @@
+"""
+The three parts a directcd process can be made of: each from configuration to a running task.
+
+Building a part validates what needs other packages' knowledge (providers, targets); running it is
+left to `serving`.
+"""
+
+import asyncio
+import logging
+
+from cd4sources.targets import Target
+from directcd.config import Config, ConfigError
+from directcd.serving import Part, serve
+from hub.settings import HubSettings
+
+logger = logging.getLogger(__name__)
+
+
+def hub(config: Config) -> Part:
+    """
+    The hub.
+
+    Raises:
+        UnknownProvider: a source names a provider that no adapter speaks.
+    """
+    from hub.app import create_app
+
+    settings = config.hub or HubSettings()
+    app = create_app(settings)
+
+    async def run(stopping: asyncio.Event) -> None:
+        for name, source in settings.sources.items():
+            path = f"/webhooks/{source.provider}/{name}"
+            logger.info("webhook endpoint", extra={"url": f"{settings.public_url}{path}"})
+        if not settings.sources:
+            logger.warning("no source configured, every webhook is refused: add [hub.sources.NAME]")
+        await serve(app, settings.listen, "hub", stopping)
+
+    return run
+
+
+def server(config: Config) -> Part:
+    """
+    The cd4sources server.
+
+    Raises:
+        ConfigError: there is nothing to deliver.
+        TargetError: a target contradicts itself.
+    """
+    from cd4sources.server import create_app
+    from cd4sources.settings import ServerSettings
+
+    settings = config.server or ServerSettings()
+    targets = [Target.from_settings(target) for target in config.target]
+    if not targets:
+        raise ConfigError("no [[target]]: say what the server should build")
+    app = create_app(settings, targets)
+
+    async def run(stopping: asyncio.Event) -> None:
+        await serve(app, settings.listen, "server", stopping)
+
+    return run
+
+
+def client(config: Config) -> Part:
+    """
+    The cd4sources client.
+
+    Raises:
+        ConfigError: it is not clear which target to run.
+        TargetError: the target contradicts itself.
+    """
+    from cd4sources.client import Client
+    from cd4sources.settings import ClientSettings
+
+    settings = config.client or ClientSettings()
+    target = client_target(config, settings.target)
+    urls = [repository.url for repository in target.repositories]
+    return Client(settings, urls, ref=target.repositories[0].ref).run
+
+
+def client_target(config: Config, name: str) -> Target:
+    """The target a client runs: the one it names, or the only one there is."""
+    named = [target for target in config.target if target.name == name or not name]
+    if len(named) == 1:
+        return Target.from_settings(named[0])
+    names = ", ".join(target.name for target in config.target) or "none"
+    raise ConfigError(f"[client] target = {name!r}: name one [[target]] of this file ({names})")

@@ -1,0 +1,140 @@
+"""
+Running ASGI applications and long tasks as one process that starts loudly and drains quickly.
+
+Signals, listening sockets and lifespans are handled here and not by uvicorn, because one process
+may hold several applications, and because a failure to start must be one sentence and an exit code.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10  # requests that are still running after this are cut off
+BACKLOG = 2048  # connections the kernel holds while the process is busy
+
+Part = Callable[[asyncio.Event], Awaitable[None]]
+
+
+class StartError(Exception):
+    """The process cannot start; the message says why and what to do."""
+
+
+def run(*parts: Part) -> None:
+    """
+    Run the parts until SIGTERM or SIGINT; the first part that fails ends them all.
+
+    A second signal no longer waits for anything.
+    """
+    asyncio.run(_run(parts))
+
+
+async def _run(parts: tuple[Part, ...]) -> None:
+    stopping = asyncio.Event()
+    with _signals(stopping):
+        async with asyncio.TaskGroup() as tasks:
+            for part in parts:
+                tasks.create_task(_ended(part(stopping)), name=repr(part))
+
+
+async def _ended(part: Awaitable[None]) -> None:
+    await part
+
+
+@contextmanager
+def _signals(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def stop() -> None:
+        if stopping.is_set() and task is not None:
+            task.cancel()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve(app: FastAPI, listen: str, name: str, stopping: asyncio.Event) -> None:
+    """
+    Serve an application on `host:port` until `stopping` is set.
+
+    The application's `state.stopping` is set first, so that open polls and streams end at once.
+
+    Raises:
+        StartError: the address cannot be used.
+        Exception: whatever the application's lifespan raises.
+    """
+    with bind(listen) as listener:
+        async with app.router.lifespan_context(app), asyncio.TaskGroup() as tasks:
+            server = _Server(_config(app))
+            drain = tasks.create_task(_drain(app, server, stopping), name=f"drain {name}")
+            logger.info("listening", extra={"service": name, "address": address(listener)})
+            await server.serve([listener])
+            drain.cancel()
+    logger.info("stopped", extra={"service": name})
+
+
+def bind(listen: str) -> socket.socket:
+    """
+    A listening socket for `host:port`, `[v6]:port` or `:port` (every address).
+
+    Raises:
+        StartError: the address is malformed, in use or not ours.
+    """
+    host, colon, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port there is
+        raise StartError(f"listen = {listen!r}: write host:port, e.g. 127.0.0.1:8080")
+    family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (host, int(port)), family=family, backlog=BACKLOG, dualstack_ipv6=not host
+        )
+    except (OSError, ValueError) as error:
+        raise StartError(f"cannot listen on {listen}: {error}") from error
+
+
+def address(listener: socket.socket) -> str:
+    """The listener's address as `host:port`."""
+    host, port, *_ = listener.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the process has others to stop, too."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",  # entered above, where its errors can be seen
+        log_config=None,
+        access_log=False,  # one canonical line a delivery instead; it doubles the cost of a request
+        server_header=False,
+        ws="none",
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+async def _drain(app: FastAPI, server: uvicorn.Server, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    app.state.stopping.set()
+    server.should_exit = True

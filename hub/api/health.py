@@ -1,0 +1,34 @@
+"""`/livez` and `/readyz`: is the process alive, and may it be sent deliveries."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+
+from hub.log.base import Log, LogUnavailable
+from hub.problem import Problem
+
+
+def router(log: Log, stopping: asyncio.Event) -> APIRouter:
+    """The routes over one hub."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/livez")
+    async def livez() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @routes.get("/readyz")
+    async def readyz() -> dict[str, Any]:
+        """The hub can store a delivery: it has just committed to its log."""
+        if stopping.is_set():
+            raise Problem(503, "stopping", "the hub is shutting down", "use another replica")
+        try:
+            await log.check()
+        except LogUnavailable as error:
+            raise Problem(
+                503, "log-unavailable", str(error), "free space on, or mend, the hub's disk"
+            ) from error
+        return {"status": "ok", "log": str(log.head)}
+
+    return routes

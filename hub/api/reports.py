@@ -1,0 +1,67 @@
+"""`/v1/reports` and `/v1/targets`: the stages on the way from push to running process."""
+
+from datetime import UTC
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from hub.log.base import Log, StageReport
+from hub.problem import Problem
+from hub.tracing import timelines, trace_id_of
+
+
+class NewReport(BaseModel):
+    """The body of `POST /v1/reports`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str = Field(min_length=1, max_length=200)
+    version: str | None = Field(default=None, max_length=100)
+    stage: str = Field(pattern=r"^[a-z][a-z_]{1,40}$")
+    result: str = Field(pattern=r"^[a-z][a-z_]{1,40}$")
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    traceparent: str = Field(max_length=100)
+    message: str = Field(default="", max_length=70_000)
+    reporter: str = Field(default="", max_length=200)
+
+
+def router(log: Log) -> APIRouter:
+    """The routes over one log."""
+    routes = APIRouter(prefix="/v1", tags=["trail"])
+
+    @routes.post("/reports", status_code=202)
+    async def report(new: NewReport) -> dict[str, str]:
+        """Remember one stage."""
+        trace_id = trace_id_of(new.traceparent)
+        if trace_id is None:
+            raise Problem(
+                400, "invalid-traceparent", "this is no traceparent", "send the notification's own"
+            )
+        await log.report(_stage_report(new, trace_id))
+        return {"trace_id": trace_id}
+
+    @routes.get("/targets/{target}/timeline")
+    async def get_timeline(
+        target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
+    ) -> dict[str, Any]:
+        """The newest pushes of a target, oldest first, each as a list of stages."""
+        traces = await log.traces(target, limit)
+        return {"target": target, "traces": timelines(traces)}
+
+    return routes
+
+
+def _stage_report(new: NewReport, trace_id: str) -> StageReport:
+    return StageReport(
+        target=new.target,
+        stage=new.stage,
+        result=new.result,
+        started_at=new.started_at.astimezone(UTC),
+        ended_at=new.ended_at.astimezone(UTC),
+        trace_id=trace_id,
+        version=new.version,
+        message=new.message,
+        reporter=new.reporter,
+    )

@@ -1,0 +1,130 @@
+"""The composition root: builds a hub from its settings and puts HTTP around it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from adapters.registry import find as find_adapter
+from hub.api import deliveries, events, health, problems, reports, subscriptions, webhooks
+from hub.api.asgi import Receive, Scope, Send
+from hub.fanout import Fanout
+from hub.log.base import Log
+from hub.log.sqlite import SqliteLog
+from hub.receiving import Receiver
+from hub.settings import HubSettings
+from hub.sources import build_sources
+from hub.subscriptions import Registry
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+class Hub(FastAPI):
+    """
+    FastAPI, but for two paths that are answered before its router.
+
+    Webhooks must be fast, and event streams must be many and end quickly; both are raw ASGI.
+    """
+
+    raw_webhooks: webhooks.WebhookEndpoint
+    raw_events: events.EventsEndpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        path = scope.get("path", "")
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif path.startswith(f"{webhooks.PREFIX}/"):
+            await self.raw_webhooks(scope, receive, send)
+        elif path == events.PATH:
+            await self.raw_events(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = utc_now) -> Hub:
+    """
+    A hub as an ASGI application; it opens its log when its lifespan starts.
+
+    Set `app.state.stopping` to drain it: every open stream and poll ends at once.
+
+    Args:
+        settings: validated settings.
+        log: another engine than the embedded one.
+        clock: the time, aware and in UTC.
+
+    Raises:
+        UnknownProvider: a source names a provider that no adapter speaks.
+    """
+    for source in settings.sources.values():
+        find_adapter(source.provider)
+
+    engine = log or _embedded_log(settings, clock)
+    registry = Registry(engine)
+    fanout = Fanout(engine)
+    app = Hub(
+        title="directcd hub",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda app: _lifespan(app, engine, registry, fanout),
+    )
+    app.state.stopping = asyncio.Event()
+    app.raw_webhooks = _webhooks(settings, engine, registry, clock)
+    app.raw_events = events.EventsEndpoint(engine, fanout, registry)
+    problems.install(app)
+    app.include_router(subscriptions.router(registry, fanout, clock))
+    app.include_router(deliveries.router(engine))
+    app.include_router(reports.router(engine))
+    app.include_router(health.router(engine, app.state.stopping))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(
+    app: FastAPI, log: Log, registry: Registry, fanout: Fanout
+) -> AsyncIterator[None]:
+    await log.open()
+    try:
+        await registry.load()
+        async with asyncio.TaskGroup() as tasks:
+            drain = tasks.create_task(_drain(app.state.stopping, fanout), name="drain")
+            yield
+            drain.cancel()
+    finally:
+        await log.close()
+
+
+async def _drain(stopping: asyncio.Event, fanout: Fanout) -> None:
+    # uvicorn waits for open responses before it ends the lifespan; these would stay open for ever.
+    await stopping.wait()
+    fanout.stop()
+
+
+def _embedded_log(settings: HubSettings, clock: Clock) -> Log:
+    return SqliteLog(
+        settings.data,
+        keep_events=settings.keep_events,
+        keep_deliveries=settings.keep_deliveries,
+        deduplication_seconds=settings.deduplication_seconds,
+        clock=clock,
+    )
+
+
+def _webhooks(
+    settings: HubSettings, log: Log, registry: Registry, clock: Clock
+) -> webhooks.WebhookEndpoint:
+    sources = build_sources(settings.sources)
+    receiver = Receiver(sources, log, registry, public_url=settings.public_url)
+    return webhooks.WebhookEndpoint(
+        receiver,
+        clock,
+        body_limit_bytes=settings.body_limit_bytes,
+        public_url=settings.public_url,
+    )

@@ -1,0 +1,123 @@
+"""
+Why a push reached a subscriber, or did not: one value, computed once, shown everywhere.
+
+The same `Explanation` is the webhook's response (forges display it) and what is remembered of the
+delivery, so that what a person reads later is what the forge was told.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from adapters import Outcome
+from hub.notification import primary_key
+from hub.subscriptions import Mismatch
+
+Verdict = Literal["matched", "no-match", "ignored", "ping", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    What became of a delivery, and what to do next.
+
+    Attributes:
+        delivery: the provider's own delivery id.
+        verdict: one word.
+        reason: one sentence.
+        event: repository, ref, before and after of the (first) change; None when there is none.
+        matched: names of the subscriptions that take it.
+        nearest: those that nearly do, with the first condition that failed.
+        next: what to do when this is not what was expected.
+    """
+
+    delivery: str
+    verdict: Verdict
+    reason: str
+    event: dict[str, Any] | None
+    matched: list[str]
+    nearest: list[Mismatch]
+    next: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def explain(outcome: Outcome, matched: list[str], nearest: list[Mismatch]) -> Explanation:
+    """The explanation of a verified delivery, taken as news."""
+    verdict = _verdict(outcome, matched)
+    return Explanation(
+        delivery=outcome.delivery_id,
+        verdict=verdict,
+        reason=_reason(outcome, verdict, matched),
+        event=_event(outcome),
+        matched=matched,
+        nearest=nearest if verdict == "no-match" else [],
+        next=_next_step(outcome, verdict, nearest),
+    )
+
+
+def explain_repeat(outcome: Outcome) -> Explanation:
+    """The explanation of a delivery whose news is known already."""
+    return Explanation(
+        delivery=outcome.delivery_id,
+        verdict="duplicate",
+        reason="the same news was received before; subscribers were told then",
+        event=_event(outcome),
+        matched=[],
+        nearest=[],
+        next="nothing to do",
+    )
+
+
+def _verdict(outcome: Outcome, matched: list[str]) -> Verdict:
+    if outcome.notify:
+        return "matched" if matched else "no-match"
+    return "ping" if outcome.kind in {"ping", "test"} else "ignored"
+
+
+def _reason(outcome: Outcome, verdict: Verdict, matched: list[str]) -> str:
+    if verdict == "matched":
+        return f"{len(matched)} subscription(s) want this push"
+    if verdict == "no-match":
+        return "no subscription wants this push"
+    return outcome.reason
+
+
+def _event(outcome: Outcome) -> dict[str, Any] | None:
+    if outcome.repository is None:
+        return None
+    event: dict[str, Any] = {"repository": primary_key(outcome.repository.keys)}
+    for change in outcome.changes[:1]:
+        event |= {"ref": change.ref, "before": change.before, "after": change.after}
+    return event
+
+
+def _next_step(outcome: Outcome, verdict: Verdict, nearest: list[Mismatch]) -> str:
+    if verdict == "no-match":
+        return _mend(nearest[0]) if nearest else _subscribe(outcome)
+    if verdict == "ping":
+        return "the webhook works: push something"
+    return "nothing to do"
+
+
+def _mend(near: Mismatch) -> str:
+    if near.failed == "ref":
+        return (
+            f"push to {near.wanted}, or let {near.subscription} follow {near.got}: "
+            f'set ref = "{near.got}" in its [[target]]'
+        )
+    if near.failed == "lease":
+        return f"start {near.subscription} again, or see why it does not reach this hub"
+    return (
+        f"{near.subscription} wants {near.wanted}, this is {near.got}: "
+        "correct the repository URL in its [[target]]"
+    )
+
+
+def _subscribe(outcome: Outcome) -> str:
+    keys = outcome.repository.keys if outcome.repository else frozenset()
+    return (
+        f"add {primary_key(keys)} to the [[target]] repositories of a server "
+        "whose `hub` is this one, and start it"
+    )

@@ -1,0 +1,1 @@
+"""The durable, ordered memory of the hub: one protocol (base), one file an engine."""

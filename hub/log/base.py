@@ -1,0 +1,227 @@
+"""
+The log's contract: what every engine stores, promises and raises.
+
+Errors:
+    LogError
+    ├── LogUnavailable   nothing was stored; the same call may succeed later
+    └── LogInUse         another process owns this log
+
+Promises every engine keeps:
+    - `append` returns only when the events are durable;
+    - events have dense, increasing positions, and everyone sees them in that order;
+    - a cursor that cannot be continued gives a `Gap`, never an error and never silence.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from zlib import crc32
+
+_CURSOR = re.compile(r"(\d{1,15})-(\d{1,18})-([0-9a-f]{6})", re.ASCII)
+
+
+class LogError(Exception):
+    """The log could not do what it was asked to."""
+
+
+class LogUnavailable(LogError):
+    """Nothing was stored; the same call may succeed later."""
+
+
+class LogInUse(LogError):
+    """Another process owns this log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """
+    A place in one log, as `epoch-position-tag`.
+
+    The epoch is the log's birth in milliseconds (another log is noticed), the position is dense
+    (a hole is noticed), and the tag is 24 bits of the event id's CRC (a log rolled back to an
+    older state, whose positions were used again, is noticed).
+    """
+
+    epoch: int
+    position: int
+    tag: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.position}-{self.tag:06x}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """The cursor a subscriber sent back, or None when no log ever wrote this."""
+        match = _CURSOR.fullmatch(text)
+        if match is None:
+            return None
+        return cls(int(match[1]), int(match[2]), int(match[3], 16))
+
+
+def tag_of(event_id: str) -> int:
+    """24 bits that tell two events at the same position apart."""
+    return crc32(event_id.encode()) & 0xFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The log cannot continue from a cursor; whoever held it looks once at every repository."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """
+    One event on its way into the log.
+
+    Attributes:
+        event_id: what the event means; a second one with the same id is a repeat.
+        delivery_key: the provider's delivery id made unique per ref, or "" when it sent none.
+        subject: `<repository key>#<full ref>`, the head this event moves.
+        before: the commit the ref had, None when it did not exist.
+        after: the commit the ref has now, None when it was deleted.
+        keys: the repository's keys.
+        ref: the full ref.
+        trace_id: 32 hex digits that follow the change to the running process.
+        tail: the notification's bytes behind its id (see `hub.notification`).
+    """
+
+    event_id: str
+    delivery_key: str
+    subject: str
+    before: str | None
+    after: str | None
+    keys: frozenset[str]
+    ref: str
+    trace_id: str
+    tail: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as the log holds it; `message` is what every subscriber receives, byte for byte."""
+
+    cursor: Cursor
+    keys: frozenset[str]
+    ref: str
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """What is remembered of one webhook POST, to be looked up by a person later."""
+
+    received_at: datetime
+    provider: str
+    source: str
+    delivery_id: str
+    event: str
+    verdict: str
+    explanation: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """
+    What became of one delivery.
+
+    Attributes:
+        delivery: the number under which the delivery is remembered.
+        cursors: where its events stand, repeats included.
+        duplicate: whether every event was a repeat (false when there was none).
+    """
+
+    delivery: int
+    cursors: tuple[Cursor, ...] = ()
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """One stage of the way from push to running process, as somebody on that way reported it."""
+
+    target: str
+    stage: str
+    result: str
+    started_at: datetime
+    ended_at: datetime
+    trace_id: str
+    version: str | None = None
+    message: str = ""
+    reporter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """
+    Everything known about one push: when it was received, and the stages reported for it.
+
+    `reports` holds those of this trace, and those of any other trace about the same version: the
+    look that built it may have been another push's, or nobody's.
+    """
+
+    trace_id: str
+    subject: str | None
+    commit: str | None
+    received_at: datetime | None
+    reports: tuple[StageReport, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRow:
+    """A subscription as stored: `body` is what the subscriber asked for, untouched."""
+
+    id: str
+    name: str
+    body: dict[str, Any]
+    expires_at: datetime
+
+
+class Log(Protocol):
+    """The hub's memory. Every method that writes raises LogUnavailable when it could not."""
+
+    async def open(self) -> None:
+        """Make the log usable; raises LogInUse or LogUnavailable."""
+
+    @property
+    def head(self) -> Cursor:
+        """The newest event published to listeners (position 0 in an empty log)."""
+
+    def listen(self, listener: Callable[[Sequence[Event]], None]) -> None:
+        """Call `listener` on the event loop with every batch of new events, in order."""
+
+    async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
+        """Store a delivery and its events, all or nothing, durably."""
+
+    async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
+        """At most `limit` events that follow `after`, oldest first."""
+
+    async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
+        """The newest remembered deliveries, newest first, older than number `before`."""
+
+    async def delivery(self, number: int) -> dict[str, Any] | None:
+        """One remembered delivery."""
+
+    async def put_subscription(self, row: SubscriptionRow) -> None:
+        """Store a subscription under its id, replacing an earlier one."""
+
+    async def delete_subscription(self, subscription_id: str) -> None:
+        """Forget a subscription; unknown ids are no error."""
+
+    async def subscriptions(self) -> list[SubscriptionRow]:
+        """Every stored subscription."""
+
+    async def report(self, report: StageReport) -> None:
+        """Remember one stage report."""
+
+    async def traces(self, target: str, limit: int) -> list[Trace]:
+        """The newest traces that touched a target, oldest first."""
+
+    async def check(self) -> None:
+        """Write and commit something harmless, to prove that the log takes writes."""
+
+    async def close(self) -> None:
+        """Finish what was accepted and release the log."""

@@ -1,0 +1,243 @@
+"""The embedded log (the default): one SQLite file, no server, one hub process."""
+
+import asyncio
+import fcntl
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from hub.log import sqlite_events, sqlite_records
+from hub.log.base import (
+    Appended,
+    Cursor,
+    DeliveryRecord,
+    Event,
+    Gap,
+    LogInUse,
+    LogUnavailable,
+    NewEvent,
+    StageReport,
+    SubscriptionRow,
+    Trace,
+)
+from hub.log.sqlite_schema import SCHEMA
+from hub.log.sqlite_writer import GroupCommitWriter
+
+T = TypeVar("T")
+Listener = Callable[[Sequence[Event]], None]
+
+PRUNE_EVERY = 1_000  # deliveries between two prunings
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What one append left behind: the answer to its caller, the news for the listeners."""
+
+    appended: Appended
+    events: list[Event]
+
+
+class SqliteLog:
+    """The `Log` protocol over one SQLite file in WAL mode, synchronous=FULL."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        keep_events: int = 100_000,
+        keep_deliveries: int = 10_000,
+        deduplication_seconds: float = 600.0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path = directory / "log.sqlite3"
+        self._keep = (keep_events, keep_deliveries)
+        self._deduplication_seconds = deduplication_seconds
+        self._clock = clock
+        self._listeners: list[Listener] = []
+        self._since_prune = 0
+        self._reading = asyncio.Lock()  # one reading connection, one reader at a time
+        self._resources = ExitStack()
+
+    async def open(self) -> None:
+        """
+        Open or create the log, on the event loop that will use it.
+
+        Raises:
+            LogInUse: another process has this directory open.
+            LogUnavailable: the directory cannot be used.
+        """
+        with ExitStack() as resources:
+            resources.enter_context(_lock(self._path.parent))
+            try:
+                connection = resources.enter_context(closing(_open(self._path)))
+                self._reader = resources.enter_context(closing(_open(self._path)))
+                self._epoch = sqlite_events.birth(connection, self._clock())
+                self._head = Cursor(self._epoch, *sqlite_events.last_position(connection))
+            except sqlite3.Error as error:
+                raise LogUnavailable(f"{self._path}: {error}") from error
+            self._writer = GroupCommitWriter(connection, self._committed)
+            self._resources = resources.pop_all()
+
+    @property
+    def head(self) -> Cursor:
+        """The newest event published to listeners (position 0 in an empty log)."""
+        return self._head
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` on the event loop with every batch of new events, in order."""
+        self._listeners.append(listener)
+
+    async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
+        """
+        Store a delivery and its events, all or nothing; returns when they are on disk.
+
+        Raises:
+            LogUnavailable: nothing was stored.
+        """
+        stored = await self._writer.run(lambda c: self._append(c, delivery, events))
+        return stored.appended
+
+    def _append(
+        self, connection: sqlite3.Connection, delivery: DeliveryRecord, events: Sequence[NewEvent]
+    ) -> "_Stored":
+        received_at = delivery.received_at.timestamp()
+        times = (received_at, received_at + self._deduplication_seconds)
+        results = [
+            sqlite_events.append_event(connection, self._epoch, event, times) for event in events
+        ]
+        appended = sqlite_records.append_delivery(
+            connection, delivery, [event for _, event in results]
+        )
+        self._since_prune += 1
+        if self._since_prune >= PRUNE_EVERY:
+            self._since_prune = 0
+            sqlite_records.prune(connection, *self._keep, received_at)
+        cursors = tuple(cursor for cursor, _ in results)
+        return _Stored(replace(appended, cursors=cursors), [event for _, event in results if event])
+
+    def _committed(self, results: Sequence[Any]) -> None:
+        stored = [result for result in results if isinstance(result, _Stored)]
+        events = [event for one in stored for event in one.events]
+        if not events:
+            return
+        self._head = events[-1].cursor
+        for listener in self._listeners:
+            listener(events)
+
+    async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
+        """At most `limit` events that follow `after`, oldest first; a Gap when it is not ours."""
+        return await self._query(lambda c: self._read(c, after, limit))
+
+    def _read(self, connection: sqlite3.Connection, after: Cursor, limit: int) -> list[Event] | Gap:
+        gap = self._gap(connection, after)
+        if gap is not None:
+            return gap
+        return sqlite_events.read_events(connection, self._epoch, after.position, limit)
+
+    def _gap(self, connection: sqlite3.Connection, after: Cursor) -> Gap | None:
+        if after.epoch != self._epoch:
+            return Gap("this is another log than the one the cursor comes from")
+        newest = sqlite_events.last_position(connection)[0]
+        if after.position > newest:
+            return Gap("the log was set back to an older state")
+        oldest = sqlite_events.oldest_position(connection)
+        if oldest is not None and after.position < oldest - 1:
+            return Gap("the log no longer reaches back to the cursor")
+        tag = sqlite_events.tag_at(connection, after.position)
+        if tag is not None and tag != after.tag:
+            return Gap("the log was set back, and its positions were used again")
+        return None
+
+    async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
+        """The newest remembered deliveries, newest first, older than number `before`."""
+        return await self._query(lambda c: sqlite_records.read_deliveries(c, limit, before))
+
+    async def delivery(self, number: int) -> dict[str, Any] | None:
+        """One remembered delivery."""
+        return await self._query(lambda c: sqlite_records.read_delivery(c, number))
+
+    async def put_subscription(self, row: SubscriptionRow) -> None:
+        """Store a subscription under its id, replacing an earlier one."""
+        await self._writer.run(lambda c: sqlite_records.put_subscription(c, row))
+
+    async def delete_subscription(self, subscription_id: str) -> None:
+        """Forget a subscription; unknown ids are no error."""
+        await self._writer.run(lambda c: sqlite_records.delete_subscription(c, subscription_id))
+
+    async def subscriptions(self) -> list[SubscriptionRow]:
+        """Every stored subscription."""
+        return await self._query(sqlite_records.read_subscriptions)
+
+    async def report(self, report: StageReport) -> None:
+        """Remember one stage report."""
+        await self._writer.run(lambda c: sqlite_records.insert_report(c, report))
+
+    async def traces(self, target: str, limit: int) -> list[Trace]:
+        """The newest traces that touched a target, oldest first."""
+        return await self._query(lambda c: sqlite_records.read_traces(c, target, limit))
+
+    async def check(self) -> None:
+        """
+        Write and commit something harmless.
+
+        Raises:
+            LogUnavailable: the log takes no writes.
+        """
+        now = int(self._clock().timestamp())
+        await self._writer.run(
+            lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('checked', ?)", (now,))
+        )
+
+    async def close(self) -> None:
+        """Finish what was accepted and release the directory."""
+        await self._writer.close()
+        self._resources.close()
+
+    async def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._reading:
+            try:
+                return await asyncio.to_thread(_in_snapshot, self._reader, query)
+            except sqlite3.Error as error:
+                raise LogUnavailable(f"{self._path}: {error}") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # G1: a 2xx means the push is on disk
+    connection.executescript(SCHEMA)
+    return connection
+
+
+def _in_snapshot(connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
+    with _snapshot(connection):
+        return query(connection)
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _lock(directory: Path) -> IO[bytes]:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (directory / "lock").open("ab")
+    except OSError as error:
+        raise LogUnavailable(f"{directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LogInUse(
+            f"{directory} is in use by another hub; the embedded log serves one process"
+        ) from error
+    return file

@@ -1,0 +1,140 @@
+"""
+Events in the embedded log: the statements that append and read them.
+
+Plain functions over a connection; they run inside the writer's transaction or a reader's snapshot
+and know nothing of threads or event loops.
+"""
+
+import json
+import sqlite3
+from datetime import datetime
+
+from hub.log.base import Cursor, Event, NewEvent, tag_of
+
+
+def birth(connection: sqlite3.Connection, now: datetime) -> int:
+    """The log's epoch in milliseconds, decided when the log is first opened."""
+    connection.execute(
+        "INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (int(now.timestamp() * 1000),)
+    )
+    row = connection.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+    return int(row[0])
+
+
+def last_position(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Position and tag of the newest event, (0, 0) when there is none."""
+    row = connection.execute("SELECT position, tag FROM events ORDER BY position DESC LIMIT 1")
+    return row.fetchone() or (0, 0)
+
+
+def append_event(
+    connection: sqlite3.Connection, epoch: int, event: NewEvent, times: tuple[float, float]
+) -> tuple[Cursor, Event | None]:
+    """
+    Store one event unless it is a repeat.
+
+    Args:
+        connection: inside a transaction.
+        epoch: the log's epoch.
+        event: what to store.
+        times: (received at, forget repeats at), in Unix seconds.
+
+    Returns:
+        Where the event stands, and the event itself when it is new.
+    """
+    repeat = _find_repeat(connection, event, times[0])
+    if repeat is not None:
+        return Cursor(epoch, *repeat), None
+    position = last_position(connection)[0] + 1
+    cursor = Cursor(epoch, position, tag_of(event.event_id))
+    message = b'{"specversion":"1.0","id":"%s",%s' % (str(cursor).encode(), event.tail)
+    stored = Event(cursor, event.keys, event.ref, message)
+    _insert_event(connection, event, stored, times[0])
+    _remember(connection, event, cursor, times)
+    return cursor, stored
+
+
+def _find_repeat(
+    connection: sqlite3.Connection, event: NewEvent, now: float
+) -> tuple[int, int] | None:
+    statement = "SELECT position, tag FROM seen WHERE key = ? AND expires_at > ?"
+    if event.delivery_key:
+        row = connection.execute(statement, (event.delivery_key, now)).fetchone()
+        if row is not None:
+            return int(row[0]), int(row[1])
+    row = connection.execute(statement, (event.event_id, now)).fetchone()
+    if row is None or _moves_head(connection, event):
+        return None
+    return int(row[0]), int(row[1])
+
+
+def _moves_head(connection: sqlite3.Connection, event: NewEvent) -> bool:
+    """Whether a known meaning is news all the same: the ref stands elsewhere now."""
+    row = connection.execute(
+        "SELECT after FROM heads WHERE subject = ?", (event.subject,)
+    ).fetchone()
+    if row is None or row[0] == event.after:
+        return False
+    # A→B, back to A, A→B again within the window: the third push means the same as the first but
+    # starts where the ref now stands; a late copy of the first does not. Deleted branches and moved
+    # tags come without the old commit from some forges: rather one hint too many than one too few.
+    return event.before is None or bool(row[0] == event.before)
+
+
+def _insert_event(
+    connection: sqlite3.Connection, event: NewEvent, stored: Event, received_at: float
+) -> None:
+    connection.execute(
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            stored.cursor.position,
+            stored.cursor.tag,
+            json.dumps(sorted(event.keys)),
+            event.ref,
+            event.subject,
+            event.after,
+            event.trace_id,
+            received_at,
+            stored.message,
+        ),
+    )
+
+
+def _remember(
+    connection: sqlite3.Connection, event: NewEvent, cursor: Cursor, times: tuple[float, float]
+) -> None:
+    received_at, expires_at = times
+    for key in filter(None, (event.event_id, event.delivery_key)):
+        connection.execute(
+            "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
+            (key, cursor.position, cursor.tag, expires_at),
+        )
+    connection.execute(
+        "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?)",
+        (event.subject, event.after, cursor.position, received_at),
+    )
+
+
+def read_events(connection: sqlite3.Connection, epoch: int, after: int, limit: int) -> list[Event]:
+    """At most `limit` events behind a position, oldest first."""
+    rows = connection.execute(
+        "SELECT position, tag, keys, ref, message FROM events WHERE position > ?"
+        " ORDER BY position LIMIT ?",
+        (after, limit),
+    )
+    return [
+        Event(Cursor(epoch, position, tag), frozenset(json.loads(keys)), ref, message)
+        for position, tag, keys, ref, message in rows
+    ]
+
+
+def tag_at(connection: sqlite3.Connection, position: int) -> int | None:
+    """The tag of the event at a position, None when it is not kept."""
+    row = connection.execute("SELECT tag FROM events WHERE position = ?", (position,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def oldest_position(connection: sqlite3.Connection) -> int | None:
+    """The oldest kept position, None in an empty log."""
+    row = connection.execute("SELECT min(position) FROM events").fetchone()
+    return None if row[0] is None else int(row[0])

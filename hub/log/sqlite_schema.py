@@ -1,0 +1,33 @@
+"""The embedded log's tables. Times are stored as Unix seconds."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+    position INTEGER PRIMARY KEY, tag INTEGER NOT NULL, keys TEXT NOT NULL, ref TEXT NOT NULL,
+    subject TEXT NOT NULL, after TEXT, trace_id TEXT NOT NULL, received_at REAL NOT NULL,
+    message BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_trace ON events (trace_id);
+CREATE TABLE IF NOT EXISTS seen (
+    key TEXT PRIMARY KEY, position INTEGER NOT NULL, tag INTEGER NOT NULL, expires_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS seen_by_expiry ON seen (expires_at);
+CREATE TABLE IF NOT EXISTS heads (
+    subject TEXT PRIMARY KEY, after TEXT, position INTEGER NOT NULL, updated_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, provider TEXT NOT NULL,
+    source TEXT NOT NULL, delivery_id TEXT NOT NULL, event TEXT NOT NULL, verdict TEXT NOT NULL,
+    explanation TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS subscriptions (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, expires_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reports (
+    number INTEGER PRIMARY KEY, target TEXT NOT NULL, trace_id TEXT NOT NULL, stage TEXT NOT NULL,
+    result TEXT NOT NULL, started_at REAL NOT NULL, ended_at REAL NOT NULL, version TEXT,
+    message TEXT NOT NULL, reporter TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS reports_by_target ON reports (target, number);
+CREATE INDEX IF NOT EXISTS reports_by_trace ON reports (trace_id, number);
+"""

@@ -1,0 +1,37 @@
+"""The error answer of the hub: RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457), plus `next`."""
+
+import json
+from http import HTTPStatus
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """
+    Something asked of the hub that it does not do.
+
+    Attributes:
+        status: the HTTP status.
+        code: for machines; never changes its meaning.
+        detail: for people; holds no secret.
+        next_step: what to do about it.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, next_step: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.next_step = next_step
+
+    def as_bytes(self) -> bytes:
+        """The document that is sent."""
+        document = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "next": self.next_step,
+        }
+        return json.dumps(document).encode()

@@ -1,0 +1,76 @@
+"""
+The hub's settings as values: what each field means, its unit, its default and why.
+
+Nothing here reads the environment or directcd.toml; the command does that and passes the values.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+MIB = 1024 * 1024
+
+
+class SourceSettings(BaseModel):
+    """One webhook endpoint: `[hub.sources.NAME]` answers at `/webhooks/PROVIDER/NAME`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str
+    """Which forge's deliveries are spoken here: `github` or `gitea`. Never guessed from headers."""
+
+    secrets: tuple[SecretStr, ...] = ()
+    """Webhook secrets; any one of them verifies, so that a secret can be rotated with overlap."""
+
+    secrets_files: tuple[Path, ...] = ()
+    """Files that hold one secret each; read again when they change, without a restart."""
+
+    repositories: tuple[str, ...] = ()
+    """
+    Repository keys this source may speak for, with `*` wildcards (`github.com/acme/*`).
+    Default: all, because a valid signature already proves who is sending.
+    """
+
+    insecure: bool = False
+    """Accept unsigned deliveries. Off by default: anyone could wake the servers at will."""
+
+    @model_validator(mode="after")
+    def _signed_unless_told(self) -> "SourceSettings":
+        if not (self.secrets or self.secrets_files or self.insecure):
+            raise ValueError(
+                "no secret: give secrets or secrets_files, or say insecure = true to accept "
+                "unsigned deliveries"
+            )
+        if any(not secret.get_secret_value().strip() for secret in self.secrets):
+            raise ValueError("an empty secret protects nothing: remove it from secrets")
+        return self
+
+
+class HubSettings(BaseModel):
+    """The `[hub]` table of directcd.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: str = "127.0.0.1:8080"
+    """Address for webhooks and API. Loopback by default: exposing it is a decision."""
+
+    data: Path = Path("/var/lib/directcd/hub")
+    """Directory of the embedded log. One hub process at a time may use it."""
+
+    public_url: str = ""
+    """How forges and people reach this hub, for the links it prints. Default: paths alone."""
+
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    """Webhook endpoints by name."""
+
+    body_limit_bytes: int = Field(default=25 * MIB, ge=1024)
+    """Largest accepted delivery, in bytes. 25 MiB is the cap of GitHub and GitLab themselves."""
+
+    deduplication_seconds: float = Field(default=600.0, ge=0)
+    """How long the same news is recognised as a repeat, in seconds. 0 switches it off."""
+
+    keep_events: int = Field(default=100_000, ge=1)
+    """Events a returning subscriber can catch up on (about 1 KB each); older ones are a gap."""
+
+    keep_deliveries: int = Field(default=10_000, ge=1)
+    """Deliveries whose outcome can still be looked up."""

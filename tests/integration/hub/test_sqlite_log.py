@@ -1,0 +1,107 @@
+"""The embedded log as a file: restart, two processes, a disk that is full."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hub.log.base import DeliveryRecord, LogInUse, LogUnavailable
+from hub.log.sqlite import SqliteLog
+from tests.contract.test_log import append, event
+
+# Appends until it is killed, printing each position once it is acknowledged.
+APPENDER = """
+import asyncio, sys
+from pathlib import Path
+from hub.log.sqlite import SqliteLog
+from tests.contract.test_log import event, record
+
+async def main():
+    log = SqliteLog(Path(sys.argv[1]))
+    await log.open()
+    while True:
+        appended = await log.append(record(), [event(str(log.head.position))])
+        print(appended.cursors[0].position, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_an_acknowledged_event_survives_kill_9(tmp_path: Path) -> None:
+    """Whatever was acknowledged before SIGKILL is read after it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", APPENDER, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    acknowledged = [int(await process.stdout.readline()) for _ in range(200)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += [int(line) for line in (await process.stdout.read()).splitlines()]
+    await process.wait()
+    log = SqliteLog(tmp_path)
+    await log.open()
+    assert log.head.position >= acknowledged[-1] >= 200
+    await log.close()
+
+
+async def test_a_reopened_log_continues_its_epoch_and_positions(tmp_path: Path) -> None:
+    """A cursor from before a restart is good after it."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    await append(log, event("a"))
+    cursor = log.head
+    await log.close()
+    again = SqliteLog(tmp_path)
+    await again.open()
+    await append(again, event("b", "a"))
+    events = await again.read(cursor, 10)
+    assert isinstance(events, list)
+    assert [e.cursor.position for e in events] == [2]
+    await again.close()
+
+
+async def test_a_second_hub_on_the_same_directory_is_refused(tmp_path: Path) -> None:
+    """The embedded log serves one process, and says so."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    with pytest.raises(LogInUse, match="in use by another hub"):
+        await SqliteLog(tmp_path).open()
+    await log.close()
+    again = SqliteLog(tmp_path)
+    await again.open()
+    await again.close()
+
+
+async def test_a_full_disk_fails_the_append_and_heals(tmp_path: Path) -> None:
+    """SQLite's own page limit stands for the disk: nothing stored, then everything again."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    pages = (await log._writer.run(lambda c: c.execute("PRAGMA page_count").fetchone()))[0]
+    await log._writer.run(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    big = DeliveryRecord(datetime.now(UTC), "github", "main", "", "push", "", {"x": "y" * 100_000})
+    with pytest.raises(LogUnavailable, match="full"):
+        await log.append(big, [event("a")])
+    assert log.head.position == 0
+    await log._writer.run(lambda c: c.execute("PRAGMA max_page_count = 1000000").fetchone())
+    assert not (await log.append(big, [event("a")])).duplicate
+    await log.close()
+
+
+async def test_concurrent_appends_share_commits(tmp_path: Path) -> None:
+    """A hundred callers at once need far fewer than a hundred commits."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    commits = 0
+
+    def count(statement: str) -> None:
+        nonlocal commits
+        commits += statement == "COMMIT"
+
+    await log._writer.run(lambda c: c.set_trace_callback(count))
+    await asyncio.gather(*(append(log, event(str(n))) for n in range(100)))
+    assert log.head.position == 100
+    assert commits < 50
+    await log.close()

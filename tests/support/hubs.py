@@ -1,0 +1,71 @@
+"""A hub to test against: in this process, with its real log, with or without a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from directcd import serving
+from directcd.demo.world import free_ports
+from hub.app import Hub, create_app
+from hub.settings import HubSettings, SourceSettings
+from tests.support.deliveries import SECRET, Post
+
+WEBHOOK = "/webhooks/github/main"
+
+
+def settings(data: Path, **changes: Any) -> HubSettings:
+    """One GitHub and one Gitea source with the same secret."""
+    secrets = (SecretStr(SECRET.decode()),)
+    sources = {
+        "main": SourceSettings(provider="github", secrets=secrets),
+        "tea": SourceSettings(provider="gitea", secrets=secrets),
+    }
+    return HubSettings(data=data, **({"sources": sources} | changes))
+
+
+@asynccontextmanager
+async def hub_client(hub_settings: HubSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that calls a hub's application directly."""
+    app = create_app(hub_settings)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://hub") as client,
+    ):
+        yield client
+
+
+async def post(client: httpx.AsyncClient, delivery: Post, path: str = WEBHOOK) -> httpx.Response:
+    """Post a delivery."""
+    return await client.post(path, content=delivery.body, headers=delivery.headers)
+
+
+@asynccontextmanager
+async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A hub behind a real socket: its URL, and the event that tells it to stop."""
+    [port] = free_ports(1)
+    app: Hub = create_app(hub_settings)
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "hub", stopping))
+        await _until_ready(f"http://127.0.0.1:{port}")
+        try:
+            yield f"http://127.0.0.1:{port}", stopping
+        finally:
+            stopping.set()
+
+
+async def _until_ready(url: str) -> None:
+    async with asyncio.timeout(5), httpx.AsyncClient() as client:
+        while True:
+            try:
+                await client.get(f"{url}/livez")
+            except httpx.ConnectError:
+                await asyncio.sleep(0.01)
+            else:
+                return

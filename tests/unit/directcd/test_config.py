@@ -1,0 +1,81 @@
+"""directcd.toml and the environment: what is accepted, what is refused, and what is never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from directcd.config import ConfigError, load
+
+MINIMAL = """
+[hub.sources.main]
+provider = "github"
+secrets = ["s3cr3t"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A valid file."""
+    path = tmp_path / "directcd.toml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def test_what_is_absent_is_none(file: Path) -> None:
+    """`directcd up` runs what the file speaks of."""
+    config = load(file)
+    assert config.hub is not None
+    assert (config.server, config.client, config.target) == (None, None, ())
+
+
+def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`__` nests; what the file says beside it stays."""
+    monkeypatch.setenv("DIRECTCD_HUB__LISTEN", "127.0.0.1:9")
+    hub = load(file).hub
+    assert hub is not None
+    assert (hub.listen, list(hub.sources)) == ("127.0.0.1:9", ["main"])
+
+
+@pytest.mark.parametrize("name", ["DIRECTCD_HBU__LISTEN", "DIRECTCD_HUB__LISTN", "DIRECTCD_X"])
+def test_a_mistyped_variable_is_an_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A setting that silently does nothing is the worst kind."""
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigError):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[hub]\nlistn = 1", r"hub\.listn: unknown key"),
+        ("[hubb]", "hubb: unknown key"),
+        ("[hub.sources.a]\nprovider = 'github'", "no secret"),
+        ("[hub.sources.a]\nprovider = 'github'\nsecrets = [' ']", "empty secret"),
+        ("[server]\npoll_interval_seconds = -1", "greater than 0"),
+        ("hub = ", "not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(file: Path, text: str, message: str) -> None:
+    """File, key and what is wrong."""
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(file)
+
+
+def test_no_error_shows_a_value(file: Path) -> None:
+    """The value that failed may be a password."""
+    url = "https://user:hunter2@git.example.com/x"
+    file.write_text(
+        f"[[target]]\nname = 'hunter2 BAD'\nrepositories = [{{url = '{url}', reff = 1}}]"
+    )
+    with pytest.raises(ConfigError) as error:
+        load(file)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_missing_file_says_how_to_give_one(tmp_path: Path) -> None:
+    """The first thing that goes wrong for a newcomer."""
+    with pytest.raises(ConfigError, match="-c FILE"):
+        load(tmp_path / "none.toml")

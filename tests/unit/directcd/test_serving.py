@@ -1,0 +1,50 @@
+"""Listening addresses and processes that start loudly or stop quickly."""
+
+import asyncio
+import socket
+
+import pytest
+
+from directcd import serving
+
+
+@pytest.mark.parametrize(
+    ("listen", "message"),
+    [("8080", "host:port"), ("127.0.0.1:http", "host:port"), ("127.0.0.1:99999", "host:port"),
+     ("203.0.113.1:0", "cannot listen")],
+)  # fmt: skip
+def test_an_address_that_cannot_be_used_is_one_sentence(listen: str, message: str) -> None:
+    """What was written, and what to write."""
+    with pytest.raises(serving.StartError, match=message):
+        serving.bind(listen)
+
+
+def test_a_port_in_use_is_named() -> None:
+    """The commonest reason not to start."""
+    with serving.bind("127.0.0.1:0") as taken, pytest.raises(serving.StartError, match="in use"):
+        serving.bind(serving.address(taken))
+
+
+def test_v6_and_every_address_can_be_written() -> None:
+    """Brackets for IPv6; nothing before the colon for all."""
+    with serving.bind("[::1]:0") as v6, serving.bind(":0") as every:
+        assert v6.family == every.family == socket.AF_INET6
+        assert serving.address(v6).startswith("[::1]:")
+
+
+def test_the_first_part_that_fails_ends_the_others() -> None:
+    """A process that does half its job is worse than none."""
+    ended = []
+
+    async def fails(_: asyncio.Event) -> None:
+        raise serving.StartError("no")
+
+    async def waits(stopping: asyncio.Event) -> None:
+        try:
+            await stopping.wait()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(ExceptionGroup):
+        serving.run(waits, fails)
+    assert ended == [True]
