@@ -106,9 +106,6 @@ class Fanout:
         for follower in self._all:
             follower.close()
 
-    def __len__(self) -> int:
-        return len(self._all)
-
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
             interested = set(self._everything)

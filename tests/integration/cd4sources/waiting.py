@@ -10,5 +10,5 @@ PAUSE_SECONDS = 0.01
 async def eventually(condition: Callable[[], object]) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110 -- conditions outside this process have no event
+        while not condition():
             await asyncio.sleep(PAUSE_SECONDS)

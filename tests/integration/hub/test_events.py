@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hub.api import events
 from tests.support.deliveries import SHOP, A, B, C, push
 from tests.support.hubs import hub_client, post, serving_hub, settings
 
@@ -163,6 +164,28 @@ async def test_a_long_poll_catches_up_at_once(hub: httpx.AsyncClient) -> None:
     answer: dict[str, Any] = (await poll(hub, after=cursor)).json()
     assert [event["data"]["after"] for event in answer["events"]] == [A]
     assert answer["gap"] is None
+
+
+async def test_a_long_poll_hands_out_a_page_at_a_time(
+    hub: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was away for long comes back for the rest, and misses nothing."""
+    monkeypatch.setattr(events, "PAGE", 2)
+    cursor = await cursor_now(hub)
+    for commit in (A, B, C):
+        await post(hub, push(commit))
+    seen: list[str] = []
+    while len(seen) < 3:
+        answer = (await poll(hub, after=cursor)).json()
+        seen += [event["data"]["after"] for event in answer["events"]]
+        assert len(answer["events"]) <= 2
+        cursor = answer["cursor"]
+    assert seen == [A, B, C]
+
+
+async def test_events_are_read_with_get(hub: httpx.AsyncClient) -> None:
+    """Anything else is a mistake worth a word."""
+    assert (await hub.post("/v1/events")).status_code == 405
 
 
 async def test_a_long_poll_without_news_ends_in_time(hub: httpx.AsyncClient) -> None:

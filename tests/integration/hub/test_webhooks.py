@@ -205,6 +205,26 @@ async def test_an_undeclared_body_is_read_up_to_the_limit_only(tmp_path: Path) -
         writer.close()
 
 
+async def test_a_sender_that_hangs_up_leaves_nothing(tmp_path: Path) -> None:
+    """Half a body is no delivery; the next one is served as ever."""
+    async with serving_hub(settings(tmp_path)) as (url, _):
+        port = httpx.URL(url).port
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
+        )
+        writer.close()
+        async with httpx.AsyncClient(base_url=url) as hub:
+            assert await stored(hub) == []
+            assert (await post(hub, push(A))).status_code == 202
+
+
+async def test_a_test_delivery_is_news_each_time(hub: httpx.AsyncClient) -> None:
+    """Whoever presses the test button twice wants to see it arrive twice."""
+    verdicts = [(await post(hub, push(A, A))).json()["verdict"] for _ in range(2)]
+    assert verdicts == ["no-match", "no-match"]
+
+
 async def test_a_rotated_secret_file_is_read_again(tmp_path: Path) -> None:
     """Old and new secret overlap, and a changed file needs no restart."""
     file = tmp_path / "secret"
@@ -219,6 +239,8 @@ async def test_a_rotated_secret_file_is_read_again(tmp_path: Path) -> None:
         file.write_text("second\n")
         assert (await post(hub, push(B, A, secret=b"second"))).status_code == 202
         assert (await post(hub, push(A, B, secret=b"one"))).status_code == 401
+        file.write_text("")
+        assert (await post(hub, push(A, B))).json()["code"] == "secret-unavailable"
         file.unlink()
         answer = await post(hub, push(A, B, secret=b"second"))
         assert (answer.status_code, answer.json()["code"]) == (503, "secret-unavailable")

@@ -1,0 +1,141 @@
+"""The hub when its disk fails, its subscribers are slow, or it is asked for what it has not got."""
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hub import fanout
+from hub.app import create_app
+from hub.log.sqlite import SqliteLog
+from tests.support.deliveries import A, B, push
+from tests.support.hubs import hub_client, post, settings
+
+
+@pytest.fixture
+async def full(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, SqliteLog]]:
+    """A hub whose log has no room left, and the log."""
+    log = SqliteLog(tmp_path)
+    app = create_app(settings(tmp_path), log=log)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+    ):
+        await log._writer.run(lambda c: c.execute("PRAGMA max_page_count = 1").fetchone())
+        # What is free inside the file is used up by small rows first.
+        for number in range(2_000):
+            if (await post(client, push(f"{number:040x}"))).status_code == 503:
+                break
+        yield client, log
+
+
+@pytest.mark.timeout(30)
+async def test_a_full_disk_refuses_deliveries_and_says_so(
+    full: tuple[httpx.AsyncClient, SqliteLog],
+) -> None:
+    """503 with Retry-After, not ready, and well again when there is room."""
+    hub, log = full
+    refused = await post(hub, push(A))
+    assert (refused.status_code, refused.json()["code"]) == (503, "log-unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await hub.post("/v1/subscriptions", json=SUBSCRIPTION)).status_code == 503
+    await log._writer.run(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
+    assert (await post(hub, push(A))).status_code == 202
+    assert (await hub.get("/readyz")).status_code == 200
+
+
+SUBSCRIPTION = {"name": "s1" * 90, "repositories": [{"url": f"h.test/{'x' * 900}"}] * 50}
+
+
+async def test_a_stopping_hub_is_not_ready(tmp_path: Path) -> None:
+    """A balancer sends new deliveries elsewhere."""
+    app = create_app(settings(tmp_path))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+    ):
+        app.state.stopping.set()
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
+        # and whoever comes now is sent away at once
+        assert (await client.get("/v1/events", params={"after": "0-0-000000"})).status_code == 200
+
+
+async def test_a_closed_log_is_not_ready(tmp_path: Path) -> None:
+    """The reason is in the answer."""
+    log = SqliteLog(tmp_path)
+    app = create_app(settings(tmp_path), log=log)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+    ):
+        await log.close()
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "log-unavailable")
+
+
+async def test_what_is_not_remembered_is_not_found(tmp_path: Path) -> None:
+    """With where to look instead."""
+    async with hub_client(settings(tmp_path)) as hub:
+        answer = await hub.get("/v1/deliveries/7")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown-delivery")
+        assert (await hub.get("/v1/deliveries/x")).status_code == 400
+        assert (await hub.get("/v1/targets/none/timeline")).json()["traces"] == []
+
+
+async def test_a_slow_stream_is_told_of_its_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it missed is a gap, and what comes after is delivered."""
+    monkeypatch.setattr(fanout, "QUEUE_LIMIT", 3)
+    app = create_app(settings(tmp_path))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+    ):
+        taken = asyncio.Event()
+        chunks: list[bytes] = []
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            body = message.get("body")
+            if isinstance(body, bytes):
+                chunks.append(body)
+                if len(chunks) == 2:  # the stream has said where it starts: stop reading
+                    await taken.wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(app(_scope(), _never, send))
+            while len(chunks) < 2:
+                await asyncio.sleep(0)
+            for number in range(5):
+                await post(client, push(f"{number + 1:040x}"))
+            taken.set()
+            await _until(chunks, b"event: gap")
+            await post(client, push(B))
+            await _until(chunks, B.encode())
+            app.state.stopping.set()
+    assert b"event: bye" in chunks[-2]
+
+
+def _scope() -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/events",
+        "query_string": b"",
+        "headers": [(b"accept", b"text/event-stream")],
+    }
+
+
+async def _never() -> dict[str, Any]:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _until(chunks: list[bytes], wanted: bytes) -> None:
+    async with asyncio.timeout(5):
+        while not any(wanted in chunk for chunk in chunks):
+            await asyncio.sleep(0.001)
