@@ -7,6 +7,7 @@ a password: it is masked in every repr, and no error text shows an input value.
 
 import socket
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, SecretStr
 
@@ -22,9 +23,10 @@ class _Settings(BaseModel):
     )
 
 
-def _default_name() -> str:
-    """A subscription's name that says where its server runs."""
-    return f"cd4sources@{socket.gethostname()}"
+def _default_name(validated: dict[str, Any]) -> str:
+    """A subscription's name that says where its server runs, two on one host included."""
+    port = str(validated.get("listen", "")).rpartition(":")[2]
+    return f"cd4sources@{socket.gethostname()}:{port}"
 
 
 class RepositorySettings(_Settings):
@@ -78,7 +80,7 @@ class ServerSettings(_Settings):
 
     name: str = Field(default_factory=_default_name)
     """Name of this server's subscription at the hub, and the reporter in timelines. Default
-    `cd4sources@<host name>`: a restart takes its own subscription over."""
+    `cd4sources@<host name>:<port>`: a restart takes its own subscription over, and no other."""
 
     poll_interval_seconds: PositiveFloat = 60.0
     """Seconds between looks without a wake. Default 60: the longest a lost notification costs, at

@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 import uvicorn
 from fastapi import FastAPI
@@ -81,10 +82,17 @@ async def serve(app: FastAPI, listen: str, name: str, stopping: asyncio.Event) -
         async with app.router.lifespan_context(app), asyncio.TaskGroup() as tasks:
             server = _Server(_config(app))
             drain = tasks.create_task(_drain(app, server, stopping), name=f"drain {name}")
-            logger.info("listening", extra={"service": name, "address": address(listener)})
+            _announce(name, listener)
             await server.serve([listener])
             drain.cancel()
     logger.info("stopped", extra={"service": name})
+
+
+def _announce(name: str, listener: socket.socket) -> None:
+    keys = {"service": name, "address": address(listener)}
+    logger.info("listening", extra=keys)
+    if not ip_address(listener.getsockname()[0]).is_loopback:
+        logger.warning("the API has no access control: let a proxy guard this address", extra=keys)
 
 
 def bind(listen: str) -> socket.socket:
