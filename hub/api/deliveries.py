@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from hub.log.base import Log
 from hub.problem import Problem
+
+MOST = 2**62  # what SQLite can compare with
 
 
 def router(log: Log) -> APIRouter:
@@ -15,13 +17,13 @@ def router(log: Log) -> APIRouter:
     @routes.get("")
     async def list_newest(
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        before: Annotated[int | None, Query(ge=1, le=MOST)] = None,
     ) -> dict[str, Any]:
         """Accepted deliveries, newest first; `before` continues behind an earlier page."""
         return {"deliveries": await log.deliveries(limit, before)}
 
     @routes.get("/{number}")
-    async def get(number: int) -> dict[str, Any]:
+    async def get(number: Annotated[int, Path(ge=1, le=MOST)]) -> dict[str, Any]:
         """One delivery with the explanation its sender was given."""
         found = await log.delivery(number)
         if found is None:

@@ -26,6 +26,7 @@ PATH = "/v1/events"
 PAGE = 500  # events read from the log at a time
 PING_SECONDS = 15.0  # below the idle limit of common proxies (30-60 s)
 LONG_POLL_SECONDS = 50.0
+QUERY_FIELDS = 2_000  # repositories in a URL; more belong in a subscription
 LONG_POLL_LIMIT_SECONDS = 300.0
 RECONNECT_MS = 500
 
@@ -70,7 +71,7 @@ class EventsEndpoint:
         if scope["method"] != "GET":
             raise Problem(405, "method-not-allowed", "events are read with GET", "use GET")
         headers = header_map(scope)
-        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=2_000)
+        query = _query(scope)
         after = headers.get("last-event-id") or query.get("after", [""])[0]
         return Request(
             wants=self._wants(query),
@@ -181,6 +182,18 @@ async def _respond_poll(send: Send, cursor: Cursor, events: list[Event], gap: Ga
     reason = json.dumps(gap.reason if gap else None).encode()
     body = b'{"cursor":"%s","gap":%s,"events":[%s]}' % (str(cursor).encode(), reason, messages)
     await respond(send, 200, body, "application/json", headers)
+
+
+def _query(scope: Scope) -> dict[str, list[str]]:
+    try:
+        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=QUERY_FIELDS)
+    except ValueError as error:
+        raise Problem(
+            400,
+            "too-many-parameters",
+            f"more than {QUERY_FIELDS} parameters",
+            "subscribe (POST /v1/subscriptions) and follow subscription=ID",
+        ) from error
 
 
 def _cursor(text: str) -> Cursor | Gap | None:

@@ -1,6 +1,6 @@
 """`/v1/reports` and `/v1/targets`: the stages on the way from push to running process."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -53,13 +53,20 @@ def router(log: Log) -> APIRouter:
     return routes
 
 
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise Problem(400, "invalid-time", f"{time} has no UTC", "send a time of now") from error
+
+
 def _stage_report(new: NewReport, trace_id: str) -> StageReport:
     return StageReport(
         target=new.target,
         stage=new.stage,
         result=new.result,
-        started_at=new.started_at.astimezone(UTC),
-        ended_at=new.ended_at.astimezone(UTC),
+        started_at=_utc(new.started_at),
+        ended_at=_utc(new.ended_at),
         trace_id=trace_id,
         version=new.version,
         message=new.message,

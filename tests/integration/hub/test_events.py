@@ -183,6 +183,12 @@ async def test_a_long_poll_hands_out_a_page_at_a_time(
     assert seen == [A, B, C]
 
 
+async def test_too_many_parameters_are_refused(hub: httpx.AsyncClient) -> None:
+    """With the way out for whoever follows thousands of repositories."""
+    answer = await hub.get("/v1/events?" + "repository=h.test/a&" * 2_001)
+    assert (answer.status_code, answer.json()["code"]) == (400, "too-many-parameters")
+
+
 async def test_events_are_read_with_get(hub: httpx.AsyncClient) -> None:
     """Anything else is a mistake worth a word."""
     assert (await hub.post("/v1/events")).status_code == 405

@@ -82,7 +82,12 @@ async def test_what_is_not_remembered_is_not_found(tmp_path: Path) -> None:
     async with hub_client(settings(tmp_path)) as hub:
         answer = await hub.get("/v1/deliveries/7")
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-delivery")
-        assert (await hub.get("/v1/deliveries/x")).status_code == 400
+        for odd in (
+            "/v1/deliveries/x",
+            f"/v1/deliveries/{10**30}",
+            f"/v1/deliveries?before={10**30}",
+        ):
+            assert (await hub.get(odd)).status_code == 400
         assert (await hub.get("/v1/targets/none/timeline")).json()["traces"] == []
 
 
