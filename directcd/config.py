@@ -17,6 +17,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from cd4sources.settings import ClientSettings, ServerSettings, TargetSettings
@@ -24,8 +25,9 @@ from hub.settings import HubSettings
 
 PREFIX = "DIRECTCD_"
 # Variables that directcd itself sets for the programs it starts; one of them may be a directcd.
-OWN_VARIABLES = ("DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
-                 "DIRECTCD_REF", "DIRECTCD_REPO_", "DIRECTCD_CONFIG")  # fmt: skip
+OWN_VARIABLES = frozenset({"DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
+                           "DIRECTCD_REF", "DIRECTCD_CONFIG"})  # fmt: skip
+OWN_PREFIX = "DIRECTCD_REPO_"
 
 
 class ConfigError(Exception):
@@ -62,6 +64,9 @@ def load(path: Path) -> Config:
         return _loader(document)()
     except ValidationError as error:
         raise ConfigError("\n".join(_complaints(path, error))) from None
+    except SettingsError as error:
+        # Its cause would show the value; the message names the variable alone.
+        raise ConfigError(f"environment: {error}; tables and lists are written as JSON") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -95,8 +100,8 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     # pydantic-settings looks up the names it knows and never sees a mistyped one.
     known = tuple(f"{PREFIX}{name.upper()}" for name in Config.model_fields)
     for name in environment:
-        first = name.partition("__")[0]
-        if name.startswith(PREFIX) and first not in known and not name.startswith(OWN_VARIABLES):
+        ours = name in OWN_VARIABLES or name.startswith(OWN_PREFIX)
+        if name.startswith(PREFIX) and not ours and name.partition("__")[0] not in known:
             raise ConfigError(
                 f"environment variable {name}: unknown; nested settings are written "
                 f"DIRECTCD_HUB__LISTEN, and the tables are {', '.join(Config.model_fields)}"

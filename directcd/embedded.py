@@ -1,5 +1,6 @@
 """Everything of one directcd.toml in one process: the hub, the server and the client."""
 
+from cd4sources.settings import ServerSettings
 from directcd import parts
 from directcd.config import Config, ConfigError
 from directcd.serving import Part
@@ -29,10 +30,12 @@ def _introduced(config: Config) -> Config:
     # In one process the hub needs no address written twice.
     if config.hub is None:
         return config
-    url = f"http://{config.hub.listen}"
+    server = config.server or (ServerSettings() if config.target else None)
+    host, _, port = config.hub.listen.rpartition(":")
+    url = f"http://{host if host.strip('[]:0.') else '127.0.0.1'}:{port}"
     update = {
         name: table.model_copy(update={"hub": url})
-        for name, table in (("server", config.server), ("client", config.client))
+        for name, table in (("server", server), ("client", config.client))
         if table is not None and not table.hub
     }
     return config.model_copy(update=update)

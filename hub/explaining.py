@@ -87,7 +87,7 @@ def _reason(outcome: Outcome, verdict: Verdict, matched: list[str]) -> str:
 def _event(outcome: Outcome) -> dict[str, Any] | None:
     if outcome.repository is None:
         return None
-    event: dict[str, Any] = {"repository": primary_key(outcome.repository.keys)}
+    event: dict[str, Any] = {"repository": primary_key(outcome.repository)}
     for change in outcome.changes[:1]:
         event |= {"ref": change.ref, "before": change.before, "after": change.after}
     return event
@@ -116,8 +116,8 @@ def _mend(near: Mismatch) -> str:
 
 
 def _subscribe(outcome: Outcome) -> str:
-    keys = outcome.repository.keys if outcome.repository else frozenset()
+    name = primary_key(outcome.repository) if outcome.repository else ""
     return (
-        f"add {primary_key(keys)} to the [[target]] repositories of a server "
+        f"add {name} to the [[target]] repositories of a server "
         "whose `hub` is this one, and start it"
     )

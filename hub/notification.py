@@ -10,7 +10,7 @@ import json
 import secrets
 from datetime import datetime
 
-from adapters import Outcome, RefChange, Repository
+from adapters import Outcome, RefChange, Repository, repository_keys
 from hub.log.base import NewEvent
 
 TYPE = "dev.directcd.push.v1"
@@ -36,9 +36,15 @@ def new_events(
     ]
 
 
-def primary_key(keys: frozenset[str]) -> str:
-    """The one key of a repository that names it to people: the shortest, hence without a port."""
-    return min(keys, key=lambda key: (len(key), key), default="")
+def primary_key(repository: Repository) -> str:
+    """
+    The one key that names a repository: of the URL it is cloned from, with the port if it has one.
+
+    Without the port two forges on one host would be the same, and one's push a repeat of the
+    other's.
+    """
+    keys = repository_keys(repository.clone_url) or repository.keys
+    return max(keys, key=lambda key: (len(key), key), default="")
 
 
 def _new_event(
@@ -48,7 +54,7 @@ def _new_event(
     context: tuple[str, str, datetime],
 ) -> NewEvent:
     trace_id = secrets.token_hex(16)
-    subject = f"{primary_key(repository.keys)}#{change.ref}"
+    subject = f"{primary_key(repository)}#{change.ref}"
     event_id = f"{subject} {change.before} {change.after}"
     if outcome.test:  # pressing "test" twice is two tests, not a repeat
         event_id += f" {outcome.delivery_id or trace_id}"

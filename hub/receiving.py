@@ -7,7 +7,7 @@ has it on disk.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -72,8 +72,7 @@ class Receiver:
             Problem: not accepted, nothing stored.
         """
         source = self._source(delivery)
-        outcome = _read(delivery, source)
-        _check_repository(outcome, source)
+        outcome = _limited(_read(delivery, source), source)
         events = self._events(delivery, outcome, source)
         explanation = explain(outcome, *self._match(events, delivery.received_at))
         appended = await self._append(delivery, source, outcome, explanation, events)
@@ -126,6 +125,7 @@ class Receiver:
             event=outcome.event,
             verdict=explanation.verdict,
             explanation=explanation.as_json(),
+            repeat_explanation=explain_repeat(outcome).as_json(),
         )
         try:
             return await self._log.append(record, events)
@@ -146,7 +146,6 @@ def _read(delivery: Delivery, source: Source) -> Outcome:
             verify(source.provider, delivery.headers, delivery.body, secrets, query=delivery.query)
         return parse(source.provider, delivery.headers, delivery.body, query=delivery.query)
     except AdapterError as error:
-        _log_refusal(delivery, error)
         raise Problem(_status(error), error.code, error.detail, error.next_step) from error
     except SecretFileError as error:
         logger.exception("secret not readable", extra={"source": source.name})
@@ -164,15 +163,27 @@ def _status(error: AdapterError) -> int:
     return 415 if isinstance(error, UnsupportedContentType) else 400
 
 
-def _check_repository(outcome: Outcome, source: Source) -> None:
-    if outcome.repository is None or source.may_speak_for(outcome.repository.keys):
-        return
-    raise Problem(
-        403,
-        "repository-not-allowed",
-        f"source {source.name} does not speak for {', '.join(sorted(outcome.repository.keys))}",
-        f"add the repository to hub.sources.{source.name}.repositories",
-    )
+def _limited(outcome: Outcome, source: Source) -> Outcome:
+    """The outcome with the keys that the source speaks for."""
+    if outcome.repository is None:
+        return outcome
+    named = outcome.repository.keys
+    if outcome.notify and not named:
+        raise Problem(
+            400,
+            "malformed-delivery",
+            "the delivery names its repository by no URL that can be understood",
+            "see the forge's own root URL setting",
+        )
+    keys = source.spoken_for(named)
+    if named and not keys:
+        raise Problem(
+            403,
+            "repository-not-allowed",
+            f"source {source.name} does not speak for {', '.join(sorted(named))}",
+            f"add the repository to hub.sources.{source.name}.repositories",
+        )
+    return replace(outcome, repository=replace(outcome.repository, keys=keys))
 
 
 def _log_line(delivery: Delivery, source: Source, explanation: Explanation) -> None:
@@ -187,18 +198,5 @@ def _log_line(delivery: Delivery, source: Source, explanation: Explanation) -> N
             "repository": event.get("repository", ""),
             "ref": event.get("ref", ""),
             "matched": ",".join(explanation.matched),
-        },
-    )
-
-
-def _log_refusal(delivery: Delivery, error: AdapterError) -> None:
-    logger.warning(
-        "delivery refused",
-        extra={
-            "code": error.code,
-            "provider": delivery.provider,
-            "source": delivery.source,
-            "detail": error.detail,
-            "bytes": len(delivery.body),
         },
     )

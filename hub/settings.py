@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 MIB = 1024 * 1024
+MOST_KEPT = 10**12
 
 
 class SourceSettings(BaseModel):
     """One webhook endpoint: `[hub.sources.NAME]` answers at `/webhooks/PROVIDER/NAME`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: str
     """Which forge's deliveries are spoken here: `github` or `gitea`. Never guessed from headers."""
@@ -49,7 +50,7 @@ class SourceSettings(BaseModel):
 class HubSettings(BaseModel):
     """The `[hub]` table of directcd.toml."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     listen: str = "127.0.0.1:8080"
     """Address for webhooks and API. Loopback by default: exposing it is a decision."""
@@ -69,8 +70,8 @@ class HubSettings(BaseModel):
     deduplication_seconds: float = Field(default=600.0, ge=0)
     """How long the same news is recognised as a repeat, in seconds. 0 switches it off."""
 
-    keep_events: int = Field(default=100_000, ge=1)
+    keep_events: int = Field(default=100_000, ge=1, le=MOST_KEPT)
     """Events a returning subscriber can catch up on (about 1 KB each); older ones are a gap."""
 
-    keep_deliveries: int = Field(default=10_000, ge=1)
+    keep_deliveries: int = Field(default=10_000, ge=1, le=MOST_KEPT)
     """Deliveries whose outcome can still be looked up."""

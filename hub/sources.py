@@ -1,6 +1,6 @@
 """Sources: who may post deliveries, and which secrets prove it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -59,11 +59,18 @@ class Source:
         """
         return self._values + tuple(file.read() for file in self._files)
 
-    def may_speak_for(self, keys: Iterable[str]) -> bool:
-        """Whether a delivery about the repository with these keys is accepted here."""
+    def spoken_for(self, keys: frozenset[str]) -> frozenset[str]:
+        """
+        Those of a repository's keys that a delivery may use here.
+
+        A payload's URLs need not agree with each other: one that is allowed must not carry another
+        that is not.
+        """
         if not self._repositories:
-            return True
-        return any(fnmatchcase(key, pattern) for key in keys for pattern in self._repositories)
+            return keys
+        return frozenset(
+            key for key in keys if any(fnmatchcase(key, pattern) for pattern in self._repositories)
+        )
 
 
 def build_sources(settings: Mapping[str, SourceSettings]) -> dict[tuple[str, str], Source]:

@@ -5,17 +5,21 @@ The rules (`Want`, `mismatch`) are pure; `Registry` keeps today's subscriptions 
 by repository key, and writes every change through to the log.
 """
 
+import asyncio
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
 
 from adapters import repository_keys
 from hub.log.base import Log, SubscriptionRow
 
+_USER_INFO = re.compile(r"//[^/]*@")  # a password has no business in an explanation
+WANTED_LIMIT = 3  # repositories a near miss names
+FORGET_AFTER = timedelta(days=1)  # an ended lease explains what did not happen for so long
 NEAREST_LIMIT = 3  # near misses an explanation names; more would bury the one that matters
 
 
@@ -70,8 +74,8 @@ def make_want(url: str, ref: str = "") -> Want:
     """
     keys = repository_keys(url) or _local_key(url)
     if not keys:
-        raise ValueError(f"{url!r} names no repository; write host/path, a clone URL or a file URL")
-    return Want(url, keys, full_ref(ref))
+        raise ValueError("the URL names no repository; write host/path, a clone URL or a file URL")
+    return Want(_USER_INFO.sub("//", url), keys, full_ref(ref))
 
 
 def _local_key(url: str) -> frozenset[str]:
@@ -87,10 +91,10 @@ def mismatch(
     """Why the subscription does not take this push, or None when it does."""
     same_repository = [want for want in subscription.wants if not want.keys.isdisjoint(keys)]
     if not same_repository:
-        wanted = ", ".join(want.url for want in subscription.wants)
+        wanted = _named_alike(subscription, keys)
         return Mismatch(subscription.name, "repository", wanted, ", ".join(sorted(keys)))
     if not any(want.takes_ref(ref) for want in same_repository):
-        wanted = ", ".join(want.ref for want in same_repository)
+        wanted = ", ".join(want.ref for want in same_repository[:WANTED_LIMIT])
         return Mismatch(subscription.name, "ref", wanted, ref)
     if subscription.expires_at <= now:
         until = subscription.expires_at.isoformat(timespec="seconds")
@@ -98,11 +102,19 @@ def mismatch(
     return None
 
 
+def _named_alike(subscription: Subscription, keys: frozenset[str]) -> str:
+    words = {_last_word(key) for key in keys}
+    wants = subscription.wants
+    alike = [want for want in wants if words & {_last_word(key) for key in want.keys}]
+    return ", ".join(want.url for want in (alike or wants)[:WANTED_LIMIT])
+
+
 class Registry:
     """Today's subscriptions."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._writing = asyncio.Lock()  # memory and log change together, one change at a time
         self._by_id: dict[str, Subscription] = {}
         self._by_key: defaultdict[str, set[str]] = defaultdict(set)
         self._by_last_word: defaultdict[str, set[str]] = defaultdict(set)
@@ -122,36 +134,40 @@ class Registry:
             ValueError: a URL names no repository.
             LogUnavailable: it was not stored.
         """
-        existing = next((s for s in self._by_id.values() if s.name == name), None)
-        subscription_id = existing.id if existing else f"sub_{secrets.token_hex(8)}"
-        body: dict[str, Any] = {"repositories": repositories}
-        row = SubscriptionRow(subscription_id, name, body, now + lease)
-        subscription = _from_row(row)
-        await self._log.put_subscription(row)
-        self._index(subscription)
-        return subscription
+        wants = tuple(make_want(one["url"], one.get("ref", "")) for one in repositories)
+        async with self._writing:
+            await self._forget_long_ended(now)
+            existing = next((s for s in self._by_id.values() if s.name == name), None)
+            subscription_id = existing.id if existing else f"sub_{secrets.token_hex(8)}"
+            return await self._store(Subscription(subscription_id, name, wants, now + lease))
 
     async def renew(
         self, subscription_id: str, lease: timedelta, now: datetime
     ) -> Subscription | None:
         """Move a lease's end to now + lease; None when the subscription is not known."""
-        old = self._by_id.get(subscription_id)
-        if old is None:
-            return None
-        body = {"repositories": [{"url": want.url, "ref": want.ref} for want in old.wants]}
-        row = SubscriptionRow(old.id, old.name, body, now + lease)
-        await self._log.put_subscription(row)
-        renewed = Subscription(old.id, old.name, old.wants, row.expires_at)
-        self._by_id[old.id] = renewed
-        return renewed
+        async with self._writing:
+            known = self._by_id.get(subscription_id)
+            return await self._store(replace(known, expires_at=now + lease)) if known else None
 
     async def delete(self, subscription_id: str) -> bool:
         """Forget a subscription; False when it was not known."""
-        if subscription_id not in self._by_id:
-            return False
-        await self._log.delete_subscription(subscription_id)
-        self._unindex(subscription_id)
-        return True
+        async with self._writing:
+            if subscription_id not in self._by_id:
+                return False
+            await self._log.delete_subscription(subscription_id)
+            self._unindex(subscription_id)
+            return True
+
+    async def _store(self, subscription: Subscription) -> Subscription:
+        await self._log.put_subscription(_to_row(subscription))
+        self._index(subscription)
+        return subscription
+
+    async def _forget_long_ended(self, now: datetime) -> None:
+        ended = [s.id for s in self._by_id.values() if s.expires_at < now - FORGET_AFTER]
+        for subscription_id in ended:
+            await self._log.delete_subscription(subscription_id)
+            self._unindex(subscription_id)
 
     def get(self, subscription_id: str) -> Subscription | None:
         """One subscription."""
@@ -208,6 +224,12 @@ def _discard(index: defaultdict[str, set[str]], key: str, member: str) -> None:
     index[key].discard(member)
     if not index[key]:
         del index[key]
+
+
+def _to_row(subscription: Subscription) -> SubscriptionRow:
+    wants = [{"url": want.url, "ref": want.ref} for want in subscription.wants]
+    body = {"repositories": wants}
+    return SubscriptionRow(subscription.id, subscription.name, body, subscription.expires_at)
 
 
 def _from_row(row: SubscriptionRow) -> Subscription:

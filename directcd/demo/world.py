@@ -1,6 +1,7 @@
 """The demo's world: a directory with a repository and a configuration, and processes over it."""
 
 import asyncio
+import http.client
 import json
 import os
 import secrets
@@ -12,7 +13,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -80,12 +82,13 @@ class World:
         self.close()
 
     def close(self) -> None:
-        """End every process, gently first, and remove the directory."""
-        for name in reversed(list(self._processes)):
-            self.stop(name)
-        for part in ("server", "client"):  # what a killed one has left running
-            asyncio.run(reap_leftovers(self.root / part))
-        shutil.rmtree(self.root, ignore_errors=True)
+        """End every process, gently first, and remove the directory; a second Ctrl-C waits."""
+        with _undisturbed():
+            for name in reversed(list(self._processes)):
+                self.stop(name)
+            for part in ("server", "client"):  # what a killed one has left running
+                asyncio.run(reap_leftovers(self.root / part))
+            shutil.rmtree(self.root, ignore_errors=True)
 
     # --- the repository -------------------------------------------------------------------------
 
@@ -192,7 +195,7 @@ class World:
         """What the running program says, "" while none does."""
         try:
             return fetch(f"http://127.0.0.1:{self.program_port}/").decode()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return ""
 
     def wait_for(self, what: str, condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
@@ -246,6 +249,17 @@ def fetch(url: str) -> bytes:
     """The body behind a loopback URL; raises OSError when there is none."""
     with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback URL
         return bytes(answer.read())
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(ending, signal.SIG_IGN) for ending in endings]
+    try:
+        yield
+    finally:
+        for ending, handler in zip(endings, before, strict=True):
+            signal.signal(ending, handler)
 
 
 def _kill_group(pid: int) -> None:

@@ -29,6 +29,8 @@ LONG_POLL_SECONDS = 50.0
 QUERY_FIELDS = 2_000  # repositories in a URL; more belong in a subscription
 LONG_POLL_LIMIT_SECONDS = 300.0
 RECONNECT_MS = 500
+PARAMETERS = frozenset({"repository", "ref", "subscription", "after", "timeout"})
+_FELL_BEHIND = Gap("this subscriber fell too far behind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,12 @@ class EventsEndpoint:
         yield b"retry: %d\n\n" % RECONNECT_MS
         async for item in self._catch_up(after, cursor, follower):
             yield _gap_block(item) if isinstance(item, Gap) else _event_block(item)
-        yield _cursor_block(cursor)
+        if not follower.closed:  # else the catch-up may be cut short: its last id stands
+            yield _cursor_block(cursor)
         while not follower.closed:
             events = await follower.wait(self._ping_seconds)
             overflowed, follower.overflowed = follower.overflowed, False
-            blocks = [_gap_block(Gap("this subscriber fell too far behind"))] if overflowed else []
+            blocks = [_gap_block(_FELL_BEHIND)] if overflowed else []
             blocks += [_event_block(e) for e in events if e.cursor.position > cursor.position]
             # Quiet subscribers move on too, or they would drop out of the log's reach. Nothing is
             # pending up to the head: it was read without an await since the queue was emptied.
@@ -130,7 +133,7 @@ class EventsEndpoint:
         # Up to `newest` only: what comes later is in the follower's queue already.
         if isinstance(after, Gap):
             yield after
-        while isinstance(after, Cursor):
+        while isinstance(after, Cursor) and not follower.closed:
             page = await self._page(after)
             if isinstance(page, Gap):
                 yield page
@@ -161,10 +164,12 @@ class EventsEndpoint:
             if len(events) == PAGE:  # the rest is for the next poll
                 cursor = item.cursor
                 break
-        if not events and request.after is not None:
+        if follower.closed and isinstance(request.after, Cursor):
+            cursor = events[-1].cursor if events else request.after
+        elif not events and request.after is not None:
             events = await follower.wait(request.timeout_seconds)
             cursor = self._fanout.head
-        await _respond_poll(send, cursor, events, None)
+        await _respond_poll(send, cursor, events, _FELL_BEHIND if follower.overflowed else None)
 
 
 async def _close_when_gone(receive: Receive, follower: Follower) -> None:
@@ -186,7 +191,11 @@ async def _respond_poll(send: Send, cursor: Cursor, events: list[Event], gap: Ga
 
 def _query(scope: Scope) -> dict[str, list[str]]:
     try:
-        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=QUERY_FIELDS)
+        query = parse_qs(
+            scope["query_string"].decode("latin-1"),
+            keep_blank_values=True,
+            max_num_fields=QUERY_FIELDS,
+        )
     except ValueError as error:
         raise Problem(
             400,
@@ -194,6 +203,18 @@ def _query(scope: Scope) -> dict[str, list[str]]:
             f"more than {QUERY_FIELDS} parameters",
             "subscribe (POST /v1/subscriptions) and follow subscription=ID",
         ) from error
+    _refuse_half_filters(query)
+    return query
+
+
+def _refuse_half_filters(query: dict[str, list[str]]) -> None:
+    # A mistyped or empty filter would otherwise mean "everything".
+    unknown = sorted(query.keys() - PARAMETERS)
+    if unknown:
+        known = ", ".join(sorted(PARAMETERS))
+        raise Problem(400, "unknown-parameter", f"unknown: {unknown[0][:50]}", f"known: {known}")
+    if "ref" in query and "repository" not in query:
+        raise Problem(400, "ref-alone", "a ref belongs to a repository", "add repository=URL")
 
 
 def _cursor(text: str) -> Cursor | Gap | None:

@@ -1,5 +1,6 @@
 """Every error of the routes answers as a problem."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -27,13 +28,19 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return _response(Problem(error.status_code, code, str(error.detail), "see /openapi.json"))
+        problem = Problem(error.status_code, code, str(error.detail), "see /openapi.json")
+        return _response(problem, error.headers)
 
     @app.exception_handler(LogUnavailable)
     async def on_log_unavailable(_: Request, error: LogUnavailable) -> Response:
         step = "mend the hub's disk, then try again"
         return _response(Problem(503, "log-unavailable", str(error), step))
 
+    @app.exception_handler(Exception)
+    async def on_mistake(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged above
+        step = "report it with the hub's log, which has the traceback"
+        return _response(Problem(500, "internal-error", "the hub made a mistake", step))
 
-def _response(problem: Problem) -> Response:
-    return Response(problem.as_bytes(), problem.status, media_type=MEDIA_TYPE)
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(problem.as_bytes(), problem.status, headers, MEDIA_TYPE)

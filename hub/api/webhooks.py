@@ -2,10 +2,11 @@
 `POST /webhooks/{provider}[/{source}]`, as raw ASGI.
 
 This is the one path strangers reach and the one that must stay fast, so it is answered before
-FastAPI's router and middleware. It is described in the OpenAPI document by hand.
+FastAPI's router and middleware.
 """
 
 import json
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -13,6 +14,8 @@ from http import HTTPStatus
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
 from hub.problem import Problem
 from hub.receiving import Accepted, Delivery, Receiver
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "/webhooks"
 RETRY_AFTER_SECONDS = 5
@@ -46,7 +49,9 @@ class WebhookEndpoint:
         """Answer one request."""
         query = scope["query_string"].decode("latin-1")
         if not _is_delivery(scope["method"], query):
-            await respond_problem(send, _not_a_delivery(scope["method"]), {"allow": "POST"})
+            problem = _not_a_delivery(scope["method"])
+            _log_refusal(scope, problem)
+            await respond_problem(send, problem, {"allow": "POST"})
             return
         try:
             delivery = await self._read(scope, receive, query)
@@ -54,8 +59,10 @@ class WebhookEndpoint:
         except ClientGone:
             return
         except TooLarge:
+            _log_refusal(scope, self._too_large())
             await _refuse(send, self._too_large())
         except Problem as problem:
+            _log_refusal(scope, problem)
             await _refuse(send, problem)
         else:
             await self._accept(send, accepted)
@@ -127,6 +134,11 @@ def _not_a_delivery(method: str) -> Problem:
             "give it this URL exactly, scheme and trailing slash included"
         ),
     )
+
+
+def _log_refusal(scope: Scope, problem: Problem) -> None:
+    keys = {"status": problem.status, "code": problem.code, "path": scope["path"][:200]}
+    logger.warning("delivery refused", extra=keys | {"detail": problem.detail})
 
 
 async def _refuse(send: Send, problem: Problem) -> None:

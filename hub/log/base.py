@@ -112,7 +112,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecord:
-    """What is remembered of one webhook POST, to be looked up by a person later."""
+    """
+    What is remembered of one webhook POST, to be looked up by a person later.
+
+    `explanation` holds if it is news, `repeat_explanation` if every event of it was a repeat: only
+    the log can tell, and what is remembered must be what the sender was told.
+    """
 
     received_at: datetime
     provider: str
@@ -121,6 +126,7 @@ class DeliveryRecord:
     event: str
     verdict: str
     explanation: dict[str, Any]
+    repeat_explanation: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,12 +195,17 @@ class SqliteLog:
     async def close(self) -> None:
         """Finish what was accepted and release the directory."""
         await self._writer.close()
-        self._resources.close()
+        async with self._reading:
+            self._resources.close()
 
     async def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
         async with self._reading:
+            reading = asyncio.ensure_future(asyncio.to_thread(_in_snapshot, self._reader, query))
             try:
-                return await asyncio.to_thread(_in_snapshot, self._reader, query)
+                return await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                await asyncio.wait([reading])  # the connection is the thread's until it is done
+                raise
             except sqlite3.Error as error:
                 raise LogUnavailable(f"{self._path}: {error}") from error
 

@@ -19,7 +19,7 @@ SELECT target, stage, result, started_at, ended_at, trace_id, version, message, 
 FROM reports
 WHERE target = :target AND (
     trace_id = :trace
-    OR stage != 'notified' AND trace_id IN (
+    OR stage != 'notified' AND result != 'unchanged' AND trace_id IN (
         SELECT trace_id FROM reports WHERE target = :target AND version IN (
             SELECT version FROM reports WHERE target = :target AND trace_id = :trace
         )
@@ -46,7 +46,7 @@ def append_delivery(
             record.delivery_id,
             record.event,
             "duplicate" if duplicate else record.verdict,
-            json.dumps(record.explanation),
+            json.dumps(record.repeat_explanation if duplicate else record.explanation),
         ),
     ).lastrowid
     return Appended(int(number or 0), duplicate=duplicate)

@@ -29,5 +29,6 @@ CREATE TABLE IF NOT EXISTS reports (
     message TEXT NOT NULL, reporter TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS reports_by_target ON reports (target, number);
+CREATE INDEX IF NOT EXISTS reports_by_version ON reports (target, version);
 CREATE INDEX IF NOT EXISTS reports_by_trace ON reports (trace_id, number);
 """

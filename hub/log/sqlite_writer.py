@@ -104,9 +104,12 @@ class GroupCommitWriter:
             self._connection.execute("BEGIN IMMEDIATE")
             results = [call.operation(self._connection) for call in batch]
             self._connection.execute("COMMIT")
-        except Exception as error:  # one batch fails as a whole; the thread must outlive it
+        except Exception as error:  # the thread must outlive whatever it is given
             logger.exception("log write failed", extra={"operations": len(batch)})
             self._roll_back()
+            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+                # Not the disk but one of them: the others must not pay for it.
+                return [outcome for call in batch for outcome in self._commit([call])]
             return [_Outcome(call, error=_unavailable(error)) for call in batch]
         return [_Outcome(call, result) for call, result in zip(batch, results, strict=True)]
 

@@ -51,7 +51,9 @@ def event(after: str | None, before: str | None = None, *, delivery: str = "") -
 
 def record(at: datetime = NOW, verdict: str = "matched") -> DeliveryRecord:
     """A delivery received at a time."""
-    return DeliveryRecord(at, "github", "main", "guid", "push", verdict, {"reason": "test"})
+    return DeliveryRecord(
+        at, "github", "main", "guid", "push", verdict, {"reason": "news"}, {"reason": "repeat"}
+    )
 
 
 async def append(log: Log, *events: NewEvent, at: datetime = NOW) -> list[bool]:
@@ -169,6 +171,7 @@ async def test_deliveries_are_remembered_with_their_verdict(log: Log) -> None:
     await append(log, event("a"), event("a"))
     newest, oldest = await log.deliveries(10, None)
     assert (oldest["verdict"], newest["verdict"]) == ("matched", "duplicate")
+    assert [d["explanation"]["reason"] for d in (oldest, newest)] == ["news", "repeat"]
     assert await log.delivery(oldest["number"]) == oldest
     assert await log.delivery(10_000) is None
     assert await log.deliveries(10, newest["number"]) == [oldest]

@@ -46,8 +46,8 @@ async def post(client: httpx.AsyncClient, delivery: Post, path: str = WEBHOOK) -
 
 
 @asynccontextmanager
-async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A hub behind a real socket: its URL, and the event that tells it to stop."""
+async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asyncio.Event, Hub]]:
+    """A hub behind a real socket: its URL, the event that tells it to stop, and itself."""
     [port] = free_ports(1)
     app: Hub = create_app(hub_settings)
     stopping = asyncio.Event()
@@ -55,7 +55,7 @@ async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asy
         tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "hub", stopping))
         await _until_ready(f"http://127.0.0.1:{port}")
         try:
-            yield f"http://127.0.0.1:{port}", stopping
+            yield f"http://127.0.0.1:{port}", stopping, app
         finally:
             stopping.set()
 

@@ -21,7 +21,7 @@ SSE = {"accept": "text/event-stream"}
 async def hub(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a hub behind a real socket."""
     async with (
-        serving_hub(settings(tmp_path)) as (url, _),
+        serving_hub(settings(tmp_path)) as (url, *_),
         httpx.AsyncClient(base_url=url) as client,
     ):
         yield client
@@ -206,7 +206,7 @@ async def test_a_long_poll_without_news_ends_in_time(hub: httpx.AsyncClient) -> 
 async def test_the_hub_drains_within_a_second_with_polls_open(tmp_path: Path) -> None:
     """Streams get `bye`, polls return, and the process is free to go."""
     async with (
-        serving_hub(settings(tmp_path)) as (url, stopping),
+        serving_hub(settings(tmp_path)) as (url, stopping, app),
         httpx.AsyncClient(base_url=url) as hub,
         asyncio.TaskGroup() as tasks,
     ):
@@ -214,6 +214,8 @@ async def test_the_hub_drains_within_a_second_with_polls_open(tmp_path: Path) ->
         polls = [tasks.create_task(poll(hub, after=cursor, timeout="60")) for _ in range(20)]
         async with stream(hub, repository=SHOP) as live:
             await first_with(live, "id")
+            while len(app.raw_events._fanout._all) < 21:
+                await asyncio.sleep(0.001)
             started = time.monotonic()
             stopping.set()
             assert (await first_with(live, "event"))["event"] == "bye"

@@ -81,7 +81,9 @@ async def test_a_full_disk_fails_the_append_and_heals(tmp_path: Path) -> None:
     await log.open()
     pages = (await log._writer.run(lambda c: c.execute("PRAGMA page_count").fetchone()))[0]
     await log._writer.run(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
-    big = DeliveryRecord(datetime.now(UTC), "github", "main", "", "push", "", {"x": "y" * 100_000})
+    big = DeliveryRecord(
+        datetime.now(UTC), "github", "main", "", "push", "", {"x": "y" * 100_000}, {}
+    )
     with pytest.raises(LogUnavailable, match="full"):
         await log.append(big, [event("a")])
     assert log.head.position == 0

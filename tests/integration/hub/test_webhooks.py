@@ -181,7 +181,7 @@ async def test_a_source_speaks_for_its_repositories_alone(tmp_path: Path) -> Non
 
 async def test_a_declared_body_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
     """The 413 arrives although the body is never sent."""
-    async with serving_hub(settings(tmp_path, body_limit_bytes=1024)) as (url, _):
+    async with serving_hub(settings(tmp_path, body_limit_bytes=1024)) as (url, *_):
         port = httpx.URL(url).port
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
@@ -194,7 +194,7 @@ async def test_a_declared_body_over_the_limit_is_refused_unread(tmp_path: Path) 
 
 async def test_an_undeclared_body_is_read_up_to_the_limit_only(tmp_path: Path) -> None:
     """A chunked body that never ends is cut off at the limit."""
-    async with serving_hub(settings(tmp_path, body_limit_bytes=1024)) as (url, _):
+    async with serving_hub(settings(tmp_path, body_limit_bytes=1024)) as (url, *_):
         port = httpx.URL(url).port
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
@@ -207,7 +207,7 @@ async def test_an_undeclared_body_is_read_up_to_the_limit_only(tmp_path: Path) -
 
 async def test_a_sender_that_hangs_up_leaves_nothing(tmp_path: Path) -> None:
     """Half a body is no delivery; the next one is served as ever."""
-    async with serving_hub(settings(tmp_path)) as (url, _):
+    async with serving_hub(settings(tmp_path)) as (url, *_):
         port = httpx.URL(url).port
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
