@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
 from adapters.registry import find as find_adapter
 from hub.api import deliveries, events, health, problems, reports, subscriptions, webhooks
-from hub.api.asgi import Receive, Scope, Send
+from hub.api.asgi import Message, Receive, Scope, Send
 from hub.fanout import Fanout
 from hub.log.base import Log
 from hub.log.sqlite import SqliteLog
@@ -17,6 +17,8 @@ from hub.receiving import Receiver
 from hub.settings import HubSettings
 from hub.sources import build_sources
 from hub.subscriptions import Registry
+
+API_BODY_BYTES = 1024 * 1024  # 5,000 repositories of 200 bytes
 
 Clock = Callable[[], datetime]
 
@@ -46,7 +48,22 @@ class Hub(FastAPI):
         elif path == events.PATH:
             await self.raw_events(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, _limited(receive), send)
+
+
+def _limited(receive: Receive) -> Receive:
+    """The same body, as long as it is no larger than any honest request to the API."""
+    size = 0
+
+    async def limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > API_BODY_BYTES:
+            raise HTTPException(413, f"the API takes {API_BODY_BYTES} bytes")
+        return message
+
+    return limited
 
 
 def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = utc_now) -> Hub:

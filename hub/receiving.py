@@ -6,7 +6,7 @@ has it on disk.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -50,7 +50,7 @@ class Receiver:
 
     def __init__(
         self,
-        sources: Mapping[tuple[str, str], Source],
+        sources: Sequence[Source],
         log: Log,
         registry: Registry,
         *,
@@ -71,7 +71,7 @@ class Receiver:
         Raises:
             Problem: not accepted, nothing stored.
         """
-        source = self._source(delivery)
+        source = self.source(delivery.provider, delivery.source)
         outcome = _limited(_read(delivery, source), source)
         events = self._events(delivery, outcome, source)
         explanation = explain(outcome, *self._match(events, delivery.received_at))
@@ -81,18 +81,24 @@ class Receiver:
         _log_line(delivery, source, explanation)
         return Accepted(STATUS[explanation.verdict], explanation, appended.delivery)
 
-    def _source(self, delivery: Delivery) -> Source:
+    def source(self, provider: str, name: str) -> Source:
+        """
+        The source at `/webhooks/{provider}/{name}`; without a name, the provider's only one.
+
+        Raises:
+            Problem: there is none.
+        """
         named = [
             source
-            for (provider, name), source in self._sources.items()
-            if provider == delivery.provider and delivery.source in {name, ""}
+            for source in self._sources
+            if source.provider == provider and name in {source.name, ""}
         ]
         if len(named) == 1:
             return named[0]
         raise Problem(
             404,
             "unknown-source",
-            f"no source answers at /webhooks/{delivery.provider}/{delivery.source}"[:200],
+            f"no source answers at /webhooks/{provider}/{name}"[:200],
             "compare the webhook's URL with [hub.sources] in directcd.toml",
         )
 

@@ -73,6 +73,6 @@ class Source:
         )
 
 
-def build_sources(settings: Mapping[str, SourceSettings]) -> dict[tuple[str, str], Source]:
-    """Sources by (provider, name), as they stand in the webhook's path."""
-    return {(s.provider, name): Source(name, s) for name, s in settings.items()}
+def build_sources(settings: Mapping[str, SourceSettings]) -> list[Source]:
+    """Every configured source."""
+    return [Source(name, source) for name, source in settings.items()]

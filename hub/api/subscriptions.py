@@ -23,7 +23,7 @@ class WantedRepository(BaseModel):
     ref: str = Field(default="", max_length=500)
 
 
-class Delivery(BaseModel):
+class DeliverMode(BaseModel):
     """How notifications reach the subscriber: it opens `/v1/events` itself."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,9 +37,9 @@ class NewSubscription(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
-    repositories: list[WantedRepository] = Field(min_length=1, max_length=100_000)
+    repositories: list[WantedRepository] = Field(min_length=1, max_length=5_000)
     lease_seconds: float = Field(default=60.0, gt=0, le=LEASE_LIMIT_SECONDS)
-    deliver: Delivery = Delivery()
+    deliver: DeliverMode = DeliverMode()
 
 
 class Lease(BaseModel):

@@ -73,6 +73,7 @@ class WebhookEndpoint:
         if declared.isdecimal() and int(declared[:20]) > self._limit:
             raise TooLarge
         provider, _, source = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
+        self._receiver.source(provider, source)  # nobody's body is not worth reading
         body = await read_body(receive, self._limit)
         return Delivery(provider, source, headers, body, query, self._clock())
 

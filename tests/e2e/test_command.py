@@ -10,6 +10,7 @@ import pytest
 
 from directcd.cli import COMMANDS
 from directcd.demo.world import free_ports
+from tests.support.commands import started, terminate
 
 HUB = """
 [hub]
@@ -78,15 +79,10 @@ def test_a_second_hub_on_the_same_data_is_refused(tmp_path: Path) -> None:
     """One sentence and code 1, while the first goes on."""
     file = write(tmp_path)
     command = [sys.executable, "-m", "directcd", "hub", "-c", str(file)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
-        assert first.stderr is not None
-        while "listening" not in first.stderr.readline():
-            assert first.poll() is None
+    with started(command, "listening"):
         [port] = free_ports(1)
         file.write_text(re.sub(r"127.0.0.1:\d+", f"127.0.0.1:{port}", file.read_text()))
         second = directcd("hub", "-c", file)
-        first.terminate()
-        first.stderr.read()
     assert second.returncode == 1
     assert "in use by another hub" in second.stderr
     assert "Traceback" not in second.stderr
@@ -112,12 +108,7 @@ servers = ["http://127.0.0.1:{server}"]
 data = "{tmp_path}/client"
 """)
     command = [sys.executable, "-m", "directcd", "up", "-c", str(file)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "subscribed" not in process.stderr.readline():
-            assert process.poll() is None
-        started = time.monotonic()
-        process.terminate()
-        process.stderr.read()
-    assert process.returncode == 0
-    assert time.monotonic() - started < 3
+    with started(command, "subscribed") as process:
+        asked = time.monotonic()
+        assert terminate(process) == 0
+        assert time.monotonic() - asked < 3

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from directcd.demo.world import free_ports
+from tests.support.commands import started, terminate
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {"adapters", "cd4sources", "directcd", "hub"}
@@ -63,12 +64,7 @@ def test_the_installed_hub_starts_and_stops(installed: Path, tmp_path: Path) -> 
     config = tmp_path / "directcd.toml"
     config.write_text(CONFIG.format(port=port, data=tmp_path / "hub"))
     command = [str(installed / "directcd"), "hub", "-c", str(config)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "listening" not in process.stderr.readline():
-            assert process.poll() is None
+    with started(command, "listening") as process:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
             assert answer.status == 200
-        process.terminate()
-        process.stderr.read()
-    assert process.returncode == 0
+        assert terminate(process) == 0

@@ -1,7 +1,10 @@
 """The hub when its disk fails, its subscribers are slow, or it is asked for what it has not got."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 
 from hub import fanout
 from hub.app import create_app
+from hub.log.base import LogUnavailable
 from hub.log.sqlite import SqliteLog
-from tests.support.deliveries import A, B, push
+from tests.support.deliveries import A, B, github, push
 from tests.support.hubs import hub_client, post, settings
 
 
@@ -144,3 +148,103 @@ async def _until(chunks: list[bytes], wanted: bytes) -> None:
     async with asyncio.timeout(5):
         while not any(wanted in chunk for chunk in chunks):
             await asyncio.sleep(0.001)
+
+
+def _divide(number: int, _: object) -> int:
+    return 1 // number
+
+
+async def test_one_write_that_cannot_be_done_does_not_fail_the_others(tmp_path: Path) -> None:
+    """They share a commit, not a fate."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    outcomes = await asyncio.gather(
+        *(log._writer.run(partial(_divide, n)) for n in (1, 0, 1)), return_exceptions=True
+    )
+    assert [isinstance(outcome, LogUnavailable) for outcome in outcomes] == [False, True, False]
+    await log.close()
+
+
+async def test_a_reader_that_is_cancelled_leaves_the_log_readable(tmp_path: Path) -> None:
+    """The connection stays the thread's until it is done, also for close."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    reading = asyncio.ensure_future(log._query(lambda _: time.sleep(0.1)))
+    await asyncio.sleep(0.02)
+    reading.cancel()
+    assert await log.subscriptions() == []
+    reading = asyncio.ensure_future(log._query(lambda _: time.sleep(0.1)))
+    await asyncio.sleep(0.02)
+    await log.close()
+    await reading
+
+
+async def test_a_large_body_for_the_api_is_refused(tmp_path: Path) -> None:
+    """No request of ours is that large, and memory is not for the asking."""
+    async with hub_client(settings(tmp_path)) as hub:
+        answer = await hub.post("/v1/reports", content=b"x" * 2_000_000)
+        assert answer.status_code == 413
+
+
+async def test_no_explanation_shows_a_password(tmp_path: Path) -> None:
+    """A subscriber's URL may hold one; forges keep our answers."""
+    async with hub_client(settings(tmp_path)) as hub:
+        wanted = [{"url": "https://bob:hunter2@gitlab.com/acme/shop"}]
+        answer = await hub.post("/v1/subscriptions", json={"name": "s1", "repositories": wanted})
+        nearest = (await post(hub, push(A))).json()["nearest"]
+        bad = [{"url": "https://bob:hunter2@"}]
+        refused = await hub.post("/v1/subscriptions", json={"name": "s2", "repositories": bad})
+    assert nearest[0]["wanted"] == "https://gitlab.com/acme/shop"
+    assert "hunter2" not in answer.text + refused.text + str(nearest)
+
+
+async def test_two_forges_on_one_host_are_told_apart(tmp_path: Path) -> None:
+    """The same commit at another port is another repository's push."""
+    async with hub_client(settings(tmp_path)) as hub:
+        verdicts = [
+            (await post(hub, push(A, url=f"http://git.test:{port}/acme/shop"))).json()["verdict"]
+            for port in (3000, 4000)
+        ]
+    assert verdicts == ["no-match", "no-match"]
+
+
+async def test_a_source_cannot_carry_another_repository_along(tmp_path: Path) -> None:
+    """A payload whose URLs disagree announces the allowed one alone."""
+    source = settings(tmp_path).sources["main"]
+    limited = source.model_copy(update={"repositories": ("github.com/acme/*",)})
+    document = json.loads(push(A).body)
+    document["repository"]["ssh_url"] = "git@github.com:victim/shop.git"
+    async with hub_client(settings(tmp_path, sources={"main": limited})) as hub:
+        wanted = [{"url": "https://github.com/victim/shop"}]
+        await hub.post("/v1/subscriptions", json={"name": "s1", "repositories": wanted})
+        answer = await post(hub, github("push", document))
+    assert (answer.status_code, answer.json()["matched"]) == (202, [])
+
+
+@pytest.mark.parametrize("query", ["repo=h.test/a", "ref=main", "repository="])
+async def test_half_a_filter_is_refused(tmp_path: Path, query: str) -> None:
+    """It would otherwise mean everything."""
+    async with hub_client(settings(tmp_path)) as hub:
+        assert (await hub.get(f"/v1/events?{query}")).status_code == 400
+
+
+async def test_a_long_poll_that_cannot_keep_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it catches up, more comes than it may be owed."""
+    monkeypatch.setattr(fanout, "QUEUE_LIMIT", 2)
+    log = SqliteLog(tmp_path)
+    app = create_app(settings(tmp_path), log=log)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as hub,
+    ):
+        cursor = str(log.head)
+        async with log._reading:  # its catch-up has to wait
+            waiting = asyncio.ensure_future(hub.get("/v1/events", params={"after": cursor}))
+            while not app.raw_events._fanout._all:
+                await asyncio.sleep(0)
+            for number in range(5):
+                await post(hub, push(f"{number + 1:040x}"))
+        answer = (await waiting).json()
+    assert answer["gap"] or len(answer["events"]) == 5
