@@ -167,6 +167,7 @@ class _Delivery:
 
     async def _deliver(self, record: Record) -> None:
         if record.version == self._supervisor.version:
+            self._installed.set_current(record.version)  # the disk may have been full before
             return
         reason = self._installed.quarantined(record.version)
         if reason is not None:

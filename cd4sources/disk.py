@@ -2,14 +2,31 @@
 
 import os
 import shutil
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a directory, also one that a build made read-only."""
-    if path.is_symlink() or path.is_file():
+    """
+    Remove a file, a directory, or anything else a build may have left in its place.
+
+    A fifo must not be opened, and a directory without permissions must get them before it is read.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
         path.unlink()
-    elif path.exists():
-        for directory, _, _ in os.walk(path):
-            Path(directory).chmod(0o700)
-        shutil.rmtree(path)
+        return
+    path.chmod(0o700)
+    for directory, names, _ in os.walk(path):
+        _open_up(Path(directory, name) for name in names)
+    shutil.rmtree(path)
+
+
+def _open_up(directories: Iterable[Path]) -> None:
+    for directory in directories:
+        if not directory.is_symlink():
+            directory.chmod(0o700)

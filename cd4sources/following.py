@@ -68,7 +68,7 @@ class Follower:
             reporter: Where stages are told.
         """
         self.target = target
-        self.current: Record | None = store.current(target.name)
+        self.current: Record | None = _still_meant(store.current(target.name), target)
         self.failure: Failure | None = None
         self.last_pass_at: datetime | None = None
         self.changed = asyncio.Event()
@@ -140,7 +140,8 @@ class Follower:
             made = await self._made(plan, wake)
             if isinstance(made, Record):
                 outcome.result = "unchanged"
-        if not (self.current and self.current.version == plan.version):
+        known = self.current and self.current.version == plan.version
+        if isinstance(made, Built) or not known:  # a known one is made again when it was damaged
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
                 self._announce(await self._published(made))
@@ -211,6 +212,15 @@ class Follower:
                 reporter=self._settings.name,
             )
         )
+
+
+def _still_meant(record: Record | None, target: Target) -> Record | None:
+    """What was published before, unless the target has been pointed elsewhere since."""
+    if record is None:
+        return None
+    made_of = [(one.url, one.ref) for one in record.repositories]
+    meant = [(one.url, one.ref or "HEAD") for one in target.repositories]
+    return record if made_of == meant else None
 
 
 def _new_traceparent() -> str:

@@ -4,9 +4,14 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
-class DataInUse(Exception):
+class DataUnusable(Exception):
+    """The data directory cannot be made or written."""
+
+
+class DataInUse(DataUnusable):
     """Another process works in this data directory."""
 
 
@@ -17,10 +22,9 @@ def locked(data: Path) -> Iterator[None]:
 
     Raises:
         DataInUse: Another process holds it.
-        OSError: It cannot be made or written.
+        DataUnusable: It cannot be made or written.
     """
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (data / "lock").open("ab") as lock:
+    with _lock_file(data) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -28,3 +32,13 @@ def locked(data: Path) -> Iterator[None]:
                 f"another process works in {data}; stop it, or give this one another `data`"
             ) from error
         yield
+
+
+def _lock_file(data: Path) -> IO[bytes]:
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return (data / "lock").open("ab")
+    except OSError as error:
+        raise DataUnusable(
+            f"{data}: {error.strerror}; give `data` a directory that this user may write"
+        ) from error

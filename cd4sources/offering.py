@@ -59,8 +59,12 @@ async def download(request: Request, repo: Repos, ref: str = "", version: str = 
     }
     if headers["ETag"] in _if_none_match(request):
         return Response(status_code=304, headers=headers)
+    artifact = _store(request).artifact(record)
+    if not artifact.is_file():
+        step = "the next pass makes it again; POST /v1/targets/{t}/refresh hurries it"
+        raise Problem(503, "artifact-missing", f"{record.version} is damaged on disk", step)
     return FileResponse(
-        _store(request).artifact(record),
+        artifact,
         headers=headers,
         media_type="application/octet-stream",
         filename=record.artifact.name,

@@ -3,7 +3,8 @@ Finding and killing whole process trees, also those that hide behind setsid and 
 
 Every child gets two variables that its descendants inherit: `DIRECTCD_TREE` (one random id a
 command) and `DIRECTCD_OWNER` (the data directory it works for). /proc/PID/environ shows them, so a
-process that left its session and its parent is still found, also by a later life of this program.
+process that left its session and its parent is still found, also by a later life of this program,
+unless it also emptied its environment.
 See https://man7.org/linux/man-pages/man5/proc_pid_environ.5.html
 """
 
@@ -169,14 +170,21 @@ def _table() -> Iterator[_Process]:
 
 
 def _read(entry: Path) -> _Process | None:
-    """A process, or None when it is gone, a zombie, or another user's."""
+    """A process, or None when it is gone or a zombie."""
     try:
         # The command's name stands in parentheses and may hold anything: count from the last one.
         fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-        environ = (entry / "environ").read_bytes()
     except (OSError, ValueError):
         return None
     if fields[0] in {b"Z", b"X"}:
         return None
     parent, group, started = (int(fields[index]) for index in (1, 2, _START_TIME))
-    return _Process(int(entry.name), parent, group, started, frozenset(environ.split(b"\0")))
+    return _Process(int(entry.name), parent, group, started, _environ(entry))
+
+
+def _environ(entry: Path) -> frozenset[bytes]:
+    """Empty when it may not be read: then group and parent still tell whose a process is."""
+    try:
+        return frozenset((entry / "environ").read_bytes().split(b"\0"))
+    except OSError:
+        return frozenset()

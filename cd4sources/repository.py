@@ -134,18 +134,20 @@ class Mirror:
 
     async def _answers(self) -> bool:
         """Tell whether the remote has the ref; raise when it cannot be asked."""
+        ref = self._repository.ref or "HEAD"
         asked = await self._git(
             "ls-remote",
             "--exit-code",
             "--end-of-options",
             self._repository.url,
-            self._repository.ref or "HEAD",
+            ref,
             credential=self._repository.credential,
         )
         if asked.returncode not in {0, _NO_SUCH_REF}:
             step = "see that the url, the network and the credential are right"
             raise Unreachable(self._message("reach", _last_line(asked), step))
-        return asked.returncode == 0
+        # It matches by tail: refs/pull/refs/heads/main is not refs/heads/main.
+        return any(line.partition("\t")[2] == ref for line in asked.stdout.splitlines())
 
     async def _tip(self) -> str:
         named = f"{_TIP}^{{commit}}"  # an annotated tag names its tag object, not the commit
@@ -204,4 +206,7 @@ def _last_line(done: Completed) -> str:
     """What git said last that says something, on one line of printable characters."""
     lines = [re.sub(r"[^\x20-\x7e]+", " ", line).strip() for line in done.tail.splitlines()]
     said = [line for line in lines if line and not line.startswith(("hint:", "remote:"))]
+    # The last line may be the end of a longer advice; what went wrong begins with these words.
+    wrong = [line for line in said if line.startswith(("fatal:", "error:", "ssh:"))]
+    said = wrong or said
     return said[-1] if said else f"git ended with {done.returncode}"

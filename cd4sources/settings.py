@@ -5,11 +5,21 @@ Every duration carries its unit in the name. Unknown keys are errors. A reposito
 a password: it is masked in every repr, and no error text shows an input value.
 """
 
+import hashlib
+import signal
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    SecretStr,
+)
 
 
 class _Settings(BaseModel):
@@ -23,10 +33,26 @@ class _Settings(BaseModel):
     )
 
 
+# git and builds run in directories of their own: a relative path would mean another place there.
+DataDirectory = Annotated[Path, AfterValidator(Path.absolute)]
+
+
 def _default_name(validated: dict[str, Any]) -> str:
-    """A subscription's name that says where its server runs, two on one host included."""
-    port = str(validated.get("listen", "")).rpartition(":")[2]
-    return f"cd4sources@{socket.gethostname()}:{port}"
+    """A subscription's name of its own for each data directory, the same after a restart."""
+    data = hashlib.sha256(str(validated.get("data", "")).encode()).hexdigest()
+    return f"cd4sources@{socket.gethostname()}-{data[:6]}"
+
+
+def _not_ours(name: str) -> str:
+    if name in {"record.json", "build.log"}:
+        raise ValueError("this file stands beside the artifact; choose another name")
+    return name
+
+
+def _known_signal(name: str) -> str:
+    if f"SIG{name.removeprefix('SIG')}" not in signal.Signals.__members__:
+        raise ValueError("no such signal; see `kill -l`")
+    return name
 
 
 class RepositorySettings(_Settings):
@@ -61,8 +87,11 @@ class TargetSettings(_Settings):
     """Words passed to build.sh to ask for the artifact: the last line of its output is the path in
     the tree. Default `artifact`."""
 
-    output: str = Field(default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9._+-]*)?$")
-    """File name that clients give the artifact. Default empty: the target's name."""
+    output: Annotated[str, AfterValidator(_not_ours)] = Field(
+        default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9._+-]*)?$"
+    )
+    """File name that clients give the artifact. Default empty: the target's name. Not `record.json`
+    or `build.log`, which stand beside it."""
 
 
 class ServerSettings(_Settings):
@@ -72,7 +101,7 @@ class ServerSettings(_Settings):
     """Address and port of /watch and /download. Default: loopback, because versions are offered
     to everyone who reaches the port."""
 
-    data: Path = Path("/var/lib/directcd/server")
+    data: DataDirectory = Path("/var/lib/directcd/server")
     """Directory of mirrors, build trees and versions. One server per directory."""
 
     hub: str = ""
@@ -80,7 +109,8 @@ class ServerSettings(_Settings):
 
     name: str = Field(default_factory=_default_name)
     """Name of this server's subscription at the hub, and the reporter in timelines. Default
-    `cd4sources@<host name>:<port>`: a restart takes its own subscription over, and no other."""
+    `cd4sources@<host name>-<digits of data>`: a restart takes its own subscription over, and no
+    other's."""
 
     poll_interval_seconds: PositiveFloat = 60.0
     """Seconds between looks without a wake. Default 60: the longest a lost notification costs, at
@@ -104,7 +134,7 @@ class ClientSettings(_Settings):
     target: str = ""
     """Name of the target in reports. Default empty: the name the server gives it."""
 
-    data: Path = Path("/var/lib/directcd/client")
+    data: DataDirectory = Path("/var/lib/directcd/client")
     """Directory of downloaded versions. One client per directory."""
 
     hub: str = ""
@@ -113,7 +143,7 @@ class ClientSettings(_Settings):
     args: tuple[str, ...] = ()
     """Arguments of the delivered program. Default: none."""
 
-    stop_signal: str = Field(default="TERM", pattern=r"^(SIG)?[A-Z][A-Z0-9]*$")
+    stop_signal: Annotated[str, AfterValidator(_known_signal)] = "TERM"
     """Signal that asks the old program to end. Default TERM, what service managers send."""
 
     stop_timeout_seconds: NonNegativeFloat = 10.0

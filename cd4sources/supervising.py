@@ -151,7 +151,9 @@ class Supervisor:
         await self._stop_all_but(None, old)
 
     async def _start(self, version: str, path: Path) -> Program:
-        env = {**os.environ, "DIRECTCD_VERSION": version}
+        # Our own settings may hold secrets, and are none of the program's business.
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("DIRECTCD_")}
+        env = {**inherited, "DIRECTCD_VERSION": version}
         argv = (str(path), *self._settings.args)
         for _ in range(BUSY_ATTEMPTS):
             try:
@@ -179,8 +181,9 @@ class Supervisor:
     async def _answer(self, program: Program) -> None:
         """Ask the health URL until it says yes."""
         limit = self._settings.health_timeout_seconds
-        while (why_not := await self._sickness(limit - program.lived_seconds)) is not None:
-            if program.lived_seconds >= limit:
+        deadline = time.monotonic() + limit
+        while (why_not := await self._sickness(deadline - time.monotonic())) is not None:
+            if time.monotonic() >= deadline:
                 raise Unhealthy(f"not healthy within {limit:g} s: {why_not}")
             await _live_on(program, HEALTH_PAUSE_SECONDS)
         await _live_on(program, 0)

@@ -39,7 +39,7 @@ def _say(error: BaseException) -> int | None:
 def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
-    from cd4sources.locking import DataInUse
+    from cd4sources.locking import DataUnusable
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
@@ -54,6 +54,6 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
         (SecretFileError, USAGE),
         (StartError, FAILED),
         (LogError, FAILED),
-        (DataInUse, FAILED),
+        (DataUnusable, FAILED),
         (DemoError, FAILED),
     ]

@@ -5,7 +5,7 @@ The same `Explanation` is the webhook's response (forges display it) and what is
 delivery, so that what a person reads later is what the forge was told.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from adapters import Outcome
@@ -57,16 +57,14 @@ def explain(outcome: Outcome, matched: list[str], nearest: list[Mismatch]) -> Ex
     )
 
 
-def explain_repeat(outcome: Outcome) -> Explanation:
-    """The explanation of a delivery whose news is known already."""
-    return Explanation(
-        delivery=outcome.delivery_id,
+def explain_repeat(news: Explanation) -> Explanation:
+    """What the same delivery's explanation becomes when its news is known already."""
+    again = "to build the same commit again: POST /v1/targets/{target}/refresh at the server"
+    return replace(
+        news,
         verdict="duplicate",
-        reason="the same news was received before; subscribers were told then",
-        event=_event(outcome),
-        matched=[],
-        nearest=[],
-        next="nothing to do",
+        reason="the same news was received before, and is not told twice",
+        next=again if news.matched else news.next,
     )
 
 

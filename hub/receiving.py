@@ -77,7 +77,7 @@ class Receiver:
         explanation = explain(outcome, *self._match(events, delivery.received_at))
         appended = await self._append(delivery, source, outcome, explanation, events)
         if appended.duplicate:
-            explanation = explain_repeat(outcome)
+            explanation = explain_repeat(explanation)
         _log_line(delivery, source, explanation)
         return Accepted(STATUS[explanation.verdict], explanation, appended.delivery)
 
@@ -131,7 +131,7 @@ class Receiver:
             event=outcome.event,
             verdict=explanation.verdict,
             explanation=explanation.as_json(),
-            repeat_explanation=explain_repeat(outcome).as_json(),
+            repeat_explanation=explain_repeat(explanation).as_json(),
         )
         try:
             return await self._log.append(record, events)

@@ -52,6 +52,9 @@ class Workspace:
     def prepare(self) -> None:
         """Make the directories that the environment names, and begin the log anew."""
         remove(self.temporary)
+        if not self.home.is_dir() or self.home.is_symlink():
+            remove(self.home)
+        remove(self.log)
         for directory in (self.home, self.temporary, self.log.parent):
             directory.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")

@@ -54,7 +54,9 @@ class GoRecipe:
             done = await run(command)
         except CommandError as error:
             raise BuildFailed(f"{error}; or add a build.sh that needs no Go") from error
-        return f"{done.stdout.strip()} {inherited('GOFLAGS')}"
+        if done.returncode:
+            raise BuildFailed(f"go version ended with {done.returncode}: {done.tail.strip()}")
+        return f"{done.stdout.strip()} {inherited('GOFLAGS').get('GOFLAGS', '')}"
 
     async def build(self, workspace: Workspace) -> Path:
         """Build into the workspace's room; go.mod and go.sum stay as committed."""

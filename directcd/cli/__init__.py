@@ -14,7 +14,7 @@ import directcd
 COMMANDS = {
     "client": "Watch, download and run one program, replacing it when a new version is offered.",
     "config": "Check directcd.toml without starting anything.",
-    "demo": "See it work: a real push, a real build, a running program. Needs nothing.",
+    "demo": "See it work: a real push, a real build, a running program.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",
     "server": "Pull and build the targets, and offer their versions.",
     "up": "Run the hub, the server and the client of one directcd.toml in one process.",

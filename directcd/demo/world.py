@@ -133,7 +133,7 @@ class World:
         result = subprocess.run(
             ["git", *arguments],  # noqa: S607 - git comes from PATH, as for the product
             cwd=self._work,
-            env={**os.environ, **GIT_IDENTITY},
+            env=environment() | GIT_IDENTITY,
             capture_output=True,
             text=True,
             check=False,
@@ -170,7 +170,12 @@ class World:
     def _spawn(self, name: str, command: list[str]) -> None:
         with (self.root / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment(),
+                start_new_session=True,
             )
 
     # --- looking --------------------------------------------------------------------------------
@@ -230,6 +235,11 @@ class World:
         return path
 
 
+def environment() -> dict[str, str]:
+    """Ours, without what would make git or directcd work on something else than the demo's."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "DIRECTCD_"))}
+
+
 def free_ports(count: int) -> list[int]:
     """Ports nobody listens on now; all are held until the last is found, so none is given twice."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -247,7 +257,8 @@ def port_open(port: int) -> bool:
 
 def fetch(url: str) -> bytes:
     """The body behind a loopback URL; raises OSError when there is none."""
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback URL
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=5) as answer:
         return bytes(answer.read())
 
 
