@@ -225,3 +225,26 @@ TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 
 def notification(keys: frozenset[str], ref: str) -> Notification:
     return Notification(keys, ref, None, TRACE, "delivery", "cursor")
+
+
+async def test_a_target_that_is_pointed_elsewhere_offers_nothing_old(
+    tmp_path: Path, source: Source
+) -> None:
+    """The old repository's program must not go out under the new one's name."""
+    data = tmp_path / "data"
+    async with serving(data, target_of("app", source.path)) as server:
+        assert server.follower().current is not None
+    async with serving(data, target_of("app", tmp_path / "away")) as server:
+        assert server.follower().current is None
+
+
+async def test_a_version_damaged_on_disk_is_made_again(tmp_path: Path, source: Source) -> None:
+    """Built once more, published once more, and whole."""
+    data = tmp_path / "data"
+    async with serving(data, target_of("app", source.path)) as server:
+        record = server.follower().current
+        assert record is not None
+        artifact = server.app.state.store.artifact(record)
+        artifact.unlink()
+        await server.look()
+        assert artifact.is_file()

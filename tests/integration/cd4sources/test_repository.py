@@ -288,3 +288,11 @@ def _litter(tree: Path) -> None:
     (tree / "readonly").mkdir()
     (tree / "readonly" / "file").touch()
     (tree / "readonly").chmod(0o500)
+
+
+async def test_a_ref_is_found_by_its_whole_name(tmp_path: Path, source: Source) -> None:
+    """Another ref that ends like ours is not ours, and no reason to throw the mirror away."""
+    source.git("update-ref", "refs/pull/refs/heads/dev", "HEAD")
+    opened = mirror(tmp_path, str(source.path), "dev")
+    with pytest.raises(RefMissing):
+        await opened.fetch()
