@@ -5,6 +5,8 @@ from directcd import parts
 from directcd.config import Config, ConfigError
 from directcd.serving import Part
 
+EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on
+
 
 def parts_of(config: Config) -> list[Part]:
     """
@@ -32,7 +34,7 @@ def _introduced(config: Config) -> Config:
         return config
     server = config.server or (ServerSettings() if config.target else None)
     host, _, port = config.hub.listen.rpartition(":")
-    url = f"http://{host if host.strip('[]:0.') else '127.0.0.1'}:{port}"
+    url = f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}"
     update = {
         name: table.model_copy(update={"hub": url})
         for name, table in (("server", server), ("client", config.client))

@@ -10,9 +10,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,7 +25,7 @@ BACKLOG = 2048  # connections the kernel holds while the process is busy
 
 INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
 
-Part = Callable[[asyncio.Event], Awaitable[None]]
+Part = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
@@ -54,11 +55,7 @@ async def _run(parts: tuple[Part, ...]) -> None:
     with _signals(stopping):
         async with asyncio.TaskGroup() as tasks:
             for part in parts:
-                tasks.create_task(_ended(part(stopping)), name=repr(part))
-
-
-async def _ended(part: Awaitable[None]) -> None:
-    await part
+                tasks.create_task(part(stopping), name=part.__qualname__)
 
 
 @contextmanager

@@ -41,9 +41,10 @@ def primary_key(repository: Repository) -> str:
     The one key that names a repository: of the URL it is cloned from, with the port if it has one.
 
     Without the port two forges on one host would be the same, and one's push a repeat of the
-    other's.
+    other's. Only the repository's own keys count: a source that may not speak for the clone URL
+    must not move that repository's head either.
     """
-    keys = repository_keys(repository.clone_url) or repository.keys
+    keys = repository_keys(repository.clone_url) & repository.keys or repository.keys
     return max(keys, key=lambda key: (len(key), key), default="")
 
 

@@ -28,8 +28,7 @@ STATUS = {"matched": 202, "no-match": 202, "ignored": 202, "ping": 200, "duplica
 class Delivery:
     """One webhook POST as it came: header names in lower case, body untouched."""
 
-    provider: str
-    source: str
+    source: Source
     headers: Mapping[str, str]
     body: bytes
     query: str
@@ -59,7 +58,7 @@ class Receiver:
         self._sources = sources
         self._log = log
         self._registry = registry
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
 
     async def receive(self, delivery: Delivery) -> Accepted:
         """
@@ -71,14 +70,13 @@ class Receiver:
         Raises:
             Problem: not accepted, nothing stored.
         """
-        source = self.source(delivery.provider, delivery.source)
-        outcome = _limited(_read(delivery, source), source)
-        events = self._events(delivery, outcome, source)
+        outcome = _limited(_read(delivery), delivery.source)
+        events = self._events(delivery, outcome)
         explanation = explain(outcome, *self._match(events, delivery.received_at))
-        appended = await self._append(delivery, source, outcome, explanation, events)
+        appended = await self._append(delivery, outcome, explanation, events)
         if appended.duplicate:
             explanation = explain_repeat(explanation)
-        _log_line(delivery, source, explanation)
+        _log_line(delivery.source, explanation)
         return Accepted(STATUS[explanation.verdict], explanation, appended.delivery)
 
     def source(self, provider: str, name: str) -> Source:
@@ -102,9 +100,10 @@ class Receiver:
             "compare the webhook's URL with [hub.sources] in directcd.toml",
         )
 
-    def _events(self, delivery: Delivery, outcome: Outcome, source: Source) -> list[NewEvent]:
+    def _events(self, delivery: Delivery, outcome: Outcome) -> list[NewEvent]:
         if not outcome.notify:
             return []
+        source = delivery.source
         origin = f"{self._public_url}/webhooks/{source.provider}/{source.name}"
         return new_events(
             outcome, origin=origin, provider=source.provider, received_at=delivery.received_at
@@ -118,15 +117,14 @@ class Receiver:
     async def _append(
         self,
         delivery: Delivery,
-        source: Source,
         outcome: Outcome,
         explanation: Explanation,
         events: list[NewEvent],
     ) -> Appended:
         record = DeliveryRecord(
             received_at=delivery.received_at,
-            provider=source.provider,
-            source=source.name,
+            provider=delivery.source.provider,
+            source=delivery.source.name,
             delivery_id=outcome.delivery_id,
             event=outcome.event,
             verdict=explanation.verdict,
@@ -136,7 +134,7 @@ class Receiver:
         try:
             return await self._log.append(record, events)
         except LogUnavailable as error:
-            logger.exception("delivery not stored", extra={"source": source.name})
+            logger.exception("delivery not stored", extra={"source": delivery.source.name})
             raise Problem(
                 503,
                 "log-unavailable",
@@ -145,7 +143,8 @@ class Receiver:
             ) from error
 
 
-def _read(delivery: Delivery, source: Source) -> Outcome:
+def _read(delivery: Delivery) -> Outcome:
+    source = delivery.source
     try:
         if not source.insecure:
             secrets = source.secrets()
@@ -192,13 +191,13 @@ def _limited(outcome: Outcome, source: Source) -> Outcome:
     return replace(outcome, repository=replace(outcome.repository, keys=keys))
 
 
-def _log_line(delivery: Delivery, source: Source, explanation: Explanation) -> None:
+def _log_line(source: Source, explanation: Explanation) -> None:
     event: dict[str, Any] = explanation.event or {}
     logger.info(
         "delivery",
         extra={
             "verdict": explanation.verdict,
-            "provider": delivery.provider,
+            "provider": source.provider,
             "source": source.name,
             "delivery": explanation.delivery,
             "repository": event.get("repository", ""),

@@ -5,8 +5,9 @@ Nothing here reads the environment or directcd.toml; the command does that and p
 """
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 MIB = 1024 * 1024
 MOST_KEPT = 10**12
@@ -58,7 +59,7 @@ class HubSettings(BaseModel):
     data: Path = Path("/var/lib/directcd/hub")
     """Directory of the embedded log. One hub process at a time may use it."""
 
-    public_url: str = ""
+    public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
     """How forges and people reach this hub, for the links it prints. Default: paths alone."""
 
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

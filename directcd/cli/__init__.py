@@ -5,7 +5,6 @@ Human text goes to stderr, data to stdout. Exit codes: 0 ok, 1 failed, 2 usage o
 """
 
 import importlib
-import sys
 
 import click
 
@@ -54,4 +53,3 @@ def main() -> None:
 
     with explained():
         command.main(standalone_mode=True)
-    sys.exit(0)

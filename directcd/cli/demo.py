@@ -1,6 +1,5 @@
 """`directcd demo`."""
 
-import signal
 import sys
 
 import click
@@ -16,7 +15,4 @@ def command(*, as_json: bool) -> None:
     """
     from directcd.demo import story
 
-    # As Ctrl-C does: the stack unwinds, and the world cleans up after itself.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
     sys.exit(0 if story.tell(as_json=as_json) else 1)

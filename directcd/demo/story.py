@@ -27,7 +27,7 @@ def tell(*, as_json: bool) -> bool:
         DemoError: a stage was not reached.
     """
     say = _quiet if as_json else _say
-    with World() as world:
+    with World() as world, world.interruptible():
         say("A repository, a hub, a server and a client, in " + str(world.root))
         for part in ("hub", "server", "client"):
             world.start(part)

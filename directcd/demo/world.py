@@ -52,6 +52,7 @@ class World:
     def __init__(self, *, poll_interval_seconds: float = 30.0) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="directcd-demo-"))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._interrupted = False
         ports = free_ports(4)
         self.git_port, self.hub_port, self.server_port, self.program_port = ports
         self.repository_url = f"git://127.0.0.1:{self.git_port}/acme/greeter.git"
@@ -83,12 +84,24 @@ class World:
 
     def close(self) -> None:
         """End every process, gently first, and remove the directory; a second Ctrl-C waits."""
-        with _undisturbed():
+        with _handled(signal.SIG_IGN):
             for name in reversed(list(self._processes)):
                 self.stop(name)
             for part in ("server", "client"):  # what a killed one has left running
                 asyncio.run(reap_leftovers(self.root / part))
             shutil.rmtree(self.root, ignore_errors=True)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let SIGINT, SIGTERM and SIGHUP unwind the stack, so that the world cleans up."""
+
+        def interrupt(*_: object) -> None:
+            # Remembered, too: what is raised within a finalizer gets lost.
+            self._interrupted = True
+            raise KeyboardInterrupt
+
+        with _handled(interrupt):
+            yield
 
     # --- the repository -------------------------------------------------------------------------
 
@@ -213,6 +226,8 @@ class World:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             value = condition()
+            if self._interrupted:
+                raise KeyboardInterrupt
             if value:
                 return value
             self._check_processes()
@@ -263,14 +278,15 @@ def fetch(url: str) -> bytes:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _handled(handler: Callable[..., None] | signal.Handlers) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP handled so within the block, and as before behind it."""
     endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(ending, signal.SIG_IGN) for ending in endings]
+    before = [signal.signal(ending, handler) for ending in endings]
     try:
         yield
     finally:
-        for ending, handler in zip(endings, before, strict=True):
-            signal.signal(ending, handler)
+        for ending, earlier in zip(endings, before, strict=True):
+            signal.signal(ending, earlier)
 
 
 def _kill_group(pid: int) -> None:

@@ -21,10 +21,6 @@ PREFIX = "/webhooks"
 RETRY_AFTER_SECONDS = 5
 
 
-class TooLarge(Exception):
-    """The body is over the limit; the rest of it was not read."""
-
-
 class ClientGone(Exception):
     """The sender hung up before the body was complete."""
 
@@ -43,7 +39,7 @@ class WebhookEndpoint:
         self._receiver = receiver
         self._clock = clock
         self._limit = body_limit_bytes
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,9 +54,6 @@ class WebhookEndpoint:
             accepted = await self._receiver.receive(delivery)
         except ClientGone:
             return
-        except TooLarge:
-            _log_refusal(scope, self._too_large())
-            await _refuse(send, self._too_large())
         except Problem as problem:
             _log_refusal(scope, problem)
             await _refuse(send, problem)
@@ -71,11 +64,11 @@ class WebhookEndpoint:
         headers = header_map(scope)
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._limit:
-            raise TooLarge
-        provider, _, source = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
-        self._receiver.source(provider, source)  # nobody's body is not worth reading
+            raise _too_large(self._limit)
+        provider, _, name = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
+        source = self._receiver.source(provider, name)  # nobody's body is not worth reading
         body = await read_body(receive, self._limit)
-        return Delivery(provider, source, headers, body, query, self._clock())
+        return Delivery(source, headers, body, query, self._clock())
 
     async def _accept(self, send: Send, accepted: Accepted) -> None:
         body = accepted.explanation.as_json()
@@ -88,21 +81,13 @@ class WebhookEndpoint:
             {"x-directcd-verdict": accepted.explanation.verdict},
         )
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            413,
-            "body-too-large",
-            f"the body is over {self._limit} bytes; it was not read",
-            "raise hub.body_limit_bytes if your forge really sends this much",
-        )
-
 
 async def read_body(receive: Receive, limit_bytes: int) -> bytes:
     """
     The request's body.
 
     Raises:
-        TooLarge: it is over the limit; reading stopped there.
+        Problem: it is over the limit; reading stopped there.
         ClientGone: the sender hung up.
     """
     chunks: list[bytes] = []
@@ -114,10 +99,19 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit_bytes:
-            raise TooLarge
+            raise _too_large(limit_bytes)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _too_large(limit_bytes: int) -> Problem:
+    return Problem(
+        413,
+        "body-too-large",
+        f"the body is over {limit_bytes} bytes, the rest of it was not read",
+        "raise hub.body_limit_bytes if your forge really sends this much",
+    )
 
 
 def _is_delivery(method: str, query: str) -> bool:

@@ -93,6 +93,21 @@ async def test_a_stream_leaves_out_what_is_not_wanted(hub: httpx.AsyncClient) ->
         assert after_of(await first_with(live, "data")) == B
 
 
+async def test_a_quiet_stream_moves_its_cursor_with_the_pings(tmp_path: Path) -> None:
+    """Or it would drop out of the log's reach while others push."""
+    async with (
+        serving_hub(settings(tmp_path)) as (url, _, app),
+        httpx.AsyncClient(base_url=url) as hub,
+    ):
+        app.raw_events._ping_seconds = 0.05
+        async with stream(hub, repository=SHOP) as live:
+            start = (await first_with(live, "id"))["id"]
+            await post(hub, push(A, url="https://github.com/acme/other.git"))
+            while (moved := (await first_with(live, "id"))["id"]) == start:
+                pass
+            assert moved == await cursor_now(hub)
+
+
 async def test_a_stream_resumes_behind_its_cursor(hub: httpx.AsyncClient) -> None:
     """What was pushed while away comes first, then what is new, nothing twice."""
     cursor = await cursor_now(hub)

@@ -221,6 +221,20 @@ async def test_a_source_cannot_carry_another_repository_along(tmp_path: Path) ->
     assert (answer.status_code, answer.json()["matched"]) == (202, [])
 
 
+async def test_a_source_cannot_make_another_repositorys_push_a_repeat(tmp_path: Path) -> None:
+    """A forged clone URL moves no head and swallows no push but its own."""
+    sources = settings(tmp_path).sources
+    limited = sources["main"].model_copy(update={"repositories": ("github.com/acme/*",)})
+    named = {"main": limited, "all": sources["main"]}
+    forged = json.loads(push(A, url="https://github.com/victim/shop.git").body)
+    forged["repository"]["ssh_url"] = "git@github.com:acme/shop.git"
+    victims = push(A, url="https://github.com/victim/shop.git")
+    async with hub_client(settings(tmp_path, sources=named)) as hub:
+        first = await post(hub, github("push", forged))
+        assert first.json()["event"]["repository"] == "github.com/acme/shop"
+        assert (await post(hub, victims, "/webhooks/github/all")).status_code == 202
+
+
 @pytest.mark.parametrize("query", ["repo=h.test/a", "ref=main", "repository="])
 async def test_half_a_filter_is_refused(tmp_path: Path, query: str) -> None:
     """It would otherwise mean everything."""
