@@ -17,6 +17,7 @@ from adapters.errors import (
 )
 from adapters.identity import repository_keys
 from adapters.registry import parse, verify
+from adapters.request import Request
 
 __all__ = [
     "AdapterError",
@@ -27,6 +28,7 @@ __all__ = [
     "RefChange",
     "RefType",
     "Repository",
+    "Request",
     "UnknownProvider",
     "UnsupportedContentType",
     "parse",

@@ -1,75 +1,77 @@
-"""From a request to the JSON text it carries, and from that text to a checked model."""
+"""From a request to the JSON text it carries, and from that text to a checked struct."""
 
 import binascii
-from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+import msgspec
 
 from adapters.errors import MalformedDelivery, UnsupportedContentType
-from adapters.headers import media_type
+from adapters.request import Request
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 20
 
-Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 
 
-def json_text(headers: Mapping[str, str], body: bytes, query: str = "") -> bytes:
+def json_text(request: Request) -> bytes:
     """
-    Return the JSON text of a delivery.
-
-    Args:
-        headers: of the request, names in any case.
-        body: raw, possibly empty.
-        query: raw query string, used when the body is empty; empty for providers that never
-            deliver by GET.
+    Return the JSON text of a delivery made by POST.
 
     Raises:
         UnsupportedContentType: there is a body, and it is neither JSON nor a form.
         MalformedDelivery: there is no text.
     """
-    if body and media_type(headers) == JSON:
-        return body
-    if body and media_type(headers) != FORM:
+    if request.body and request.media_type() not in {JSON, FORM}:
         raise UnsupportedContentType
-    text = carried_text(headers, body, query)
-    if not text:
-        raise MalformedDelivery(
-            f"The delivery has no payload; its body has {len(body)} bytes.",
-            next_step="Give the forge this exact address: a redirect on the way drops the body.",
-        )
-    return text
+    return _present(carried_text(request) if request.body else b"", request)
 
 
-def carried_text(headers: Mapping[str, str], body: bytes, query: str = "") -> bytes:
+def json_text_also_by_get(request: Request) -> bytes:
+    """
+    Return the JSON text of a delivery that may also have been made by GET.
+
+    Raises:
+        UnsupportedContentType: there is a body, and it is neither JSON nor a form.
+        MalformedDelivery: there is no text.
+    """
+    return json_text(request) if request.body else _present(carried_text(request), request)
+
+
+def carried_text(request: Request) -> bytes:
     """
     Return the text that the request carries, byte for byte; empty when there is none.
 
     It is the field `payload` of a form or, without a body, of the query; otherwise the body.
     """
-    if not body:
-        return _payload_field(query.encode("utf-8", "replace"))
-    if media_type(headers) == FORM:
-        return _payload_field(body)
-    return body
+    if not request.body:
+        return _payload_field(request.query.encode("utf-8", "replace"))
+    if request.media_type() == FORM:
+        return _payload_field(request.body)
+    return request.body
 
 
-def decode(model: type[Model], text: bytes) -> Model:
+def decode(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T:
     """
-    Read JSON text as a model.
+    Read JSON text as a struct.
 
     Raises:
         MalformedDelivery: no JSON, or not of this shape; names the field, never a value.
     """
     try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        where = f"field {field}" if field else "JSON"
-        raise MalformedDelivery(f"The payload's {where} is wrong: {first['msg']}.") from error
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise MalformedDelivery(f"The payload does not fit: {error}.") from error
+
+
+def _present(text: bytes, request: Request) -> bytes:
+    if text:
+        return text
+    raise MalformedDelivery(
+        f"The delivery has no payload; its body has {len(request.body)} bytes.",
+        next_step="Give the forge this exact address: a redirect on the way drops the body.",
+    )
 
 
 def _payload_field(form: bytes) -> bytes:

@@ -3,31 +3,21 @@
 import re
 from functools import lru_cache
 
-from adapters.delivery import Kind, RefChange, RefType
+from adapters.delivery import RefChange, RefType
 from adapters.errors import MalformedDelivery
 
 MAX_REF_CHARACTERS = 1024
 
+_PREFIXES = {"branch": "refs/heads/", "tag": "refs/tags/"}
 _HASH = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # What git refuses in a ref: https://git-scm.com/docs/git-check-ref-format
 _FORBIDDEN_IN_REF = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$"
     r"|^refs/(?:heads|tags)/-"  # git branch and git tag refuse a name that looks like an option
 )
-_PUSH: tuple[Kind, bool, str] = ("push", True, "Refs of the repository changed.")
-_TEST: tuple[Kind, bool, str] = (
-    "test",
-    True,
-    "A test delivery: nothing changed, and subscribers look once.",
-)
-_EMPTY_TEST: tuple[Kind, bool, str] = (
-    "test",
-    False,
-    "A test delivery whose hashes are all zero: it names nothing to look at.",
-)
 
 
-def pushed(
+def moved(
     ref: str,
     before: str,
     after: str,
@@ -51,17 +41,9 @@ def pushed(
     ref, ref_type, name = _split(ref)
     old, new = _hash(before), _hash(after)
     commit = head if ref_type == "tag" and head and head != new else None
-    return RefChange(
-        ref=ref,
-        ref_type=ref_type,
-        name=name,
-        before=old,
-        after=new,
-        created=old is None and new is not None,
-        deleted=old is not None and new is None,
-        forced=forced,
-        commit=_hash(commit) if commit else None,
-    )
+    created, deleted = old is None and new is not None, old is not None and new is None
+    commit = _hash(commit) if commit else None
+    return RefChange(ref, ref_type, name, old, new, created, deleted, forced, commit)
 
 
 def named(ref_type: str, name: str, *, after: str | None, deleted: bool) -> RefChange:
@@ -77,19 +59,61 @@ def named(ref_type: str, name: str, *, after: str | None, deleted: bool) -> RefC
     Raises:
         MalformedDelivery: another type, or a ref or hash that git does not know.
     """
-    prefix = {"branch": "refs/heads/", "tag": "refs/tags/"}.get(ref_type)
-    if prefix is None:
-        raise MalformedDelivery("The payload's field ref_type is neither branch nor tag.")
-    ref, kind, short = _split(prefix + name)
+    ref, kind, short_name = _split(full(ref_type, name))
     new = _hash(after) if after else None
-    return RefChange(ref, kind, short, None, new, created=not deleted, deleted=deleted)
+    return RefChange(ref, kind, short_name, None, new, created=not deleted, deleted=deleted)
 
 
-def push_verdict(change: RefChange) -> tuple[Kind, bool, str]:
-    """Tell a push from a test delivery: kind, whether to notify, and the reason."""
-    if change.before != change.after:
-        return _PUSH
-    return _TEST if change.after else _EMPTY_TEST
+def full(ref_type: str, name: str) -> str:
+    """
+    Return the full ref of a branch or tag.
+
+    Raises:
+        MalformedDelivery: it is neither.
+    """
+    return _prefix(ref_type) + name
+
+
+def short(ref_type: str, name: str) -> str:
+    """
+    Return the short name of a branch or tag that may have been written in full.
+
+    Raises:
+        MalformedDelivery: it is neither.
+    """
+    return name.removeprefix(_prefix(ref_type))
+
+
+def _prefix(ref_type: str) -> str:
+    if ref_type not in _PREFIXES:
+        raise MalformedDelivery("The payload's ref_type is neither branch nor tag.")
+    return _PREFIXES[ref_type]
+
+
+def hinted(ref: str, before: str | None, after: str | None) -> RefChange:
+    """
+    Return the change of a ref whose hashes need not be said.
+
+    Args:
+        ref: full, or short for a branch.
+        before: hash, all zeros for a ref that did not exist; None when unsaid.
+        after: hash, all zeros for a ref that is gone; None when unsaid.
+
+    Raises:
+        MalformedDelivery: a ref or hash that git does not know.
+    """
+    ref, ref_type, name = _split(ref)
+    old = None if before is None else _hash(before)
+    new = None if after is None else _hash(after)
+    return RefChange(
+        ref=ref,
+        ref_type=ref_type,
+        name=name,
+        before=old,
+        after=new,
+        created=before is not None and old is None and new is not None,
+        deleted=after is not None and new is None,
+    )
 
 
 # The same few refs come again and again, and the pattern is a third of a payload's own cost.

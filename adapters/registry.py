@@ -1,11 +1,13 @@
 """From a provider's name to its adapter, through the entry points of `directcd.adapters`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Protocol
 
 from adapters.delivery import Outcome
 from adapters.errors import UnknownProvider
+from adapters.request import Request
+from adapters.signature import Secrets
 
 GROUP = "directcd.adapters"
 
@@ -13,20 +15,16 @@ GROUP = "directcd.adapters"
 class Adapter(Protocol):
     """What a provider's file offers as `ADAPTER`."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The provider's name: the entry point's, and the word in the receiving URL."""
+        ...
 
-    def verify(
-        self,
-        headers: Mapping[str, str],
-        body: bytes,
-        secrets: Sequence[str | bytes],
-        *,
-        query: str = "",
-    ) -> int:
+    def verify(self, request: Request, secrets: Secrets) -> int:
         """Return the index of the secret that signed the delivery, or raise BadSignature."""
         ...
 
-    def parse(self, headers: Mapping[str, str], body: bytes, *, query: str = "") -> Outcome:
+    def parse(self, request: Request) -> Outcome:
         """Return what the delivery means, or raise an AdapterError."""
         ...
 
@@ -35,7 +33,7 @@ def verify(
     provider: str,
     headers: Mapping[str, str],
     body: bytes,
-    secrets: Sequence[str | bytes],
+    secrets: Secrets,
     *,
     query: str = "",
 ) -> None:
@@ -53,7 +51,7 @@ def verify(
         BadSignature: signed with none of the secrets, or not at all.
         UnknownProvider: no such adapter is installed.
     """
-    find(provider).verify(headers, body, secrets, query=query)
+    find(provider).verify(Request(headers, body, query), secrets)
 
 
 def parse(provider: str, headers: Mapping[str, str], body: bytes, *, query: str = "") -> Outcome:
@@ -71,7 +69,7 @@ def parse(provider: str, headers: Mapping[str, str], body: bytes, *, query: str 
         UnsupportedContentType: neither JSON nor a form.
         UnknownProvider: no such adapter is installed.
     """
-    return find(provider).parse(headers, body, query=query)
+    return find(provider).parse(Request(headers, body, query))
 
 
 @cache

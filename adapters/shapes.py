@@ -2,33 +2,32 @@
 The payload fields that GitHub invented and Gitea and its relatives copied; only those needed.
 
 `null` stands for an empty list or text in payloads of programs written in Go, so all but the
-essential fields may be null or missing.
+essential fields may be null or missing. Unknown fields are skipped, unread and uncopied.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
-from itertools import chain
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
 
 from adapters.delivery import Repository
-from adapters.identity import repository_keys
+from adapters.outcomes import Listed
+from adapters.repositories import repository
 
 MAX_TEXT_CHARACTERS = 1024
 MAX_COMMITS = 50_000  # GitHub lists 2,048 at most; beyond this only memory is at stake
+MAX_CHANGES = 10_000  # refs of one push
 MAX_IDENTIFIER = 2**63 - 1
 
-Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 OptionalText = Text | None
-# Fail fast: a list of a million wrong items would otherwise become a million error records.
-Paths = Annotated[list[str], Field(fail_fast=True)] | None
+Identifier = Annotated[int, msgspec.Meta(ge=0, le=MAX_IDENTIFIER)] | None
+Paths = list[str] | None
+T = TypeVar("T")
+Changes = Annotated[list[T], msgspec.Meta(max_length=MAX_CHANGES)]
 
 
-class Shape(BaseModel):
-    """A part of a payload: unknown fields are ignored, errors never show a value."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
+class Shape(msgspec.Struct, gc=False):
+    """A part of a payload."""
 
 
 class CommitShape(Shape):
@@ -39,7 +38,7 @@ class CommitShape(Shape):
     modified: Paths = None
 
 
-Commits = Annotated[list[CommitShape], Field(max_length=MAX_COMMITS, fail_fast=True)] | None
+Commits = Annotated[list[CommitShape], msgspec.Meta(max_length=MAX_COMMITS)] | None
 
 
 class HeadShape(Shape):
@@ -51,7 +50,7 @@ class HeadShape(Shape):
 class RepositoryShape(Shape):
     """The repository of any event."""
 
-    id: Annotated[int, Field(ge=0, le=MAX_IDENTIFIER)] | None = None
+    id: Identifier = None
     full_name: OptionalText = None
     clone_url: OptionalText = None
     ssh_url: OptionalText = None
@@ -66,9 +65,11 @@ class PushShape(Shape):
     ref: Text
     before: Text
     after: Text
+    repository: RepositoryShape
     commits: Commits = None
     head_commit: HeadShape | None = None
-    repository: RepositoryShape
+    forced: bool | None = None  # only GitHub says
+    total_commits: int | None = None  # only Gitea and Forgejo count
 
 
 class NamedRefShape(Shape):
@@ -76,8 +77,8 @@ class NamedRefShape(Shape):
 
     ref: Text
     ref_type: Text
-    sha: OptionalText = None
     repository: RepositoryShape
+    sha: OptionalText = None
 
 
 class AnyShape(Shape):
@@ -88,42 +89,22 @@ class AnyShape(Shape):
 
 def repository_of(shape: RepositoryShape) -> Repository:
     """Return the repository that a payload names."""
-    return _repository(
-        shape.id,
-        shape.full_name,
-        shape.clone_url,
-        shape.ssh_url,
-        shape.html_url or shape.url,
-        shape.default_branch,
+    return repository(
+        identifier=shape.id,
+        full_name=shape.full_name,
+        clone_url=shape.clone_url,
+        ssh_url=shape.ssh_url,
+        html_url=shape.html_url or shape.url,
+        default_branch=shape.default_branch,
     )
 
 
-def paths_of(commits: Iterable[CommitShape]) -> frozenset[str]:
-    """Return every path that the commits touched."""
+def listed(commits: Commits, total: int | None = None) -> Listed:
+    """Return what a push lists, and of how many commits it tells."""
+    if not commits:
+        return Listed(0, total, None if total is None else total > 0)
     paths: set[str] = set()
     for commit in commits:
         paths.update(commit.added or (), commit.removed or (), commit.modified or ())
-    return frozenset(paths)
-
-
-# The same few repositories come again and again, and three URLs take longer to understand than
-# the rest of a payload. At most 512 entries of 5 KiB of text.
-@lru_cache(maxsize=512)
-def _repository(
-    identifier: int | None,
-    full_name: str | None,
-    clone_url: str | None,
-    ssh_url: str | None,
-    html_url: str | None,
-    default_branch: str | None,
-) -> Repository:
-    urls = (clone_url or "", ssh_url or "", html_url or "")
-    return Repository(
-        keys=frozenset(chain.from_iterable(map(repository_keys, urls))),
-        full_name=full_name or (html_url or "").partition("://")[2].partition("/")[2],
-        id=identifier,
-        clone_url=urls[0],
-        ssh_url=urls[1],
-        html_url=urls[2],
-        default_branch=default_branch or "",
-    )
+    count = len(commits)
+    return Listed(count, total, None if total is None else total > count, frozenset(paths))

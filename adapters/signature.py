@@ -1,34 +1,34 @@
-"""HMAC-SHA256 signatures in hexadecimal, with several secrets so that they can be rotated."""
+"""HMAC-SHA256 signatures in hexadecimal, and secrets of which there may be several."""
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from adapters.errors import BadSignature
-from adapters.headers import header
+from adapters.request import Request
 
 _HEX_DIGEST = re.compile("[0-9a-f]{64}")
 
+Secrets = Sequence[str | bytes]
+
 
 def matching_secret(
-    headers: Mapping[str, str],
+    request: Request,
     name: str,
     text: bytes,
-    secrets: Sequence[str | bytes],
+    secrets: Secrets,
     *,
     prefix: str = "",
-    body_length: int,
 ) -> int:
     """
     Find the secret a text was signed with.
 
     Args:
-        headers: of the request, names in any case.
+        request: as it came.
         name: of the header with the signature, in lower case.
         text: the exact bytes that the provider signs.
         secrets: current and previous ones; an empty one matches nothing.
         prefix: what stands before the hexadecimal digest.
-        body_length: in bytes, to be told to the sender.
 
     Returns:
         The index of the secret: anything but 0 means that the sender still uses an older one.
@@ -36,22 +36,39 @@ def matching_secret(
     Raises:
         BadSignature: missing, malformed, or made with none of the secrets.
     """
-    given = header(headers, name)
+    given = request.header(name)
     if not given or given == prefix:
-        raise _refusal(name, "is missing or empty", body_length)
-    # Bytes: compare_digest raises TypeError for text beyond ASCII, which anyone can send.
-    candidate = given.encode("ascii", "replace")
-    for index, secret in enumerate([secrets] if isinstance(secrets, str | bytes) else secrets):
-        if secret and hmac.compare_digest(candidate, _sign(secret, text, prefix)):
+        raise refusal(request, name, "is missing or empty")
+    candidate = as_bytes(given)
+    for index, key in keys_of(secrets):
+        if hmac.compare_digest(candidate, (prefix + hex_digest(key, text)).encode()):
             return index
     well_formed = given.startswith(prefix) and _HEX_DIGEST.fullmatch(given, len(prefix))
-    raise _refusal(name, "does not match" if well_formed else "is malformed", body_length)
+    raise refusal(request, name, "does not match" if well_formed else "is malformed")
 
 
-def _sign(secret: str | bytes, text: bytes, prefix: str) -> bytes:
-    key = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogateescape")
-    return (prefix + hmac.digest(key, text, "sha256").hex()).encode()
+def keys_of(secrets: Secrets) -> Iterator[tuple[int, bytes]]:
+    """Yield index and bytes of every secret; an empty one, which everybody knows, is no secret."""
+    for index, secret in enumerate([secrets] if isinstance(secrets, str | bytes) else secrets):
+        key = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogateescape")
+        if key:
+            yield index, key
 
 
-def _refusal(name: str, state: str, body_length: int) -> BadSignature:
-    return BadSignature(f"Header {name.title()} {state}; the body has {body_length} bytes.")
+def hex_digest(key: bytes, text: bytes) -> str:
+    """Return the HMAC-SHA256 of a text in hexadecimal."""
+    return hmac.digest(key, text, "sha256").hex()
+
+
+def as_bytes(value: str) -> bytes:
+    """
+    Return a header's value ready to be compared.
+
+    `compare_digest` raises TypeError for text beyond ASCII, which anyone can send.
+    """
+    return value.encode("latin-1", "replace")
+
+
+def refusal(request: Request, name: str, state: str) -> BadSignature:
+    """Return what an unauthenticated sender is told: a header's name and the body's length."""
+    return BadSignature(f"Header {name.title()} {state}; the body has {len(request.body)} bytes.")

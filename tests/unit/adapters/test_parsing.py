@@ -81,7 +81,7 @@ def test_unknown_ref_type_is_malformed() -> None:
 def test_push_without_an_essential_field_names_it(missing: str) -> None:
     """The message says which field is wrong."""
     payload = {name: value for name, value in PUSH.items() if name != missing}
-    with pytest.raises(MalformedDelivery, match=f"field {missing} is wrong"):
+    with pytest.raises(MalformedDelivery, match=f"`{missing}`"):
         parse("github", *github(payload))
 
 

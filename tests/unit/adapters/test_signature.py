@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapters import BadSignature, verify
+from adapters import BadSignature, Request, verify
 from adapters.registry import find
 from tests.unit.adapters.deliveries import SECRET, Sample, sample
 
@@ -106,8 +106,8 @@ def test_matching_secret_is_told(signed: Sample, index: int) -> None:
     """During a rotation the index shows which secret a sender still uses."""
     secrets = ["new", "newer", "newest"]
     secrets[index] = SECRET
-    adapter = find(signed.provider)
-    assert adapter.verify(signed.headers, signed.body, secrets) == index
+    request = Request(signed.headers, signed.body)
+    assert find(signed.provider).verify(request, secrets) == index
 
 
 def test_gitea_query_is_signed() -> None:

@@ -1,0 +1,184 @@
+"""
+GitLab: webhooks of projects and groups, and system hooks.
+
+Sources: https://docs.gitlab.com/user/project/integrations/webhook_events/ and
+https://docs.gitlab.com/administration/system_hooks/
+"""
+
+import hmac
+
+import msgspec
+
+from adapters import refs
+from adapters.delivery import Outcome, Repository
+from adapters.errors import BadSignature
+from adapters.outcomes import pushed, unremarkable
+from adapters.payload import decode, json_text
+from adapters.repositories import repository
+from adapters.request import Request, is_name
+from adapters.shapes import Changes, Commits, Identifier, OptionalText, Shape, Text, listed
+from adapters.signature import Secrets, as_bytes, keys_of, refusal
+from adapters.standard_signature import SECRET_PREFIX, is_signed, standard_refusal
+
+_TOKEN = "x-gitlab-token"  # noqa: S105 - a header's name
+_PUSHES = {"push", "tag_push"}
+_PROJECT = "The project's settings changed, not its content."
+
+
+class ProjectShape(Shape):
+    """The project, in payloads since GitLab 8.5."""
+
+    id: Identifier = None
+    path_with_namespace: OptionalText = None
+    git_http_url: OptionalText = None
+    git_ssh_url: OptionalText = None
+    web_url: OptionalText = None
+    default_branch: OptionalText = None
+
+
+class RepositoryShape(Shape):
+    """The same in older words; newer payloads have both."""
+
+    git_http_url: OptionalText = None
+    git_ssh_url: OptionalText = None
+    url: OptionalText = None
+    homepage: OptionalText = None
+
+
+class EventShape(Shape):
+    """What any event has: its name in one of two fields, and whose it is."""
+
+    object_kind: OptionalText = None
+    event_name: OptionalText = None
+    project: ProjectShape | None = None
+    project_id: Identifier = None
+    path_with_namespace: OptionalText = None
+    repository: RepositoryShape | None = None
+
+
+class PushShape(EventShape, kw_only=True):
+    """A push of one ref."""
+
+    ref: Text
+    before: Text
+    after: Text
+    checkout_sha: OptionalText = None
+    commits: Commits = None
+    total_commits_count: int | None = None
+
+
+class ChangeShape(Shape):
+    """One ref of a repository update."""
+
+    ref: Text
+    before: Text
+    after: Text
+
+
+class UpdateShape(EventShape, kw_only=True):
+    """All refs that one `git push` changed."""
+
+    changes: Changes[ChangeShape]
+
+
+_EVENT = msgspec.json.Decoder(EventShape)
+_PUSH = msgspec.json.Decoder(PushShape)
+_UPDATE = msgspec.json.Decoder(UpdateShape)
+
+
+class GitLab:
+    """
+    GitLab sends a token as it is, or signs with a signing token.
+
+    The form of the source's secret decides which of the two is checked: signing tokens begin with
+    `whsec_`. Were it the headers, whoever knows neither could choose.
+    """
+
+    name = "gitlab"
+
+    def verify(self, request: Request, secrets: Secrets) -> int:
+        """
+        Return the index of the secret token sent, or of the signing token signed with.
+
+        Raises:
+            BadSignature: none of the secrets was used.
+        """
+        token = as_bytes(request.header(_TOKEN))
+        keys = list(keys_of(secrets))
+        for index, key in keys:
+            if key.startswith(SECRET_PREFIX):
+                matches = is_signed(request, key)
+            else:
+                matches = hmac.compare_digest(token, key)
+            if matches:
+                return index
+        if any(key.startswith(SECRET_PREFIX) for _, key in keys):
+            raise standard_refusal(request)
+        raise _token_refusal(request)
+
+    def parse(self, request: Request) -> Outcome:
+        """
+        Return what a delivery means.
+
+        Raises:
+            MalformedDelivery: no event name, or no payload of the event's shape.
+            UnsupportedContentType: neither JSON nor a form.
+        """
+        text = json_text(request)
+        payload = decode(_EVENT, text)
+        kind = payload.object_kind or payload.event_name or ""
+        event = _event_name(request, kind)
+        delivery_id = request.delivery_id("idempotency-key", "x-gitlab-webhook-uuid")
+        if kind in _PUSHES:
+            return _pushed(event, text, delivery_id)
+        if kind == "repository_update":
+            return _updated(event, text, delivery_id)
+        whose = _repository(payload)
+        if kind.startswith("project_"):
+            return unremarkable(event, delivery_id, whose, kind="repository", reason=_PROJECT)
+        return unremarkable(event, delivery_id, whose if whose.full_name else None)
+
+
+def _event_name(request: Request, kind: str) -> str:
+    named = request.header("x-gitlab-event")
+    if is_name(kind) and named in {"", "System Hook"}:
+        return kind
+    return request.event_name("x-gitlab-event")
+
+
+def _pushed(event: str, text: bytes, delivery_id: str) -> Outcome:
+    payload = decode(_PUSH, text)
+    change = refs.moved(payload.ref, payload.before, payload.after, head=payload.checkout_sha)
+    return pushed(
+        event,
+        delivery_id,
+        _repository(payload),
+        [change],
+        listed(payload.commits, payload.total_commits_count),
+    )
+
+
+def _updated(event: str, text: bytes, delivery_id: str) -> Outcome:
+    payload = decode(_UPDATE, text)
+    changes = [refs.moved(change.ref, change.before, change.after) for change in payload.changes]
+    return pushed(event, delivery_id, _repository(payload), changes)
+
+
+def _repository(payload: EventShape) -> Repository:
+    project, old = payload.project or ProjectShape(), payload.repository or RepositoryShape()
+    return repository(
+        identifier=project.id if project.id is not None else payload.project_id,
+        full_name=project.path_with_namespace or payload.path_with_namespace,
+        clone_url=project.git_http_url or old.git_http_url,
+        ssh_url=project.git_ssh_url or old.git_ssh_url or old.url,
+        html_url=project.web_url or old.homepage,
+        default_branch=project.default_branch,
+    )
+
+
+def _token_refusal(request: Request) -> BadSignature:
+    state = "does not match" if request.header(_TOKEN) else "is missing or empty"
+    return refusal(request, _TOKEN, state)
+
+
+ADAPTER = GitLab()

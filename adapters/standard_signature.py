@@ -1,0 +1,74 @@
+"""
+Signatures as Standard Webhooks specifies them; GitLab's signing tokens are of this kind, too.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+
+Signed is `id.timestamp.body`; the signature header holds one or several of `v1,<base64>`.
+"""
+
+import binascii
+import hmac
+import re
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+
+from adapters.errors import BadSignature
+from adapters.request import Request
+from adapters.signature import as_bytes, refusal
+
+SECRET_PREFIX = b"whsec_"
+TOLERANCE_SECONDS = 300
+MAX_SIGNATURES = 20
+
+_ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+_SECONDS = re.compile("[0-9]{1,11}")
+
+
+def is_signed(request: Request, secret: bytes) -> bool:
+    """
+    Tell whether a request was signed with a secret, lately.
+
+    Args:
+        request: without `received_at`, its age is not looked at.
+        secret: base64, with or without `whsec_`; one that is not base64 signs nothing.
+    """
+    key = _key(secret)
+    if not key or _state(request):
+        return False
+    expected = _signature(key, request)
+    given = as_bytes(request.header(_SIGNATURE)).split(b" ", MAX_SIGNATURES)[:MAX_SIGNATURES]
+    return any(hmac.compare_digest(candidate, expected) for candidate in given)
+
+
+def standard_refusal(request: Request) -> BadSignature:
+    """Return why a request is not signed: the header that is missing, malformed or too old."""
+    name, state = _state(request) or (_SIGNATURE, "does not match")
+    return refusal(request, name, state)
+
+
+def _key(secret: bytes) -> bytes:
+    try:
+        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _signature(key: bytes, request: Request) -> bytes:
+    stamp = as_bytes(f"{request.header(_ID)}.{request.header(_TIMESTAMP)}.")
+    return b"v1," + b64encode(hmac.digest(key, stamp + request.body, "sha256"))
+
+
+def _state(request: Request) -> tuple[str, str] | None:
+    for name in (_ID, _TIMESTAMP, _SIGNATURE):
+        if not request.header(name):
+            return name, "is missing or empty"
+    seconds = request.header(_TIMESTAMP)
+    if not _SECONDS.fullmatch(seconds):
+        return _TIMESTAMP, "is malformed"
+    if request.received_at and abs(_age(request.received_at, seconds)) > TOLERANCE_SECONDS:
+        return _TIMESTAMP, f"is more than {TOLERANCE_SECONDS} s away from this clock"
+    return None
+
+
+def _age(now: datetime, seconds: str) -> float:
+    return now.astimezone(UTC).timestamp() - int(seconds)

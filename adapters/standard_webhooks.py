@@ -1,0 +1,42 @@
+"""
+Any sender that follows Standard Webhooks; the payload is that of `adapters.hint`.
+
+Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from adapters.delivery import Outcome
+from adapters.hint import hint
+from adapters.request import Request
+from adapters.signature import Secrets, keys_of
+from adapters.standard_signature import is_signed, standard_refusal
+
+
+class StandardWebhooks:
+    """Id, time and body are signed together, so that a delivery cannot be replayed later."""
+
+    name = "standard_webhooks"
+
+    def verify(self, request: Request, secrets: Secrets) -> int:
+        """
+        Return the index of the secret that signed the delivery.
+
+        Raises:
+            BadSignature: signed with none of the secrets, not at all, or too long ago.
+        """
+        for index, key in keys_of(secrets):
+            if is_signed(request, key):
+                return index
+        raise standard_refusal(request)
+
+    def parse(self, request: Request) -> Outcome:
+        """
+        Return what a delivery means.
+
+        Raises:
+            MalformedDelivery: no payload of the shape that `adapters.hint` describes.
+            UnsupportedContentType: neither JSON nor a form.
+        """
+        return hint(request)
+
+
+ADAPTER = StandardWebhooks()
