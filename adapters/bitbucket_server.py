@@ -14,7 +14,7 @@ from adapters.outcomes import Listed, pushed, unremarkable
 from adapters.payload import decode, json_text
 from adapters.repositories import repository
 from adapters.request import Request
-from adapters.shapes import Changes, Identifier, OptionalText, Shape, Text
+from adapters.shapes import Changes, Number, OptionalText, Shape, Text
 from adapters.signature import Secrets, matching_secret
 
 _PUSHES = {"repo:refs_changed", "mirror:repo_synchronized"}
@@ -61,7 +61,7 @@ class RepositoryShape(Shape):
 
     slug: Text
     project: ProjectShape
-    id: Identifier = None
+    id: Number = None
     links: LinksShape | None = None
 
 
@@ -81,9 +81,10 @@ class PushShape(Shape):
 
 
 class AnyShape(Shape):
-    """Any other event: of interest is only whose it is."""
+    """Any other event: of interest is only whose it is; a modified one is told old and new."""
 
     repository: RepositoryShape | None = None
+    new: RepositoryShape | None = None
 
 
 _PUSH = msgspec.json.Decoder(PushShape)
@@ -117,7 +118,8 @@ class BitbucketServer:
         text = json_text(request)
         if event in _PUSHES:
             return _pushed(event, text, delivery_id)
-        named = decode(_ANY, text).repository
+        payload = decode(_ANY, text)
+        named = payload.repository or payload.new
         whose = _repository(named) if named else None
         if event == "diagnostics:ping":
             return unremarkable(event, delivery_id, whose, kind="ping", reason=_PING)

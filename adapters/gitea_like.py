@@ -71,7 +71,10 @@ class GiteaLike:
         payload = decode(_NAMED_REF, text)
         change = self._change(payload, deleted=event == "delete")
         what = f"{'new' if event == 'create' else 'deleted'} {change.ref_type}"
-        alone = (event, change.ref_type) in self.alone
+        # A mirror that loses a ref reports that by this event alone, be it branch or tag:
+        # https://github.com/go-gitea/gitea/blob/main/services/mirror/mirror_pull.go
+        lost = event == "delete" and payload.repository.mirror is True
+        alone = lost or (event, change.ref_type) in self.alone
         return Outcome(
             kind=_KINDS[event],
             notify=alone,

@@ -16,7 +16,7 @@ from adapters.outcomes import pushed, unremarkable
 from adapters.payload import decode, json_text
 from adapters.repositories import repository
 from adapters.request import Request, is_name
-from adapters.shapes import Changes, Commits, Identifier, OptionalText, Shape, Text, listed
+from adapters.shapes import Changes, Commits, Number, OptionalText, Shape, Text, listed
 from adapters.signature import Secrets, as_bytes, keys_of, refusal
 from adapters.standard_signature import SECRET_PREFIX, is_signed, standard_refusal
 
@@ -28,7 +28,7 @@ _PROJECT = "The project's settings changed, not its content."
 class ProjectShape(Shape):
     """The project, in payloads since GitLab 8.5."""
 
-    id: Identifier = None
+    id: Number = None
     path_with_namespace: OptionalText = None
     git_http_url: OptionalText = None
     git_ssh_url: OptionalText = None
@@ -51,7 +51,7 @@ class EventShape(Shape):
     object_kind: OptionalText = None
     event_name: OptionalText = None
     project: ProjectShape | None = None
-    project_id: Identifier = None
+    project_id: Number = None
     path_with_namespace: OptionalText = None
     repository: RepositoryShape | None = None
 
@@ -64,7 +64,7 @@ class PushShape(EventShape, kw_only=True):
     after: Text
     checkout_sha: OptionalText = None
     commits: Commits = None
-    total_commits_count: int | None = None
+    total_commits_count: Number = None
 
 
 class ChangeShape(Shape):

@@ -7,8 +7,6 @@ A payload of our own, for senders that are no forge: "look at this ref of this r
 and `event` may be `push` (the default), `test` or `ping`.
 """
 
-from typing import Literal
-
 import msgspec
 
 from adapters import refs
@@ -18,7 +16,7 @@ from adapters.outcomes import unremarkable
 from adapters.payload import decode, json_text
 from adapters.repositories import repository
 from adapters.request import Request
-from adapters.shapes import Identifier, OptionalText, Shape, Text
+from adapters.shapes import Number, OptionalText, Shape, Text
 
 _PUSH = "The sender says that this ref changed."
 _TEST = "A test: nothing changed, and subscribers look once."
@@ -28,7 +26,7 @@ _PING = "The sender asks whether this address answers."
 class RepositoryShape(Shape):
     """A repository by its URLs."""
 
-    id: Identifier | Text = None
+    id: Number | Text = None
     full_name: OptionalText = None
     clone_url: OptionalText = None
     url: OptionalText = None
@@ -44,9 +42,10 @@ class HintShape(Shape):
     ref: OptionalText = None
     before: OptionalText = None
     after: OptionalText = None
-    event: Literal["push", "test", "ping"] = "push"
+    event: Text = "push"
 
 
+_EVENTS = {"push", "test", "ping"}
 _HINT = msgspec.json.Decoder(HintShape)
 
 
@@ -59,6 +58,8 @@ def hint(request: Request) -> Outcome:
         UnsupportedContentType: neither JSON nor a form.
     """
     payload = decode(_HINT, json_text(request))
+    if payload.event not in _EVENTS:
+        raise MalformedDelivery("The payload's field event is none of push, test and ping.")
     delivery_id = request.delivery_id("webhook-id", "x-request-id")
     whose = _repository(payload.repository)
     if payload.event == "ping":
@@ -86,7 +87,7 @@ def _repository(named: RepositoryShape | str | None) -> Repository | None:
     if named is None:
         return None
     if isinstance(named, str):
-        return _by_url(named)
+        return repository(identifier=None, full_name=None, clone_url=named)
     return repository(
         identifier=named.id,
         full_name=named.full_name,
@@ -95,8 +96,3 @@ def _repository(named: RepositoryShape | str | None) -> Repository | None:
         html_url=named.html_url,
         default_branch=named.default_branch,
     )
-
-
-def _by_url(url: str) -> Repository:
-    path = url.partition("://")[2].partition("/")[2].removesuffix(".git")
-    return repository(identifier=None, full_name=path, clone_url=url)

@@ -1,10 +1,13 @@
 """The repository of a delivery, from whatever the provider says of it."""
 
+import re
 from functools import lru_cache
 from itertools import chain
 
 from adapters.delivery import Repository
 from adapters.identity import repository_keys
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 # The same few repositories come again and again, and three URLs take longer to understand than
@@ -24,19 +27,28 @@ def repository(
 
     Args:
         identifier: the provider's own, which survives renames.
-        full_name: taken from `html_url` when the provider does not say.
+        full_name: the path of its page or clone URL when the provider does not say.
         clone_url: over HTTP.
         ssh_url: in any form that git understands.
         html_url: of the page that a person looks at.
         default_branch: short or full name.
     """
-    urls = (clone_url or "", ssh_url or "", html_url or "")
+    urls = (_plain(clone_url), _plain(ssh_url), _plain(html_url))
     return Repository(
         keys=frozenset(chain.from_iterable(map(repository_keys, urls))),
-        full_name=full_name or urls[2].partition("://")[2].partition("/")[2],
-        id=identifier,
+        full_name=_plain(full_name) or _path(urls[2] or urls[0]),
+        id=_plain(identifier) if isinstance(identifier, str) else identifier,
         clone_url=urls[0],
         ssh_url=urls[1],
         html_url=urls[2],
-        default_branch=(default_branch or "").removeprefix("refs/heads/"),
+        default_branch=_plain(default_branch).removeprefix("refs/heads/"),
     )
+
+
+def _plain(text: str | None) -> str:
+    # These texts are shown, on terminals too.
+    return _CONTROL.sub("", text) if text else ""
+
+
+def _path(url: str) -> str:
+    return url.partition("://")[2].partition("/")[2].strip("/").removesuffix(".git")

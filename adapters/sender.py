@@ -29,5 +29,6 @@ def other_sender(provider: str, request: Request) -> str:
     """
     if provider not in _FORGES:
         return ""
-    found = next((name for header, name in _BY_HEADER if request.header(header)), "")
+    present = {name.lower() for name, value in request.headers.items() if value}
+    found = next((name for header, name in _BY_HEADER if header in present), "")
     return "" if found == provider else found

@@ -16,11 +16,11 @@ from adapters.repositories import repository
 MAX_TEXT_CHARACTERS = 1024
 MAX_COMMITS = 50_000  # GitHub lists 2,048 at most; beyond this only memory is at stake
 MAX_CHANGES = 10_000  # refs of one push
-MAX_IDENTIFIER = 2**63 - 1
+MAX_NUMBER = 2**63 - 1
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 OptionalText = Text | None
-Identifier = Annotated[int, msgspec.Meta(ge=0, le=MAX_IDENTIFIER)] | None
+Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)] | None
 Paths = list[str] | None
 T = TypeVar("T")
 Changes = Annotated[list[T], msgspec.Meta(max_length=MAX_CHANGES)]
@@ -50,13 +50,14 @@ class HeadShape(Shape):
 class RepositoryShape(Shape):
     """The repository of any event."""
 
-    id: Identifier = None
+    id: Number = None
     full_name: OptionalText = None
     clone_url: OptionalText = None
     ssh_url: OptionalText = None
     html_url: OptionalText = None
     url: OptionalText = None  # all that very old GitHub payloads have
     default_branch: OptionalText = None
+    mirror: bool | None = None  # of another server's repository; GitHub has none
 
 
 class PushShape(Shape):
@@ -69,7 +70,7 @@ class PushShape(Shape):
     commits: Commits = None
     head_commit: HeadShape | None = None
     forced: bool | None = None  # only GitHub says
-    total_commits: int | None = None  # only Gitea and Forgejo count
+    total_commits: Number = None  # only Gitea and Forgejo count
 
 
 class NamedRefShape(Shape):

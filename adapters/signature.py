@@ -64,9 +64,13 @@ def as_bytes(value: str) -> bytes:
     """
     Return a header's value ready to be compared.
 
-    `compare_digest` raises TypeError for text beyond ASCII, which anyone can send.
+    `compare_digest` raises TypeError for text beyond ASCII, which anyone can send. What is not even
+    latin-1 did not come in a header; it must not equal anything.
     """
-    return value.encode("latin-1", "replace")
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return b""
 
 
 def refusal(request: Request, name: str, state: str) -> BadSignature:

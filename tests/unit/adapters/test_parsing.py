@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from adapters import MalformedDelivery, UnsupportedContentType, parse
-from tests.unit.adapters.deliveries import github, sample
+from tests.support.samples import sample
+from tests.unit.adapters.deliveries import github
 
 PUSH: dict[str, Any] = json.loads(sample("handmade/github/push-branch").body)
 CREATE: dict[str, Any] = json.loads(sample("handmade/github/create-tag").body)

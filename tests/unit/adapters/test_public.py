@@ -12,7 +12,7 @@ import pytest
 import adapters
 from adapters import AdapterError, Outcome, RefChange, Repository, UnknownProvider, parse
 from adapters.registry import find
-from tests.unit.adapters.deliveries import sample
+from tests.support.samples import PROVIDERS, sample
 
 
 def test_exported_names_are_the_contract() -> None:
@@ -41,7 +41,7 @@ def test_errors_default_to_their_documentation() -> None:
     assert len({kind.code for kind in kinds}) == len(kinds) == 4
 
 
-@pytest.mark.parametrize("name", ["github", "gitea"])
+@pytest.mark.parametrize("name", PROVIDERS)
 def test_adapters_are_found_by_name(name: str) -> None:
     """An entry point's name is the adapter's own, and it is loaded once."""
     assert find(name).name == name
@@ -49,10 +49,15 @@ def test_adapters_are_found_by_name(name: str) -> None:
     assert name in entry_points(group="directcd.adapters").names
 
 
+def test_every_adapter_is_tested() -> None:
+    """The tests' list of providers is that of the installed entry points."""
+    assert sorted({found.name for found in entry_points(group="directcd.adapters")}) == PROVIDERS
+
+
 @pytest.mark.parametrize("name", ["", "GitHub", "svn", "\ud800"], ids=ascii)
 def test_unknown_provider_lists_the_installed_ones(name: str) -> None:
     """A misspelt provider in a configuration is answered with those that exist."""
-    with pytest.raises(UnknownProvider, match=r"Installed are: .*gitea, github"):
+    with pytest.raises(UnknownProvider, match=", ".join(PROVIDERS)):
         parse(name, {}, b"")
 
 
