@@ -43,6 +43,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
+    from directcd.recordings import RecordingError
     from directcd.serving import StartError
     from hub.log.base import LogError
     from hub.sources import SecretFileError
@@ -52,6 +53,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
         (TargetError, USAGE),
         (AdapterError, USAGE),
         (SecretFileError, USAGE),
+        (RecordingError, USAGE),
         (StartError, FAILED),
         (LogError, FAILED),
         (DataUnusable, FAILED),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI, HTTPException
 
-from adapters.registry import find as find_adapter
 from hub.api import deliveries, events, health, problems, reports, subscriptions, webhooks
+from hub.api import sources as sources_api
 from hub.api.asgi import Message, Receive, Scope, Send
 from hub.fanout import Fanout
 from hub.log.base import Log
@@ -80,9 +80,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     Raises:
         UnknownProvider: a source names a provider that no adapter speaks.
     """
-    for source in settings.sources.values():
-        find_adapter(source.provider)
-
+    sources = build_sources(settings.sources)
     engine = log or _embedded_log(settings, clock)
     registry = Registry(engine)
     fanout = Fanout(engine)
@@ -93,11 +91,14 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         lifespan=lambda app: _lifespan(app, engine, registry, fanout),
     )
     app.state.stopping = asyncio.Event()
-    app.raw_webhooks = _webhooks(settings, engine, registry, clock)
+    app.raw_webhooks = _webhooks(
+        settings, Receiver(sources, engine, registry, public_url=settings.public_url), clock
+    )
     app.raw_events = events.EventsEndpoint(engine, fanout, registry)
     problems.install(app)
     app.include_router(subscriptions.router(registry, fanout, clock))
     app.include_router(deliveries.router(engine))
+    app.include_router(sources_api.router(sources, engine, clock()))
     app.include_router(reports.router(engine))
     app.include_router(health.router(engine, app.state.stopping))
     return app
@@ -134,11 +135,7 @@ def _embedded_log(settings: HubSettings, clock: Clock) -> Log:
     )
 
 
-def _webhooks(
-    settings: HubSettings, log: Log, registry: Registry, clock: Clock
-) -> webhooks.WebhookEndpoint:
-    sources = build_sources(settings.sources)
-    receiver = Receiver(sources, log, registry, public_url=settings.public_url)
+def _webhooks(settings: HubSettings, receiver: Receiver, clock: Clock) -> webhooks.WebhookEndpoint:
     return webhooks.WebhookEndpoint(
         receiver,
         clock,

@@ -8,9 +8,11 @@ delivery, so that what a person reads later is what the forge was told.
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from adapters import Outcome
+from adapters import Outcome, RefChange
 from hub.notification import primary_key
 from hub.subscriptions import Mismatch
+
+CHANGES_SHOWN = 100  # refs an answer lists; a delivery may have thousands
 
 Verdict = Literal["matched", "no-match", "ignored", "ping", "duplicate"]
 
@@ -25,6 +27,8 @@ class Explanation:
         verdict: one word.
         reason: one sentence.
         event: repository, ref, before and after of the (first) change; None when there is none.
+        changes: ref, before and after of every change, up to a limit.
+        more: how many changes there are beyond it.
         matched: names of the subscriptions that take it.
         nearest: those that nearly do, with the first condition that failed.
         next: what to do when this is not what was expected.
@@ -34,6 +38,8 @@ class Explanation:
     verdict: Verdict
     reason: str
     event: dict[str, Any] | None
+    changes: list[dict[str, Any]]
+    more: int
     matched: list[str]
     nearest: list[Mismatch]
     next: str
@@ -51,6 +57,8 @@ def explain(outcome: Outcome, matched: list[str], nearest: list[Mismatch]) -> Ex
         verdict=verdict,
         reason=_reason(outcome, verdict, matched),
         event=_event(outcome),
+        changes=[_change(change) for change in outcome.changes[:CHANGES_SHOWN]],
+        more=max(0, len(outcome.changes) - CHANGES_SHOWN),
         matched=matched,
         nearest=nearest if verdict == "no-match" else [],
         next=_next_step(outcome, verdict, nearest),
@@ -75,10 +83,12 @@ def _verdict(outcome: Outcome, matched: list[str]) -> Verdict:
 
 
 def _reason(outcome: Outcome, verdict: Verdict, matched: list[str]) -> str:
+    count = len(outcome.changes)
+    push = "this push" if count == 1 else f"this push of {count} refs"
     if verdict == "matched":
-        return f"{len(matched)} subscription(s) want this push"
+        return f"{len(matched)} subscription(s) want {push}"
     if verdict == "no-match":
-        return "no subscription wants this push"
+        return f"no subscription wants {push}"
     return outcome.reason
 
 
@@ -87,8 +97,12 @@ def _event(outcome: Outcome) -> dict[str, Any] | None:
         return None
     event: dict[str, Any] = {"repository": primary_key(outcome.repository)}
     for change in outcome.changes[:1]:
-        event |= {"ref": change.ref, "before": change.before, "after": change.after}
+        event |= _change(change)
     return event
+
+
+def _change(change: RefChange) -> dict[str, Any]:
+    return {"ref": change.ref, "before": change.before, "after": change.after}
 
 
 def _next_step(outcome: Outcome, verdict: Verdict, nearest: list[Mismatch]) -> str:

@@ -8,12 +8,28 @@ Only what a subscriber needs to look at git itself: no payload, no people, no co
 
 import json
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from adapters import Outcome, RefChange, Repository, repository_keys
 from hub.log.base import NewEvent
 
 TYPE = "dev.directcd.push.v1"
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all notifications of one delivery have in common, made once: it may be thousands."""
+
+    repository: Repository
+    primary_key: str
+    delivery_id: str
+    test: bool
+    attributes: bytes
+    data: bytes
 
 
 def new_events(
@@ -28,12 +44,18 @@ def new_events(
         provider: the forge's kind.
         received_at: when the delivery arrived, UTC.
     """
-    if outcome.repository is None:
+    repository = outcome.repository
+    if repository is None:
         return []
-    return [
-        _new_event(outcome, change, outcome.repository, (origin, provider, received_at))
-        for change in outcome.changes
-    ]
+    shared = _Shared(
+        repository=repository,
+        primary_key=primary_key(repository),
+        delivery_id=outcome.delivery_id,
+        test=outcome.test,
+        attributes=_attributes(origin, received_at),
+        data=_data(outcome, repository, provider),
+    )
+    return [_new_event(shared, change) for change in outcome.changes]
 
 
 def primary_key(repository: Repository) -> str:
@@ -48,46 +70,58 @@ def primary_key(repository: Repository) -> str:
     return max(keys, key=lambda key: (len(key), key), default="")
 
 
-def _new_event(
-    outcome: Outcome,
-    change: RefChange,
-    repository: Repository,
-    context: tuple[str, str, datetime],
-) -> NewEvent:
+def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
     trace_id = secrets.token_hex(16)
-    subject = f"{primary_key(repository)}#{change.ref}"
+    subject = f"{shared.primary_key}#{change.ref}"
+    unsaid = change.after is None and not change.deleted
     event_id = f"{subject} {change.before} {change.after}"
-    if outcome.test:  # pressing "test" twice is two tests, not a repeat
-        event_id += f" {outcome.delivery_id or trace_id}"
+    # Pressing "test" twice is two tests, not a repeat, and a hint without a hash says "look now".
+    if shared.test or unsaid:
+        event_id += f" {shared.delivery_id or trace_id}"
     return NewEvent(
         event_id=event_id,
-        delivery_key=f"{outcome.delivery_id} {subject}" if outcome.delivery_id else "",
+        delivery_key=f"{shared.delivery_id} {subject}" if shared.delivery_id else "",
         subject=subject,
         before=change.before,
         after=change.after,
-        keys=repository.keys,
+        keys=shared.repository.keys,
         ref=change.ref,
         trace_id=trace_id,
-        tail=_tail(outcome, change, repository, (*context, subject, trace_id)),
+        tail=_tail(shared, change, subject, trace_id),
+        unsaid=unsaid,
     )
 
 
-def _tail(
-    outcome: Outcome,
-    change: RefChange,
-    repository: Repository,
-    context: tuple[str, str, datetime, str, str],
-) -> bytes:
+def _tail(shared: _Shared, change: RefChange, subject: str, trace_id: str) -> bytes:
     # Everything behind `{"specversion":"1.0","id":"<cursor>",`: only the log knows the cursor.
-    origin, provider, received_at, subject, trace_id = context
-    attributes = {
-        "source": origin,
-        "type": TYPE,
-        "time": received_at.isoformat(timespec="milliseconds"),
-        "subject": subject,
-        "datacontenttype": "application/json",
-        "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
-        "data": {
+    own = {"subject": subject, "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+    data = {
+        "ref": change.ref,
+        "ref_type": change.ref_type,
+        "before": change.before,
+        "after": change.after,
+        "created": change.created,
+        "deleted": change.deleted,
+        "forced": change.forced,
+    }
+    parts = (shared.attributes, _fields(own), b'"data":{' + shared.data, _fields(data) + b"}}")
+    return b",".join(parts)
+
+
+def _attributes(origin: str, received_at: datetime) -> bytes:
+    return _fields(
+        {
+            "source": origin,
+            "type": TYPE,
+            "time": received_at.isoformat(timespec="milliseconds"),
+            "datacontenttype": "application/json",
+        }
+    )
+
+
+def _data(outcome: Outcome, repository: Repository, provider: str) -> bytes:
+    return _fields(
+        {
             "provider": provider,
             "delivery_id": outcome.delivery_id,
             "repository": {
@@ -98,14 +132,11 @@ def _tail(
                 "default_branch": repository.default_branch,
                 "id": repository.id,
             },
-            "ref": change.ref,
-            "ref_type": change.ref_type,
-            "before": change.before,
-            "after": change.after,
-            "created": change.created,
-            "deleted": change.deleted,
-            "forced": change.forced,
             "test": outcome.test,
-        },
-    }
-    return json.dumps(attributes, separators=(",", ":")).encode()[1:]
+        }
+    )
+
+
+def _fields(document: Mapping[str, object]) -> bytes:
+    # The members of an object, without its braces.
+    return _JSON.encode(document)[1:-1].encode()

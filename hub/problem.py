@@ -1,6 +1,7 @@
 """The error answer of the hub: RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457), plus `next`."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 
 MEDIA_TYPE = "application/problem+json"
@@ -15,14 +16,24 @@ class Problem(Exception):
         code: for machines; never changes its meaning.
         detail: for people; holds no secret.
         next_step: what to do about it.
+        log_keys: what the hub's own log says besides, and the sender is not told.
     """
 
-    def __init__(self, status: int, code: str, detail: str, next_step: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        next_step: str,
+        *,
+        log_keys: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.next_step = next_step
+        self.log_keys = log_keys or {}
 
     def as_bytes(self) -> bytes:
         """The document that is sent."""

@@ -5,33 +5,40 @@ Nothing is stored before the signature holds, and nothing is answered with succe
 has it on disk.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from adapters import AdapterError, BadSignature, Outcome, UnsupportedContentType, parse, verify
+from adapters import AdapterError, BadSignature, Outcome, Request, UnsupportedContentType
+from adapters.sender import other_sender
 from hub.explaining import Explanation, explain, explain_repeat
 from hub.log.base import Appended, DeliveryRecord, Log, LogUnavailable, NewEvent
 from hub.notification import new_events
 from hub.problem import Problem
+from hub.reading import Reading, read
+from hub.rotation import OlderSecrets
 from hub.sources import SecretFileError, Source
 from hub.subscriptions import Mismatch, Registry
 
 logger = logging.getLogger(__name__)
+
+LARGE_BYTES = 256 * 1024  # about 3 ms to verify and parse
+MANY_REFS = 100  # about 2 ms of notifications
+
+T = TypeVar("T")
 
 STATUS = {"matched": 202, "no-match": 202, "ignored": 202, "ping": 200, "duplicate": 200}
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook POST as it came: header names in lower case, body untouched."""
+    """One webhook POST as it came, and the source at whose URL it arrived."""
 
     source: Source
-    headers: Mapping[str, str]
-    body: bytes
-    query: str
+    request: Request
     received_at: datetime
 
 
@@ -59,6 +66,7 @@ class Receiver:
         self._log = log
         self._registry = registry
         self._public_url = public_url
+        self._older_secrets = OlderSecrets()
 
     async def receive(self, delivery: Delivery) -> Accepted:
         """
@@ -70,10 +78,13 @@ class Receiver:
         Raises:
             Problem: not accepted, nothing stored.
         """
-        outcome = _limited(_read(delivery), delivery.source)
-        events = self._events(delivery, outcome)
+        reading = await _aside(LARGE_BYTES, len(delivery.request.body), _read, delivery)
+        outcome = _limited(reading.outcome, delivery.source)
+        events = await _aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
         explanation = explain(outcome, *self._match(events, delivery.received_at))
-        appended = await self._append(delivery, outcome, explanation, events)
+        record = _record(delivery, outcome, explanation, reading.signed_by)
+        appended = await self._append(record, events)
+        self._older_secrets.notice(delivery.source, reading.signed_by, delivery.received_at)
         if appended.duplicate:
             explanation = explain_repeat(explanation)
         _log_line(delivery.source, explanation)
@@ -110,31 +121,15 @@ class Receiver:
         )
 
     def _match(self, events: list[NewEvent], now: datetime) -> tuple[list[str], list[Mismatch]]:
-        matches = [self._registry.match(event.keys, event.ref, now) for event in events]
-        matched = sorted({name for names, _ in matches for name in names})
-        return matched, [miss for _, misses in matches for miss in misses]
+        if not events:
+            return [], []
+        return self._registry.match(events[0].keys, [event.ref for event in events], now)
 
-    async def _append(
-        self,
-        delivery: Delivery,
-        outcome: Outcome,
-        explanation: Explanation,
-        events: list[NewEvent],
-    ) -> Appended:
-        record = DeliveryRecord(
-            received_at=delivery.received_at,
-            provider=delivery.source.provider,
-            source=delivery.source.name,
-            delivery_id=outcome.delivery_id,
-            event=outcome.event,
-            verdict=explanation.verdict,
-            explanation=explanation.as_json(),
-            repeat_explanation=explain_repeat(explanation).as_json(),
-        )
+    async def _append(self, record: DeliveryRecord, events: list[NewEvent]) -> Appended:
         try:
             return await self._log.append(record, events)
         except LogUnavailable as error:
-            logger.exception("delivery not stored", extra={"source": delivery.source.name})
+            logger.exception("delivery not stored", extra={"source": record.source})
             raise Problem(
                 503,
                 "log-unavailable",
@@ -143,17 +138,42 @@ class Receiver:
             ) from error
 
 
-def _read(delivery: Delivery) -> Outcome:
+async def _aside(limit: int, size: int, work: Callable[..., T], *arguments: Any) -> T:
+    # Only what is large is worth a thread, and must not keep every stream waiting.
+    if size <= limit:
+        return work(*arguments)
+    return await asyncio.to_thread(work, *arguments)
+
+
+def _record(
+    delivery: Delivery, outcome: Outcome, explanation: Explanation, signed_by: str
+) -> DeliveryRecord:
+    return DeliveryRecord(
+        received_at=delivery.received_at,
+        provider=delivery.source.provider,
+        source=delivery.source.name,
+        delivery_id=outcome.delivery_id,
+        event=outcome.event,
+        verdict=explanation.verdict,
+        explanation=explanation.as_json(),
+        repeat_explanation=explain_repeat(explanation).as_json(),
+        signed_by=signed_by,
+        siblings=delivery.source.siblings(signed_by),
+    )
+
+
+def _read(delivery: Delivery) -> Reading:
     source = delivery.source
     try:
-        if not source.insecure:
-            secrets = source.secrets()
-            verify(source.provider, delivery.headers, delivery.body, secrets, query=delivery.query)
-        return parse(source.provider, delivery.headers, delivery.body, query=delivery.query)
+        return read(source, delivery.request)
+    except BadSignature as error:
+        # The usual cause, and none of a stranger's business.
+        hint = {"sent_by": other_sender(source.provider, delivery.request)}
+        raise Problem(401, error.code, error.detail, error.next_step, log_keys=hint) from error
     except AdapterError as error:
-        raise Problem(_status(error), error.code, error.detail, error.next_step) from error
+        status = 415 if isinstance(error, UnsupportedContentType) else 400
+        raise Problem(status, error.code, error.detail, error.next_step) from error
     except SecretFileError as error:
-        logger.exception("secret not readable", extra={"source": source.name})
         raise Problem(
             503,
             "secret-unavailable",
@@ -162,33 +182,28 @@ def _read(delivery: Delivery) -> Outcome:
         ) from error
 
 
-def _status(error: AdapterError) -> int:
-    if isinstance(error, BadSignature):
-        return 401
-    return 415 if isinstance(error, UnsupportedContentType) else 400
-
-
 def _limited(outcome: Outcome, source: Source) -> Outcome:
     """The outcome with the keys that the source speaks for."""
     if outcome.repository is None:
         return outcome
-    named = outcome.repository.keys
-    if outcome.notify and not named:
+    repository = source.named(outcome.repository)
+    if outcome.notify and not repository.keys:
         raise Problem(
             400,
             "malformed-delivery",
             "the delivery names its repository by no URL that can be understood",
-            "see the forge's own root URL setting",
+            f"set base_url in [hub.sources.{source.name}] to the forge's address, "
+            "or correct the forge's own root URL setting",
         )
-    keys = source.spoken_for(named)
-    if named and not keys:
+    keys = source.spoken_for(repository.keys)
+    if repository.keys and not keys:
         raise Problem(
             403,
             "repository-not-allowed",
-            f"source {source.name} does not speak for {', '.join(sorted(named))}",
+            f"source {source.name} does not speak for {', '.join(sorted(repository.keys))}",
             f"add the repository to hub.sources.{source.name}.repositories",
         )
-    return replace(outcome, repository=replace(outcome.repository, keys=keys))
+    return replace(outcome, repository=replace(repository, keys=keys))
 
 
 def _log_line(source: Source, explanation: Explanation) -> None:

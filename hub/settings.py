@@ -9,6 +9,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from adapters import repository_keys
+from hub.aliases import HostAlias
+
 MIB = 1024 * 1024
 MOST_KEPT = 10**12
 
@@ -19,18 +22,37 @@ class SourceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: str
-    """Which forge's deliveries are spoken here: `github` or `gitea`. Never guessed from headers."""
+    """The installed adapter that reads deliveries, e.g. `gitea`. Never guessed from headers."""
 
     secrets: tuple[SecretStr, ...] = ()
-    """Webhook secrets; any one of them verifies, so that a secret can be rotated with overlap."""
+    """
+    Webhook secrets, the current one first. Any one of them verifies, so that a secret can be
+    rotated with overlap; `GET /v1/sources` says when an older one is no longer used.
+    """
 
     secrets_files: tuple[Path, ...] = ()
-    """Files that hold one secret each; read again when they change, without a restart."""
+    """
+    Files that hold one secret each, older than `secrets` if both are given; read again when they
+    change, without a restart. One that cannot be read does not keep the others from verifying.
+    """
 
     repositories: tuple[str, ...] = ()
     """
     Repository keys this source may speak for, with `*` wildcards (`github.com/acme/*`).
     Default: all, because a valid signature already proves who is sending.
+    """
+
+    host_aliases: dict[str, str] = Field(default_factory=dict)
+    """
+    Names of the forge in its own payloads, and the names subscribers know it by:
+    `{"gitea:3000" = "git.example.com"}`, also with a leading path. A repository then has the keys
+    of both; `repositories` is asked afterwards. Default: none, payloads name public addresses.
+    """
+
+    base_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
+    """
+    The forge's address, for deliveries that name their repository by no URL (old Bitbucket
+    Servers): the repository is then `base_url/full_name`. Default: such deliveries are refused.
     """
 
     insecure: bool = False
@@ -45,6 +67,16 @@ class SourceSettings(BaseModel):
             )
         if any(not secret.get_secret_value().strip() for secret in self.secrets):
             raise ValueError("an empty secret protects nothing: remove it from secrets")
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_are_understood(self) -> "SourceSettings":
+        for internal, public in self.host_aliases.items():
+            HostAlias(internal, public)
+        if self.base_url and not repository_keys(f"{self.base_url}/acme/app"):
+            raise ValueError(
+                "base_url is no address of a forge: write e.g. https://git.example.com"
+            )
         return self
 
 

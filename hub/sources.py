@@ -1,10 +1,18 @@
-"""Sources: who may post deliveries, and which secrets prove it."""
+"""Sources: who may post deliveries, which secrets prove it, and how repositories are named."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from adapters import Repository, repository_keys
+from adapters.registry import find as find_adapter
+from hub.aliases import HostAlias
+from hub.reading import Secret
 from hub.settings import SourceSettings
+
+logger = logging.getLogger(__name__)
 
 
 class SecretFileError(Exception):
@@ -15,11 +23,12 @@ class SecretFile:
     """A secret in a file, read again when the file changes: rotation needs no restart."""
 
     def __init__(self, path: Path) -> None:
+        self.place = str(path)
         self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._secret = b""
+        self._seen: tuple[int, int, int] | None = None
+        self._secret = Secret(self.place, b"")
 
-    def read(self) -> bytes:
+    def read(self) -> Secret:
         """
         The file's content without surrounding white space.
 
@@ -28,36 +37,102 @@ class SecretFile:
         """
         try:
             stat = self._path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_ino)
+            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if stamp != self._seen:
-                self._secret = self._path.read_bytes().strip()
+                self._secret = Secret(self.place, self._path.read_bytes().strip())
                 self._seen = stamp
         except OSError as error:
             raise SecretFileError(f"secret file {self._path}: {error.strerror}") from error
-        if not self._secret:
+        if not self._secret.value:
             raise SecretFileError(f"secret file {self._path} is empty")
         return self._secret
 
 
 class Source:
-    """One configured webhook endpoint: provider, secrets, allowed repositories."""
+    """One configured webhook endpoint: provider, secrets, repositories."""
 
     def __init__(self, name: str, settings: SourceSettings) -> None:
-        self.name = name
-        self.provider = settings.provider
-        self.insecure = settings.insecure
-        self._values = tuple(secret.get_secret_value().encode() for secret in settings.secrets)
-        self._files = tuple(SecretFile(path) for path in settings.secrets_files)
-        self._repositories = tuple(pattern.lower() for pattern in settings.repositories)
-
-    def secrets(self) -> tuple[bytes, ...]:
         """
-        Every secret that verifies a delivery now.
+        Args:
+            name: the last part of its URL.
+            settings: validated.
 
         Raises:
-            SecretFileError: a secret file cannot be read.
+            UnknownProvider: no adapter of the provider's name is installed.
         """
-        return self._values + tuple(file.read() for file in self._files)
+        self.name = name
+        self.provider = settings.provider
+        self.adapter = find_adapter(settings.provider)
+        self.insecure = settings.insecure
+        self._values = tuple(
+            Secret(f"secrets[{index}]", secret.get_secret_value().encode())
+            for index, secret in enumerate(settings.secrets)
+        )
+        self._files = tuple(SecretFile(path) for path in settings.secrets_files)
+        self._troubles: dict[str, str] = {}
+        self._aliases = tuple(HostAlias(*names) for names in settings.host_aliases.items())
+        self._base_url = settings.base_url
+        self._repositories = tuple(pattern.lower() for pattern in settings.repositories)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where its secrets are written, the current one first."""
+        values = tuple(secret.place for secret in self._values)
+        return values + tuple(file.place for file in self._files)
+
+    def siblings(self, place: str) -> int:
+        """
+        How many secrets are written in the same list as this one; 0 for a file.
+
+        With another number of them `secrets[0]` is another secret, and what was remembered of it
+        is not true any more.
+        """
+        return len(self._values) if place.startswith("secrets[") else 0
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """
+        Every secret that verifies a delivery now, the current one first.
+
+        A file that cannot be read does not keep the other secrets from verifying.
+
+        Raises:
+            SecretFileError: there is no other secret.
+        """
+        if not self._files:
+            return self._values
+        readable = (*self._values, *filter(None, map(self._read, self._files)))
+        if not readable:
+            raise SecretFileError("; ".join(self._troubles.values()))
+        return readable
+
+    def _read(self, file: SecretFile) -> Secret | None:
+        try:
+            secret = file.read()
+        except SecretFileError as error:
+            self._note(file.place, str(error))
+            return None
+        self._note(file.place, "")
+        return secret
+
+    def _note(self, place: str, trouble: str) -> None:
+        # Once a change, not once a delivery: strangers decide how many of those there are.
+        if trouble == self._troubles.get(place, ""):
+            return
+        keys = {"source": self.name, "place": place}
+        if trouble:
+            self._troubles[place] = trouble
+            logger.error("secret not readable", extra={**keys, "detail": trouble})
+        else:
+            self._troubles.pop(place, None)
+            logger.info("secret readable again", extra=keys)
+
+    def named(self, repository: Repository) -> Repository:
+        """The repository with every key that subscribers of this source know it by."""
+        keys = repository.keys
+        if not keys and self._base_url and repository.full_name:
+            keys = repository_keys(f"{self._base_url}/{repository.full_name}")
+        keys = keys.union(*(alias.keys(keys) for alias in self._aliases))
+        return repository if keys == repository.keys else replace(repository, keys=keys)
 
     def spoken_for(self, keys: frozenset[str]) -> frozenset[str]:
         """
@@ -74,5 +149,10 @@ class Source:
 
 
 def build_sources(settings: Mapping[str, SourceSettings]) -> list[Source]:
-    """Every configured source."""
+    """
+    Every configured source.
+
+    Raises:
+        UnknownProvider: a source names a provider that no adapter speaks.
+    """
     return [Source(name, source) for name, source in settings.items()]

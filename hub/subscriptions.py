@@ -9,14 +9,16 @@ import asyncio
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import cache, partial
 
 from adapters import repository_keys
 from hub.log.base import Log, SubscriptionRow
 
+_PATTERN = re.compile(r"[*?\[]")
 _USER_INFO = re.compile(r"//[^/]*@")  # a password has no business in an explanation
 WANTED_LIMIT = 3  # repositories a near miss names
 FORGET_AFTER = timedelta(days=1)  # an ended lease explains what did not happen for so long
@@ -178,12 +180,22 @@ class Registry:
         return sorted(self._by_id.values(), key=lambda subscription: subscription.name)
 
     def match(
-        self, keys: frozenset[str], ref: str, now: datetime
+        self, keys: frozenset[str], refs: Sequence[str], now: datetime
     ) -> tuple[list[str], list[Mismatch]]:
-        """The names of the subscriptions that take a push, and the nearest that do not."""
+        """
+        The names of the subscriptions that take a push, and the nearest that do not.
+
+        Args:
+            keys: the repository's.
+            refs: those that changed, at least one; a subscription that wants any of them matches.
+            now: leases that ended before do not count.
+        """
         matched: list[str] = []
         near: list[Mismatch] = []
+        taken = cache(partial(_first_taken, refs))  # many subscriptions want the same ref
         for subscription in self._candidates(keys):
+            wants = (taken(w.ref) for w in subscription.wants if not w.keys.isdisjoint(keys))
+            ref = next(filter(None, wants), refs[0])
             failure = mismatch(subscription, keys, ref, now)
             if failure is None:
                 matched.append(subscription.name)
@@ -210,6 +222,14 @@ class Registry:
         for key in _keys(old) if old else ():
             _discard(self._by_key, key, subscription_id)
             _discard(self._by_last_word, _last_word(key), subscription_id)
+
+
+def _first_taken(refs: Sequence[str], wanted: str) -> str:
+    if not wanted:
+        return refs[0]
+    if not _PATTERN.search(wanted):  # git allows none of these in a ref: it is no pattern
+        return wanted if wanted in refs else ""
+    return next((ref for ref in refs if fnmatchcase(ref, wanted)), "")
 
 
 def _keys(subscription: Subscription) -> set[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 
+from adapters import Request
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
 from hub.problem import Problem
 from hub.receiving import Accepted, Delivery, Receiver
@@ -68,7 +69,8 @@ class WebhookEndpoint:
         provider, _, name = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
         source = self._receiver.source(provider, name)  # nobody's body is not worth reading
         body = await read_body(receive, self._limit)
-        return Delivery(source, headers, body, query, self._clock())
+        now = self._clock()
+        return Delivery(source, Request(headers, body, query, now), now)
 
     async def _accept(self, send: Send, accepted: Accepted) -> None:
         body = accepted.explanation.as_json()
@@ -133,7 +135,7 @@ def _not_a_delivery(method: str) -> Problem:
 
 def _log_refusal(scope: Scope, problem: Problem) -> None:
     keys = {"status": problem.status, "code": problem.code, "path": scope["path"][:200]}
-    logger.warning("delivery refused", extra=keys | {"detail": problem.detail})
+    logger.warning("delivery refused", extra={**keys, "detail": problem.detail, **problem.log_keys})
 
 
 async def _refuse(send: Send, problem: Problem) -> None:

@@ -82,11 +82,12 @@ class NewEvent:
         delivery_key: the provider's delivery id made unique per ref, or "" when it sent none.
         subject: `<repository key>#<full ref>`, the head this event moves.
         before: the commit the ref had, None when it did not exist.
-        after: the commit the ref has now, None when it was deleted.
+        after: the commit the ref has now, None when it was deleted or nobody said.
         keys: the repository's keys.
         ref: the full ref.
         trace_id: 32 hex digits that follow the change to the running process.
         tail: the notification's bytes behind its id (see `hub.notification`).
+        unsaid: whether nobody said where the ref stands now: whatever comes next is news.
     """
 
     event_id: str
@@ -98,6 +99,7 @@ class NewEvent:
     ref: str
     trace_id: str
     tail: bytes
+    unsaid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class DeliveryRecord:
     What is remembered of one webhook POST, to be looked up by a person later.
 
     `explanation` holds if it is news, `repeat_explanation` if every event of it was a repeat: only
-    the log can tell, and what is remembered must be what the sender was told.
+    the log can tell, and what is remembered must be what the sender was told. `signed_by` is the
+    place of the secret that verified it, "" when nothing was checked; for `siblings` see SecretUse.
     """
 
     received_at: datetime
@@ -127,6 +130,29 @@ class DeliveryRecord:
     verdict: str
     explanation: dict[str, Any]
     repeat_explanation: dict[str, Any]
+    signed_by: str = ""
+    siblings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """
+    What is remembered of one place of a source's secrets, for as long as the log exists.
+
+    Attributes:
+        source: the source's name.
+        place: where the secret is written; "" for deliveries that were not checked.
+        siblings: how many secrets the source had in the same list. Where the number changed, the
+            place is another secret's, and counting started again.
+        last_used_at: when it last verified a delivery.
+        deliveries: how many it verified, duplicates included.
+    """
+
+    source: str
+    place: str
+    siblings: int
+    last_used_at: datetime
+    deliveries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +226,7 @@ class Log(Protocol):
         """Call `listener` on the event loop with every batch of new events, in order."""
 
     async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
-        """Store a delivery and its events, all or nothing, durably."""
+        """Store a delivery, its events and the use of its secret, all or nothing, durably."""
 
     async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
         """At most `limit` events that follow `after`, oldest first."""
@@ -210,6 +236,9 @@ class Log(Protocol):
 
     async def delivery(self, number: int) -> dict[str, Any] | None:
         """One remembered delivery."""
+
+    async def secret_uses(self) -> list[SecretUse]:
+        """When each secret last verified a delivery, also of deliveries long forgotten."""
 
     async def put_subscription(self, row: SubscriptionRow) -> None:
         """Store a subscription under its id, replacing an earlier one."""

@@ -20,11 +20,12 @@ from hub.log.base import (
     LogInUse,
     LogUnavailable,
     NewEvent,
+    SecretUse,
     StageReport,
     SubscriptionRow,
     Trace,
 )
-from hub.log.sqlite_schema import SCHEMA
+from hub.log.sqlite_schema import prepare
 from hub.log.sqlite_writer import GroupCommitWriter
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class SqliteLog:
 
     async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
         """
-        Store a delivery and its events, all or nothing; returns when they are on disk.
+        Store a delivery, its events and the use of its secret; returns when all are on disk.
 
         Raises:
             LogUnavailable: nothing was stored.
@@ -160,6 +161,10 @@ class SqliteLog:
         """One remembered delivery."""
         return await self._query(lambda c: sqlite_records.read_delivery(c, number))
 
+    async def secret_uses(self) -> list[SecretUse]:
+        """When each secret last verified a delivery, also of deliveries long forgotten."""
+        return await self._query(sqlite_records.read_secret_uses)
+
     async def put_subscription(self, row: SubscriptionRow) -> None:
         """Store a subscription under its id, replacing an earlier one."""
         await self._writer.run(lambda c: sqlite_records.put_subscription(c, row))
@@ -214,7 +219,7 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # G1: a 2xx means the push is on disk
-    connection.executescript(SCHEMA)
+    prepare(connection)
     return connection
 
 

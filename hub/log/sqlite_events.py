@@ -73,7 +73,9 @@ def _moves_head(connection: sqlite3.Connection, event: NewEvent) -> bool:
     row = connection.execute(
         "SELECT after FROM heads WHERE subject = ?", (event.subject,)
     ).fetchone()
-    if row is None or row[0] == event.after:
+    if row is None:
+        return True  # the last one to speak of this ref did not say where it stands
+    if row[0] == event.after:
         return False
     # A→B, back to A, A→B again within the window: the third push means the same as the first but
     # starts where the ref now stands; a late copy of the first does not. Deleted branches and moved
@@ -109,6 +111,9 @@ def _remember(
             "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
             (key, cursor.position, cursor.tag, expires_at),
         )
+    if event.unsaid:
+        connection.execute("DELETE FROM heads WHERE subject = ?", (event.subject,))
+        return
     connection.execute(
         "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?)",
         (event.subject, event.after, cursor.position, received_at),

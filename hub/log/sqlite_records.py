@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.log.base import Appended, DeliveryRecord, Event, StageReport, SubscriptionRow, Trace
+from hub.log.base import (
+    Appended,
+    DeliveryRecord,
+    Event,
+    SecretUse,
+    StageReport,
+    SubscriptionRow,
+    Trace,
+)
 
 # Those of another trace, too, when it came to the same version: another look may have met this
 # push's commit first, and built it.
@@ -28,17 +36,34 @@ WHERE target = :target AND (
 ORDER BY number
 """
 
+_COUNT_USE = """
+INSERT INTO secret_uses (source, place, siblings, last_used_at, deliveries) VALUES (?, ?, ?, ?, 1)
+ON CONFLICT (source, place) DO UPDATE SET
+    deliveries = CASE WHEN siblings = excluded.siblings THEN deliveries + 1 ELSE 1 END,
+    siblings = excluded.siblings, last_used_at = excluded.last_used_at
+"""
+
+_DELIVERY = (
+    "SELECT number, received_at, provider, source, delivery_id, event, verdict, explanation,"
+    " signed_by FROM deliveries"
+)
+
 KEEP_REPORTS = 100_000  # stage reports, about 200 bytes each
 
 
 def append_delivery(
     connection: sqlite3.Connection, record: DeliveryRecord, appended: Sequence[Event | None]
 ) -> Appended:
-    """Remember a delivery beside its events; a delivery of repeats alone is a duplicate."""
+    """
+    Remember a delivery and its secret beside its events.
+
+    A delivery of repeats alone is a duplicate; its secret was used all the same.
+    """
+    _count_use(connection, record)
     duplicate = bool(appended) and not any(appended)
     number = connection.execute(
         "INSERT INTO deliveries (received_at, provider, source, delivery_id, event, verdict,"
-        " explanation) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " explanation, signed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             record.received_at.timestamp(),
             record.provider,
@@ -47,9 +72,26 @@ def append_delivery(
             record.event,
             "duplicate" if duplicate else record.verdict,
             json.dumps(record.repeat_explanation if duplicate else record.explanation),
+            record.signed_by,
         ),
     ).lastrowid
     return Appended(int(number or 0), duplicate=duplicate)
+
+
+def _count_use(connection: sqlite3.Connection, record: DeliveryRecord) -> None:
+    at = record.received_at.timestamp()
+    connection.execute(_COUNT_USE, (record.source, record.signed_by, record.siblings, at))
+
+
+def read_secret_uses(connection: sqlite3.Connection) -> list[SecretUse]:
+    """Every remembered use of a secret."""
+    rows = connection.execute(
+        "SELECT source, place, siblings, last_used_at, deliveries FROM secret_uses"
+    )
+    return [
+        SecretUse(source, place, siblings, _time(at), deliveries)
+        for source, place, siblings, at, deliveries in rows
+    ]
 
 
 def read_deliveries(
@@ -57,7 +99,7 @@ def read_deliveries(
 ) -> list[dict[str, Any]]:
     """Remembered deliveries older than number `before` (all when None), newest first."""
     rows = connection.execute(
-        "SELECT * FROM deliveries WHERE number < ? ORDER BY number DESC LIMIT ?",
+        f"{_DELIVERY} WHERE number < ? ORDER BY number DESC LIMIT ?",
         (before if before is not None else 2**62, limit),
     )
     return [_delivery(row) for row in rows]
@@ -65,12 +107,12 @@ def read_deliveries(
 
 def read_delivery(connection: sqlite3.Connection, number: int) -> dict[str, Any] | None:
     """One remembered delivery, or None."""
-    row = connection.execute("SELECT * FROM deliveries WHERE number = ?", (number,)).fetchone()
+    row = connection.execute(f"{_DELIVERY} WHERE number = ?", (number,)).fetchone()
     return None if row is None else _delivery(row)
 
 
 def _delivery(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, received_at, provider, source, delivery_id, event, verdict, explanation = row
+    number, received_at, provider, source, delivery_id, event, verdict, explanation, signed_by = row
     return {
         "number": number,
         "received_at": _time(received_at).isoformat(),
@@ -79,6 +121,7 @@ def _delivery(row: tuple[Any, ...]) -> dict[str, Any]:
         "delivery_id": delivery_id,
         "event": event,
         "verdict": verdict,
+        "signed_by": signed_by,
         "explanation": json.loads(explanation),
     }
 

@@ -1,4 +1,10 @@
-"""The embedded log's tables. Times are stored as Unix seconds."""
+"""
+The embedded log's tables, and how files of earlier versions become like new ones.
+
+Times are stored as Unix seconds.
+"""
+
+import sqlite3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -20,6 +26,10 @@ CREATE TABLE IF NOT EXISTS deliveries (
     source TEXT NOT NULL, delivery_id TEXT NOT NULL, event TEXT NOT NULL, verdict TEXT NOT NULL,
     explanation TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS secret_uses (
+    source TEXT NOT NULL, place TEXT NOT NULL, siblings INTEGER NOT NULL,
+    last_used_at REAL NOT NULL, deliveries INTEGER NOT NULL, PRIMARY KEY (source, place)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscriptions (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, expires_at REAL NOT NULL
 ) WITHOUT ROWID;
@@ -32,3 +42,22 @@ CREATE INDEX IF NOT EXISTS reports_by_target ON reports (target, number);
 CREATE INDEX IF NOT EXISTS reports_by_version ON reports (target, version);
 CREATE INDEX IF NOT EXISTS reports_by_trace ON reports (trace_id, number);
 """
+
+# What came after the first release, in order: as many as the file's user_version says are applied.
+MIGRATIONS = ("ALTER TABLE deliveries ADD COLUMN signed_by TEXT NOT NULL DEFAULT ''",)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make every table, and add to older files what they have not got."""
+    connection.executescript(SCHEMA)
+    if _version(connection) >= len(MIGRATIONS):
+        return
+    with connection:  # a file is either as it was, or has the column and says so
+        connection.execute("BEGIN IMMEDIATE")
+        for number in range(_version(connection), len(MIGRATIONS)):
+            connection.execute(MIGRATIONS[number])
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -6,11 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from directcd.cli import COMMANDS
 from directcd.demo.world import free_ports
 from tests.support.commands import started, terminate
+from tests.support.deliveries import A, B
+from tests.support.forges import gitea
 
 HUB = """
 [hub]
@@ -86,6 +89,30 @@ def test_a_second_hub_on_the_same_data_is_refused(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert "in use by another hub" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+@pytest.mark.timeout(30)
+def test_a_source_of_the_environment_takes_deliveries_and_remembers_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any of its secrets verifies; which one did is known after a restart, too."""
+    file = write(tmp_path)
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES__TEA__PROVIDER", "gitea")
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES__TEA__SECRETS", '["new", "old"]')
+    [address] = re.findall(r"127.0.0.1:\d+", file.read_text())
+    command = [sys.executable, "-m", "directcd", "hub", "-c", str(file)]
+    delivery = gitea("https://git.example.com/acme/shop", A, B, b"old")
+    with started(command, "listening") as process:
+        url = f"http://{address}/webhooks/gitea/tea"
+        answer = httpx.post(url, content=delivery.body, headers=delivery.headers)
+        assert answer.status_code == 202
+        before = httpx.get(f"http://{address}/v1/sources").json()
+        assert terminate(process) == 0
+    with started(command, "listening"):
+        after = httpx.get(f"http://{address}/v1/sources").json()
+    assert before == after
+    assert [source["name"] for source in after["sources"]] == ["main", "tea"]
+    assert [secret["deliveries"] for secret in after["sources"][1]["secrets"]] == [0, 1]
 
 
 @pytest.mark.timeout(30)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from hub.log.base import DeliveryRecord, LogInUse, LogUnavailable
 from hub.log.sqlite import SqliteLog
-from tests.contract.test_log import append, event
+from tests.contract.test_log import append, event, record
 
 # Appends until it is killed, printing each position once it is acknowledged.
 APPENDER = """
@@ -61,6 +62,32 @@ async def test_a_reopened_log_continues_its_epoch_and_positions(tmp_path: Path) 
     assert isinstance(events, list)
     assert [e.cursor.position for e in events] == [2]
     await again.close()
+
+
+# As the first release made it.
+FIRST_DELIVERIES = """
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, provider TEXT NOT NULL,
+    source TEXT NOT NULL, delivery_id TEXT NOT NULL, event TEXT NOT NULL, verdict TEXT NOT NULL,
+    explanation TEXT NOT NULL
+);
+INSERT INTO deliveries VALUES (7, 1.0, 'github', 'main', 'guid', 'push', 'matched', '{}');
+"""
+
+
+async def test_a_file_of_the_first_release_is_opened_and_written_to(tmp_path: Path) -> None:
+    """What it has not got is added once, and what it has stays."""
+    old = sqlite3.connect(tmp_path / "log.sqlite3")
+    old.executescript(FIRST_DELIVERIES)
+    old.close()
+    for number in (8, 9):
+        log = SqliteLog(tmp_path)
+        await log.open()
+        remembered = await log.delivery(7)
+        assert remembered is not None
+        assert (remembered["delivery_id"], remembered["signed_by"]) == ("guid", "")
+        assert (await log.append(record(), [])).delivery == number
+        await log.close()
 
 
 async def test_a_second_hub_on_the_same_directory_is_refused(tmp_path: Path) -> None:

@@ -36,6 +36,43 @@ def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.Monk
     assert (hub.listen, list(hub.sources)) == ("127.0.0.1:9", ["main"])
 
 
+def secrets_of(file: Path, name: str) -> list[str]:
+    """What the secrets of a source are."""
+    hub = load(file).hub
+    assert hub is not None
+    return [secret.get_secret_value() for secret in hub.sources[name].secrets]
+
+
+def test_the_environment_rotates_the_secrets_of_a_source(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A JSON list takes the place of the file's list; the provider stays the file's."""
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES__MAIN__SECRETS", '["new", "old"]')
+    assert secrets_of(file, "main") == ["new", "old"]
+
+
+def test_a_source_may_exist_in_the_environment_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside those of the file, or without any."""
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES__TEA__PROVIDER", "gitea")
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES__TEA__SECRETS", '["a", "b"]')
+    assert (secrets_of(file, "tea"), secrets_of(file, "main")) == (["a", "b"], ["s3cr3t"])
+    file.write_text("")
+    assert secrets_of(file, "tea") == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", ["hunter2", '["hunter2", 1]', '"hunter2"', '["hunter2", ""]'])
+def test_secrets_that_are_no_list_are_refused_unseen(
+    file: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Without the value in the message."""
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES__MAIN__SECRETS", value)
+    with pytest.raises(ConfigError) as error:
+        load(file)
+    assert "hunter2" not in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["DIRECTCD_HBU__LISTEN", "DIRECTCD_HUB__LISTN", "DIRECTCD_X"])
 def test_a_mistyped_variable_is_an_error(
     file: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -53,6 +90,9 @@ def test_a_mistyped_variable_is_an_error(
         ("[hubb]", "hubb: unknown key"),
         ("[hub.sources.a]\nprovider = 'github'", "no secret"),
         ("[hub.sources.a]\nprovider = 'github'\nsecrets = [' ']", "empty secret"),
+        (f"{MINIMAL}base_url = 'forge'", "hub.sources.main: base_url is no address"),
+        (f"{MINIMAL}host_aliases = {{ '' = 'git.example.com' }}", "host_aliases: write host"),
+        (f"{MINIMAL}host_aliases = {{ 'gitea:3000' = '../x' }}", "host_aliases: write host"),
         ("[server]\npoll_interval_seconds = -1", "greater than 0"),
         ("hub = ", "not valid TOML"),
     ],

@@ -1,0 +1,28 @@
+"""`GET /v1/sources`: the webhook endpoints, and which of their secrets are in use."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+
+from hub.log.base import Log, SecretUse
+from hub.rotation import source_view
+from hub.sources import Source
+
+
+def router(sources: Sequence[Source], log: Log, started_at: datetime) -> APIRouter:
+    """The routes over the configured sources and what one log remembers of them."""
+    routes = APIRouter(prefix="/v1/sources", tags=["sources"])
+
+    @routes.get("")
+    async def list_all() -> dict[str, Any]:
+        """Every source, with the last use of each of its secrets; never with a secret."""
+        uses: defaultdict[str, list[SecretUse]] = defaultdict(list)
+        for use in await log.secret_uses():
+            uses[use.source].append(use)
+        views = [source_view(source, uses[source.name], started_at) for source in sources]
+        return {"sources": views}
+
+    return routes

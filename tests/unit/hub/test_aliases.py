@@ -1,0 +1,45 @@
+"""Host aliases: a repository under its forge's internal name is known by the public one, too."""
+
+import pytest
+
+from adapters import repository_keys
+from hub.aliases import HostAlias
+
+
+@pytest.mark.parametrize(
+    ("internal", "public", "url", "key"),
+    [
+        ("gitea:3000", "git.example.com", "http://gitea:3000/Acme/App.git", "acme/app"),
+        ("http://Gitea:3000/", "https://git.example.com/", "http://gitea:3000/a/b", "a/b"),
+        ("gitea", "git.example.com", "ssh://git@gitea:2222/a/b", "a/b"),
+        ("gitea:443", "git.example.com", "https://gitea/a/b", "a/b"),
+        ("gitea:3000/git", "git.example.com", "http://gitea:3000/git/a/b", "a/b"),
+        ("gitea:3000", "git.example.com/git", "http://gitea:3000/a/b", "git/a/b"),
+        ("tea:3000", "git.example.com", "http://tea:3000/a/b%20c/d", "a/b c/d"),
+    ],
+    ids=["host", "scheme and case", "any port", "default port", "path", "to a path", "escape"],
+)
+def test_an_internal_address_has_the_public_key(
+    internal: str, public: str, url: str, key: str
+) -> None:
+    """Whatever way either is written."""
+    found = HostAlias(internal, public).keys(repository_keys(url))
+    assert found == {f"git.example.com/{key}"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://gitea:3001/git/a", "http://gitea:3000/gitx/a", "http://x.test/gitea:3000/git/a"],
+    ids=["other port", "half a segment", "not at the front"],
+)
+def test_what_is_elsewhere_has_none(url: str) -> None:
+    """Whole host, whole port, whole segments."""
+    assert HostAlias("gitea:3000/git", "git.example.com").keys(repository_keys(url)) == set()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "https://", "host/../x"])
+def test_what_names_no_forge_is_refused(name: str) -> None:
+    """At start, not at the first delivery; on either side."""
+    for names in ((name, "git.example.com"), ("gitea:3000", name)):
+        with pytest.raises(ValueError, match="host_aliases"):
+            HostAlias(*names)
