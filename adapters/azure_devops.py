@@ -117,13 +117,7 @@ class AzureDevOps:
         raise refusal(request, _AUTHORIZATION, state)
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no event name, or no payload of the event's shape.
-            UnsupportedContentType: neither JSON nor a form.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         text = json_text(request)
         payload = decode(_EVENT, text)
         event, delivery_id = payload.eventType, payload.id or ""

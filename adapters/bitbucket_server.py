@@ -97,22 +97,11 @@ class BitbucketServer:
     name = "bitbucket_server"
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """
-        Return the index of the secret that signed the delivery.
-
-        Raises:
-            BadSignature: signed with none of the secrets, or not at all.
-        """
+        """Return the index of the secret that signed the delivery, or raise BadSignature."""
         return matching_secret(request, "x-hub-signature", request.body, secrets, prefix="sha256=")
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no event name, or no payload of the event's shape.
-            UnsupportedContentType: neither JSON nor a form.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         event = request.event_name("x-event-key")
         delivery_id = request.delivery_id("x-request-id")
         text = json_text(request)

@@ -8,11 +8,10 @@ calls generic-hmac: https://fluxcd.io/flux/components/notification/receivers/#ge
 import hmac
 
 from adapters.delivery import Outcome
-from adapters.errors import BadSignature
 from adapters.hint import hint
 from adapters.request import Request
-from adapters.signature import Secrets, as_bytes, hex_digest, keys_of, refusal
-from adapters.standard_signature import SECRET_PREFIX, is_signed, standard_refusal
+from adapters.signature import Secrets, as_bytes, hex_digest
+from adapters.standard_signature import signed_or_sent
 
 _HEADERS = ("x-signature", "x-hub-signature-256")
 
@@ -23,43 +22,19 @@ class Generic:
     name = "generic"
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """
-        Return the index of the secret that signed the delivery.
-
-        Raises:
-            BadSignature: signed with none of the secrets, or not at all.
-        """
-        digest = as_bytes(_given(request).removeprefix("sha256="))
-        keys = list(keys_of(secrets))
-        for index, key in keys:
-            if key.startswith(SECRET_PREFIX):
-                matches = is_signed(request, key)
-            else:
-                matches = hmac.compare_digest(digest, hex_digest(key, request.body).encode())
-            if matches:
-                return index
-        if keys and all(key.startswith(SECRET_PREFIX) for _, key in keys):
-            raise standard_refusal(request)
-        raise _refusal(request)
+        """Return the index of the secret that signed the delivery, or raise BadSignature."""
+        name = next(filter(request.header, _HEADERS), _HEADERS[0])
+        digest = as_bytes(request.header(name).removeprefix("sha256="))
+        return signed_or_sent(
+            request,
+            secrets,
+            name=name,
+            sent=lambda key: hmac.compare_digest(digest, hex_digest(key, request.body).encode()),
+        )
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no payload of the shape that `adapters.hint` describes.
-            UnsupportedContentType: neither JSON nor a form.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         return hint(request)
-
-
-def _given(request: Request) -> str:
-    return next(filter(None, map(request.header, _HEADERS)), "")
-
-
-def _refusal(request: Request) -> BadSignature:
-    state = "does not match" if _given(request) else "is missing or empty"
-    return refusal(request, _HEADERS[0], state)
 
 
 ADAPTER = Generic()

@@ -42,22 +42,11 @@ class GiteaLike:
     full_refs: bool = False
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """
-        Return the index of the secret that signed the delivery.
-
-        Raises:
-            BadSignature: signed with none of the secrets, or not at all.
-        """
+        """Return the index of the secret that signed the delivery, or raise BadSignature."""
         return matching_secret(request, f"x-{self.name}-signature", carried_text(request), secrets)
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no event name, or no payload of the event's shape.
-            UnsupportedContentType: neither JSON nor a form nor GET.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         event = request.event_name(f"x-{self.name}-event")
         delivery_id = request.delivery_id(f"x-{self.name}-delivery")
         text = json_text_also_by_get(request)

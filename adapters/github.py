@@ -34,24 +34,14 @@ class GitHub:
     name = "github"
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """
-        Return the index of the secret that signed the delivery; SHA-1 is never looked at.
-
-        Raises:
-            BadSignature: signed with none of the secrets, or not at all.
-        """
+        """Return the index of the secret that signed the delivery, or raise BadSignature."""
+        # SHA-1 is never looked at.
         return matching_secret(
             request, "x-hub-signature-256", request.body, secrets, prefix="sha256="
         )
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no event name, or no payload of the event's shape.
-            UnsupportedContentType: neither JSON nor a form.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         event = request.event_name("x-github-event")
         delivery_id = request.delivery_id("x-github-delivery")
         text = json_text(request)

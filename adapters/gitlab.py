@@ -11,14 +11,13 @@ import msgspec
 
 from adapters import refs
 from adapters.delivery import Outcome, Repository
-from adapters.errors import BadSignature
 from adapters.outcomes import pushed, unremarkable
 from adapters.payload import decode, json_text
 from adapters.repositories import repository
 from adapters.request import Request, is_name
 from adapters.shapes import Changes, Commits, Number, OptionalText, Shape, Text, listed
-from adapters.signature import Secrets, as_bytes, keys_of, refusal
-from adapters.standard_signature import SECRET_PREFIX, is_signed, standard_refusal
+from adapters.signature import Secrets, as_bytes
+from adapters.standard_signature import signed_or_sent
 
 _TOKEN = "x-gitlab-token"  # noqa: S105 - a header's name
 _PUSHES = {"push", "tag_push"}
@@ -87,43 +86,19 @@ _UPDATE = msgspec.json.Decoder(UpdateShape)
 
 
 class GitLab:
-    """
-    GitLab sends a token as it is, or signs with a signing token.
-
-    The form of the source's secret decides which of the two is checked: signing tokens begin with
-    `whsec_`. Were it the headers, whoever knows neither could choose.
-    """
+    """GitLab sends its secret token as it is; with a signing token (`whsec_…`) it signs."""
 
     name = "gitlab"
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """
-        Return the index of the secret token sent, or of the signing token signed with.
-
-        Raises:
-            BadSignature: none of the secrets was used.
-        """
+        """Return the index of the token that was sent or signed with, or raise BadSignature."""
         token = as_bytes(request.header(_TOKEN))
-        keys = list(keys_of(secrets))
-        for index, key in keys:
-            if key.startswith(SECRET_PREFIX):
-                matches = is_signed(request, key)
-            else:
-                matches = hmac.compare_digest(token, key)
-            if matches:
-                return index
-        if any(key.startswith(SECRET_PREFIX) for _, key in keys):
-            raise standard_refusal(request)
-        raise _token_refusal(request)
+        return signed_or_sent(
+            request, secrets, name=_TOKEN, sent=lambda key: hmac.compare_digest(token, key)
+        )
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no event name, or no payload of the event's shape.
-            UnsupportedContentType: neither JSON nor a form.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         text = json_text(request)
         payload = decode(_EVENT, text)
         kind = payload.object_kind or payload.event_name or ""
@@ -174,11 +149,6 @@ def _repository(payload: EventShape) -> Repository:
         html_url=project.web_url or old.homepage,
         default_branch=project.default_branch,
     )
-
-
-def _token_refusal(request: Request) -> BadSignature:
-    state = "does not match" if request.header(_TOKEN) else "is missing or empty"
-    return refusal(request, _TOKEN, state)
 
 
 ADAPTER = GitLab()

@@ -21,11 +21,22 @@ class Adapter(Protocol):
         ...
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """Return the index of the secret that signed the delivery, or raise BadSignature."""
+        """
+        Return the index of the secret that signed the delivery.
+
+        Raises:
+            BadSignature: signed with none of the secrets, or not at all.
+        """
         ...
 
     def parse(self, request: Request) -> Outcome:
-        """Return what the delivery means, or raise an AdapterError."""
+        """
+        Return what the delivery means.
+
+        Raises:
+            MalformedDelivery: not what this provider sends.
+            UnsupportedContentType: neither JSON nor a form.
+        """
         ...
 
 

@@ -10,11 +10,12 @@ import binascii
 import hmac
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from adapters.errors import BadSignature
 from adapters.request import Request
-from adapters.signature import as_bytes, refusal
+from adapters.signature import Secrets, as_bytes, keys_of, refusal
 
 SECRET_PREFIX = b"whsec_"
 TOLERANCE_SECONDS = 300
@@ -44,6 +45,45 @@ def standard_refusal(request: Request) -> BadSignature:
     """Return why a request is not signed: the header that is missing, malformed or too old."""
     name, state = _state(request) or (_SIGNATURE, "does not match")
     return refusal(request, name, state)
+
+
+def signed_or_sent(
+    request: Request,
+    secrets: Secrets,
+    *,
+    name: str,
+    sent: Callable[[bytes], bool],
+) -> int:
+    """
+    Find the secret of a delivery where a `whsec_` secret signs and any other is used differently.
+
+    The form of the secret decides which of the two is checked. Were it the headers, the sender
+    could choose.
+
+    Args:
+        request: as it came.
+        secrets: current and previous ones, of either form.
+        name: of the header that other secrets are used for, in lower case.
+        sent: tells whether another secret was used.
+
+    Returns:
+        The index of the secret.
+
+    Raises:
+        BadSignature: none of them was used; it speaks of the header that the first would need.
+    """
+    keys = list(keys_of(secrets))
+    for index, key in keys:
+        if is_signed(request, key) if _signs(key) else sent(key):
+            return index
+    if keys and _signs(keys[0][1]):
+        raise standard_refusal(request)
+    state = "does not match" if request.header(name) else "is missing or empty"
+    raise refusal(request, name, state)
+
+
+def _signs(secret: bytes) -> bool:
+    return secret.startswith(SECRET_PREFIX)
 
 
 def _key(secret: bytes) -> bytes:

@@ -17,25 +17,14 @@ class StandardWebhooks:
     name = "standard_webhooks"
 
     def verify(self, request: Request, secrets: Secrets) -> int:
-        """
-        Return the index of the secret that signed the delivery.
-
-        Raises:
-            BadSignature: signed with none of the secrets, not at all, or too long ago.
-        """
+        """Return the index of the secret that signed the delivery, or raise BadSignature."""
         for index, key in keys_of(secrets):
             if is_signed(request, key):
                 return index
         raise standard_refusal(request)
 
     def parse(self, request: Request) -> Outcome:
-        """
-        Return what a delivery means.
-
-        Raises:
-            MalformedDelivery: no payload of the shape that `adapters.hint` describes.
-            UnsupportedContentType: neither JSON nor a form.
-        """
+        """Return what a delivery means, or raise an AdapterError."""
         return hint(request)
 
 

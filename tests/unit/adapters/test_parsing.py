@@ -120,3 +120,11 @@ def test_request_without_payload_suggests_a_redirect(provider: str) -> None:
     """A redirect turns a delivery into an empty GET."""
     with pytest.raises(MalformedDelivery, match=r"0 bytes.*redirect"):
         parse(provider, {f"x-{provider}-event": "push"}, b"", query="x=1")
+
+
+def test_a_payload_of_countless_objects_is_not_read() -> None:
+    """Three bytes on the wire would be some seventy in memory."""
+    headers, _ = github(PUSH)
+    body = b'{"commits":[' + b"{}," * 250_000 + b"{}]}"
+    with pytest.raises(MalformedDelivery, match="more than 250000 objects"):
+        parse("github", headers, body)
