@@ -15,7 +15,7 @@ from cd4sources.server import create_app
 from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
 from cd4sources.targets import Target
 from cd4sources.wakes import Wake
-from tests.integration.cd4sources.waiting import eventually
+from tests.support.waiting import eventually
 
 BUILD_SH = 'case "$1" in build) cp words artifact.txt;; artifact) echo artifact.txt;; esac\n'
 """A build.sh whose artifact holds what the file `words` holds."""

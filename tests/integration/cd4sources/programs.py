@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tests.support.processes import is_alive
+
 
 def program(journal: Path, body: str = "", *, on_stop: str = "exit 0") -> str:
     """
@@ -51,20 +53,11 @@ class Journal:
         return self.path.read_text().splitlines() if self.path.exists() else []
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there and more than a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return fields[0] not in {"Z", "X"}
-
-
 def owned(data: Path) -> list[int]:
     """Return the living processes that work for a data directory."""
     wanted = f"DIRECTCD_OWNER={data.resolve()}".encode()
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if alive(pid) and wanted in _environ(pid)]
+    return [pid for pid in pids if is_alive(pid) and wanted in _environ(pid)]
 
 
 def _environ(pid: int) -> list[bytes]:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cd4sources.building import BuildFailed, Workspace, choose
-from tests.integration.cd4sources.waiting import eventually
 from tests.support.processes import daemon_command, is_alive
 from tests.support.serving import target_of
+from tests.support.waiting import eventually
 
 TARGET = target_of("app", "/srv/app", build="build --fast", artifact="artifact")
 

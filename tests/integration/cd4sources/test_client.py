@@ -17,8 +17,9 @@ from cd4sources.locking import DataInUse
 from cd4sources.settings import ClientSettings
 from tests.integration.cd4sources import client_process
 from tests.integration.cd4sources.peers import HubPeer, ServerPeer, serving
-from tests.integration.cd4sources.programs import Journal, alive, owned, program
-from tests.integration.cd4sources.waiting import eventually
+from tests.integration.cd4sources.programs import Journal, owned, program
+from tests.support.processes import is_alive
+from tests.support.waiting import eventually
 
 V1, V2, V3, V4, V5 = (f"v-00000000000{number}" for number in range(1, 6))
 REPOSITORY = "https://user:secret@example.com/acme/shop.git=https://u:p@example.com/me/shop"
@@ -102,7 +103,7 @@ async def test_a_sick_version_is_rolled_back_and_never_started_again(
         server.publish(V2, program(journal.path, "exit 7"))
         await eventually((data / "quarantine" / V2).exists)
         assert "status 7" in (data / "quarantine" / V2).read_text()
-        assert alive(journal.pids(f"start {V1}")[0])
+        assert is_alive(journal.pids(f"start {V1}")[0])
     async with running(settings(data, server.url)):
         await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
         server.publish(V3, program(journal.path, "# mended"))
@@ -284,13 +285,13 @@ async def test_a_killed_clients_program_serves_until_the_next_clients_is_healthy
     process.send_signal(signal.SIGKILL)
     await process.wait()
     orphan = journal.pids(f"start {V1}")[0]
-    assert alive(orphan)
+    assert is_alive(orphan)
     server.publish(
         V2, program(journal.path, f"kill -0 {orphan} && echo beside 0 >> {journal.path}")
     )
     async with running(client_settings):
         await eventually(lambda: f"stop {V1}" in journal.lines())
         assert journal.lines() == [f"start {V1}", f"start {V2}", "beside", f"stop {V1}"]
-        await eventually(lambda: not alive(orphan))
-        assert alive(journal.pids(f"start {V2}")[0])
+        await eventually(lambda: not is_alive(orphan))
+        assert is_alive(journal.pids(f"start {V2}")[0])
     assert owned(data) == []

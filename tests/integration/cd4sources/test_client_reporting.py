@@ -12,7 +12,7 @@ from cd4sources import reporting
 from cd4sources.http import Http
 from cd4sources.reporting import Reporter, StageReport
 from tests.integration.cd4sources.peers import HubPeer, serving
-from tests.integration.cd4sources.waiting import eventually
+from tests.support.waiting import eventually
 
 
 def stage(number: int) -> StageReport:

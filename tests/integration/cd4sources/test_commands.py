@@ -15,8 +15,8 @@ from cd4sources.commands import (
     run,
     spawn,
 )
-from tests.integration.cd4sources.waiting import eventually
 from tests.support.processes import daemon_command, is_alive
+from tests.support.waiting import eventually
 
 
 def shell(script: str, cwd: Path, *, seconds: float = 5.0, sweep: bool = False) -> Command:

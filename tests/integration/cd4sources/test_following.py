@@ -9,10 +9,10 @@ from cd4sources.commands import spawn
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
 from cd4sources.wakes import Wake
-from tests.integration.cd4sources.waiting import eventually
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH, Serving, serving, target_of
 from tests.support.sources import Source
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

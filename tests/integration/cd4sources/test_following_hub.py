@@ -9,9 +9,9 @@ import pytest
 
 from tests.integration.cd4sources import peers
 from tests.integration.cd4sources.peers import HubPeer
-from tests.integration.cd4sources.waiting import eventually
 from tests.support.serving import BUILD_SH, Serving, serving, target_of
 from tests.support.sources import Source
+from tests.support.waiting import eventually
 
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 

@@ -15,9 +15,9 @@ from fastapi import FastAPI
 
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
-from tests.integration.cd4sources.waiting import eventually
 from tests.support.serving import BUILD_SH, Serving, serving, target_of
 from tests.support.sources import Source
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cd4sources.commands import owned_by
-from tests.integration.cd4sources.waiting import eventually
 from tests.support.serving import BUILD_SH, serving, target_of
 from tests.support.sources import Source
+from tests.support.waiting import eventually
 
 _HANG = "test -e {gate} || {{ touch {seen}; sleep 300; }}\n"
 

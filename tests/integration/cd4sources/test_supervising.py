@@ -16,8 +16,9 @@ from cd4sources.http import Http
 from cd4sources.settings import ClientSettings
 from cd4sources.supervising import RolledBack, Supervisor
 from tests.integration.cd4sources.peers import Peer, Request, respond, serving
-from tests.integration.cd4sources.programs import Journal, alive, executable, owned, program
-from tests.integration.cd4sources.waiting import eventually
+from tests.integration.cd4sources.programs import Journal, executable, owned, program
+from tests.support.processes import is_alive
+from tests.support.waiting import eventually
 
 DOUBLE_FORK = """
 (setsid sh -c 'sh -c "sleep 300" & echo "child $DIRECTCD_VERSION $!" >> {journal}; exit' &)
@@ -73,7 +74,7 @@ async def test_a_new_one_that_ends_within_settle_is_rolled_back(
         with pytest.raises(RolledBack, match=reason) as caught:
             await supervisor.swap("v2", bad, nothing)
         assert caught.value.kept == supervisor.version == "v1"
-        assert alive(journal.pids("start v1")[0])
+        assert is_alive(journal.pids("start v1")[0])
         assert "stop v1" not in journal.lines()
 
 
@@ -106,9 +107,9 @@ async def test_stubborn_trees_are_killed_after_the_stop_time_out(
         await supervisor.swap("v1", app, nothing)
         await eventually(lambda: journal.pids("child"))
         child = journal.pids("child")[0]
-        assert alive(child)
+        assert is_alive(child)
     assert "stop v1" in journal.lines()
-    assert not alive(child)
+    assert not is_alive(child)
     assert owned(tmp_path) == []
 
 
@@ -218,7 +219,7 @@ async def test_a_yes_of_the_health_url_does_not_excuse_a_crash(
         async with supervised(tmp_path, settle_seconds=5, health_url=peer.url) as supervisor:
             with pytest.raises(RolledBack, match="status 3"):
                 await supervisor.swap("v2", bad, nothing)
-            assert alive(journal.pids("start v1")[0])
+            assert is_alive(journal.pids("start v1")[0])
 
 
 async def test_a_cancelled_swap_leaves_nothing_of_the_new(tmp_path: Path, journal: Journal) -> None:
@@ -231,7 +232,7 @@ async def test_a_cancelled_swap_leaves_nothing_of_the_new(tmp_path: Path, journa
         swap.cancel()
         await asyncio.wait({swap})
         assert supervisor.version == "v1"
-        assert not alive(journal.pids("start v2")[0])
+        assert not is_alive(journal.pids("start v2")[0])
 
 
 async def test_programs_of_an_earlier_life_serve_until_the_new_is_healthy(

@@ -12,7 +12,7 @@ from cd4sources import wakes
 from cd4sources.http import Http
 from cd4sources.wakes import Notification, follow_hub
 from tests.integration.cd4sources.peers import HubPeer, serving
-from tests.integration.cd4sources.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
