@@ -12,7 +12,8 @@ from typing import Any
 from adapters import AdapterError, BadSignature, Outcome, RefChange, Request
 from adapters.registry import Adapter
 from hub.problem import Problem
-from hub.reading import Secret, meaning, signer
+from hub.reading import meaning, signer
+from hub.secrets import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _signature(source: Recording, request: Request) -> tuple[str, BadSignature |
     if source.insecure:
         return "", None
     try:
-        return signer(source, request)[1], None
+        return signer(source, request).place, None
     except BadSignature as error:
         return "", error
 

@@ -46,7 +46,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from directcd.recordings import RecordingError
     from directcd.serving import StartError
     from hub.log.base import LogError
-    from hub.sources import SecretFileError
+    from hub.secrets import SecretFileError
 
     return [
         (ConfigError, USAGE),

@@ -6,13 +6,14 @@ secret was proved.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from adapters import Outcome, Request
 from adapters.registry import Adapter
 from adapters.sender import other_sender
 from hub.problem import Problem
+from hub.secrets import Secret
 
 
 class Readable(Protocol):
@@ -33,27 +34,17 @@ class Readable(Protocol):
         """Are signatures left unchecked?"""
         ...
 
-    def secrets(self) -> "Sequence[Secret]":
+    def secrets(self) -> Sequence[Secret]:
         """Every secret that verifies a delivery now, the current one first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
-    """One secret, and where it is written: `secrets[0]`, or a file's path."""
-
-    place: str
-    value: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
-    """What a delivery means, and the index of the secret that signed it (None when unchecked)."""
+    """What a delivery means, and the secret that signed it (None when unchecked)."""
 
     outcome: Outcome
-    secret: int | None
-    signed_by: str = ""
-    """The secret's place: an index alone means nothing once a secret file was not readable."""
+    secret: Secret | None
 
 
 def read(source: Readable, request: Request) -> Reading:
@@ -65,21 +56,20 @@ def read(source: Readable, request: Request) -> Reading:
         Problem: signed, but sent by another kind of forge.
         SecretFileError: whatever the source's secrets raise.
     """
-    secret, place = (None, "") if source.insecure else signer(source, request)
-    return Reading(meaning(source, request), secret, place)
+    secret = None if source.insecure else signer(source, request)
+    return Reading(meaning(source, request), secret)
 
 
-def signer(source: Readable, request: Request) -> tuple[int, str]:
+def signer(source: Readable, request: Request) -> Secret:
     """
-    Index and place of the secret that signed a delivery.
+    The secret that signed a delivery.
 
     Raises:
         BadSignature: none did.
         SecretFileError: whatever the source's secrets raise.
     """
     secrets = source.secrets()
-    index = source.adapter.verify(request, [secret.value for secret in secrets])
-    return index, secrets[index].place
+    return secrets[source.adapter.verify(request, [secret.value for secret in secrets])]
 
 
 def meaning(source: Readable, request: Request) -> Outcome:

@@ -20,7 +20,8 @@ from hub.notification import new_events
 from hub.problem import Problem
 from hub.reading import Reading, read
 from hub.rotation import OlderSecrets
-from hub.sources import SecretFileError, Source
+from hub.secrets import Secret, SecretFileError
+from hub.sources import Source
 from hub.subscriptions import Mismatch, Registry
 
 logger = logging.getLogger(__name__)
@@ -82,9 +83,9 @@ class Receiver:
         outcome = _limited(reading.outcome, delivery.source)
         events = await _aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
         explanation = explain(outcome, *self._match(events, delivery.received_at))
-        record = _record(delivery, outcome, explanation, reading.signed_by)
+        record = _record(delivery, outcome, explanation, reading.secret)
         appended = await self._append(record, events)
-        self._older_secrets.notice(delivery.source, reading.signed_by, delivery.received_at)
+        self._older_secrets.notice(delivery.source, reading.secret, delivery.received_at)
         if appended.duplicate:
             explanation = explain_repeat(explanation)
         _log_line(delivery.source, explanation)
@@ -146,7 +147,7 @@ async def _aside(limit: int, size: int, work: Callable[..., T], *arguments: Any)
 
 
 def _record(
-    delivery: Delivery, outcome: Outcome, explanation: Explanation, signed_by: str
+    delivery: Delivery, outcome: Outcome, explanation: Explanation, secret: Secret | None
 ) -> DeliveryRecord:
     return DeliveryRecord(
         received_at=delivery.received_at,
@@ -157,8 +158,8 @@ def _record(
         verdict=explanation.verdict,
         explanation=explanation.as_json(),
         repeat_explanation=explain_repeat(explanation).as_json(),
-        signed_by=signed_by,
-        siblings=delivery.source.siblings(signed_by),
+        signed_by=secret.place if secret else "",
+        secret_mark=secret.mark if secret else "",
     )
 
 

@@ -4,48 +4,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
-from adapters import Repository, repository_keys
+from adapters import Repository, UnknownProvider, repository_keys
 from adapters.registry import find as find_adapter
 from hub.aliases import HostAlias
-from hub.reading import Secret
+from hub.secrets import Secret, SecretFile, SecretFileError
 from hub.settings import SourceSettings
 
 logger = logging.getLogger(__name__)
-
-
-class SecretFileError(Exception):
-    """A secret file cannot be read, or is empty."""
-
-
-class SecretFile:
-    """A secret in a file, read again when the file changes: rotation needs no restart."""
-
-    def __init__(self, path: Path) -> None:
-        self.place = str(path)
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._secret = Secret(self.place, b"")
-
-    def read(self) -> Secret:
-        """
-        The file's content without surrounding white space.
-
-        Raises:
-            SecretFileError: the file is missing, unreadable or empty.
-        """
-        try:
-            stat = self._path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if stamp != self._seen:
-                self._secret = Secret(self.place, self._path.read_bytes().strip())
-                self._seen = stamp
-        except OSError as error:
-            raise SecretFileError(f"secret file {self._path}: {error.strerror}") from error
-        if not self._secret.value:
-            raise SecretFileError(f"secret file {self._path} is empty")
-        return self._secret
 
 
 class Source:
@@ -80,15 +46,6 @@ class Source:
         values = tuple(secret.place for secret in self._values)
         return values + tuple(file.place for file in self._files)
 
-    def siblings(self, place: str) -> int:
-        """
-        How many secrets are written in the same list as this one; 0 for a file.
-
-        With another number of them `secrets[0]` is another secret, and what was remembered of it
-        is not true any more.
-        """
-        return len(self._values) if place.startswith("secrets[") else 0
-
     def secrets(self) -> tuple[Secret, ...]:
         """
         Every secret that verifies a delivery now, the current one first.
@@ -100,10 +57,14 @@ class Source:
         """
         if not self._files:
             return self._values
-        readable = (*self._values, *filter(None, map(self._read, self._files)))
+        readable = self.readable()
         if not readable:
             raise SecretFileError("; ".join(self._troubles.values()))
         return readable
+
+    def readable(self) -> tuple[Secret, ...]:
+        """Those of its secrets that can be read; a change of that is logged."""
+        return (*self._values, *filter(None, map(self._read, self._files)))
 
     def _read(self, file: SecretFile) -> Secret | None:
         try:
@@ -155,4 +116,14 @@ def build_sources(settings: Mapping[str, SourceSettings]) -> list[Source]:
     Raises:
         UnknownProvider: a source names a provider that no adapter speaks.
     """
-    return [Source(name, source) for name, source in settings.items()]
+    return [_build(name, source) for name, source in settings.items()]
+
+
+def _build(name: str, settings: SourceSettings) -> Source:
+    try:
+        source = Source(name, settings)
+    except UnknownProvider as error:
+        detail = f"hub.sources.{name}.provider: {error.detail}"
+        raise UnknownProvider(detail, next_step=error.next_step) from error
+    source.readable()  # what is missing is said at the start, not at the first delivery
+    return source

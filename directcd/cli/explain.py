@@ -53,7 +53,7 @@ def command(
     from adapters.registry import find
     from directcd.explanations import explain
     from directcd.recordings import recorded_request
-    from hub.sources import SecretFile
+    from hub.secrets import SecretFile
 
     request = recorded_request(headers_file.read(), body_file.read(), query)
     secrets = [SecretFile(path).read() for path in secret_files]

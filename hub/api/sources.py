@@ -1,8 +1,8 @@
 """`GET /v1/sources`: the webhook endpoints, and which of their secrets are in use."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,7 +12,7 @@ from hub.rotation import source_view
 from hub.sources import Source
 
 
-def router(sources: Sequence[Source], log: Log, started_at: datetime) -> APIRouter:
+def router(sources: Sequence[Source], log: Log) -> APIRouter:
     """The routes over the configured sources and what one log remembers of them."""
     routes = APIRouter(prefix="/v1/sources", tags=["sources"])
 
@@ -22,7 +22,12 @@ def router(sources: Sequence[Source], log: Log, started_at: datetime) -> APIRout
         uses: defaultdict[str, list[SecretUse]] = defaultdict(list)
         for use in await log.secret_uses():
             uses[use.source].append(use)
-        views = [source_view(source, uses[source.name], started_at) for source in sources]
-        return {"sources": views}
+        return {"sources": await asyncio.to_thread(_views, sources, uses)}  # reads files
 
     return routes
+
+
+def _views(
+    sources: Sequence[Source], uses: Mapping[str, Sequence[SecretUse]]
+) -> list[dict[str, Any]]:
+    return [source_view(source, uses.get(source.name, ())) for source in sources]

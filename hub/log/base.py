@@ -119,7 +119,7 @@ class DeliveryRecord:
 
     `explanation` holds if it is news, `repeat_explanation` if every event of it was a repeat: only
     the log can tell, and what is remembered must be what the sender was told. `signed_by` is the
-    place of the secret that verified it, "" when nothing was checked; for `siblings` see SecretUse.
+    place of the secret that verified it and `secret_mark` its mark, "" when nothing was checked.
     """
 
     received_at: datetime
@@ -131,26 +131,23 @@ class DeliveryRecord:
     explanation: dict[str, Any]
     repeat_explanation: dict[str, Any]
     signed_by: str = ""
-    siblings: int = 0
+    secret_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretUse:
     """
-    What is remembered of one place of a source's secrets, for as long as the log exists.
+    What is remembered of one secret of a source, for as long as the log exists.
 
     Attributes:
         source: the source's name.
-        place: where the secret is written; "" for deliveries that were not checked.
-        siblings: how many secrets the source had in the same list. Where the number changed, the
-            place is another secret's, and counting started again.
+        mark: stands for the secret, wherever it is written; "" when nothing was checked.
         last_used_at: when it last verified a delivery.
         deliveries: how many it verified, duplicates included.
     """
 
     source: str
-    place: str
-    siblings: int
+    mark: str
     last_used_at: datetime
     deliveries: int
 

@@ -37,10 +37,9 @@ ORDER BY number
 """
 
 _COUNT_USE = """
-INSERT INTO secret_uses (source, place, siblings, last_used_at, deliveries) VALUES (?, ?, ?, ?, 1)
-ON CONFLICT (source, place) DO UPDATE SET
-    deliveries = CASE WHEN siblings = excluded.siblings THEN deliveries + 1 ELSE 1 END,
-    siblings = excluded.siblings, last_used_at = excluded.last_used_at
+INSERT INTO secret_uses (source, mark, last_used_at, deliveries) VALUES (?, ?, ?, 1)
+ON CONFLICT (source, mark) DO UPDATE SET
+    deliveries = deliveries + 1, last_used_at = max(last_used_at, excluded.last_used_at)
 """
 
 _DELIVERY = (
@@ -80,18 +79,13 @@ def append_delivery(
 
 def _count_use(connection: sqlite3.Connection, record: DeliveryRecord) -> None:
     at = record.received_at.timestamp()
-    connection.execute(_COUNT_USE, (record.source, record.signed_by, record.siblings, at))
+    connection.execute(_COUNT_USE, (record.source, record.secret_mark, at))
 
 
 def read_secret_uses(connection: sqlite3.Connection) -> list[SecretUse]:
     """Every remembered use of a secret."""
-    rows = connection.execute(
-        "SELECT source, place, siblings, last_used_at, deliveries FROM secret_uses"
-    )
-    return [
-        SecretUse(source, place, siblings, _time(at), deliveries)
-        for source, place, siblings, at, deliveries in rows
-    ]
+    rows = connection.execute("SELECT source, mark, last_used_at, deliveries FROM secret_uses")
+    return [SecretUse(source, mark, _time(at), deliveries) for source, mark, at, deliveries in rows]
 
 
 def read_deliveries(

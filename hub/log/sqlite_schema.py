@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     explanation TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS secret_uses (
-    source TEXT NOT NULL, place TEXT NOT NULL, siblings INTEGER NOT NULL,
-    last_used_at REAL NOT NULL, deliveries INTEGER NOT NULL, PRIMARY KEY (source, place)
+    source TEXT NOT NULL, mark TEXT NOT NULL, last_used_at REAL NOT NULL,
+    deliveries INTEGER NOT NULL, PRIMARY KEY (source, mark)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscriptions (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, expires_at REAL NOT NULL

@@ -179,14 +179,14 @@ async def test_deliveries_are_remembered_with_their_verdict(log: Log) -> None:
     assert await log.deliveries(10, newest["number"]) == [oldest]
 
 
-def signed(place: str, *, at: datetime = NOW, siblings: int = 2) -> DeliveryRecord:
-    """A delivery that the secret at a place verified."""
-    return replace(record(at), signed_by=place, siblings=siblings)
+def signed(mark: str, *, at: datetime = NOW) -> DeliveryRecord:
+    """A delivery that a secret verified."""
+    return replace(record(at), signed_by="/run/secret", secret_mark=mark)
 
 
 async def test_a_delivery_says_which_secret_signed_it(log: Log) -> None:
     """By its place; nothing when nothing was checked."""
-    numbers = [(await log.append(one, [])).delivery for one in (signed("/run/secret"), record())]
+    numbers = [(await log.append(one, [])).delivery for one in (signed("new"), record())]
     found = [await log.delivery(number) for number in numbers]
     assert [one and one["signed_by"] for one in found] == ["/run/secret", ""]
 
@@ -194,29 +194,21 @@ async def test_a_delivery_says_which_secret_signed_it(log: Log) -> None:
 async def test_the_use_of_each_secret_is_counted_duplicates_included(log: Log) -> None:
     """A delivery of known news was signed all the same."""
     later = NOW + timedelta(seconds=5)
-    await log.append(signed("secrets[0]"), [event("a")])
-    assert (await log.append(signed("secrets[0]", at=later), [event("a")])).duplicate
-    await log.append(signed("secrets[1]"), [])
-    assert sorted(await log.secret_uses(), key=lambda use: use.place) == [
-        SecretUse("main", "secrets[0]", 2, later, 2),
-        SecretUse("main", "secrets[1]", 2, NOW, 1),
+    await log.append(signed("new", at=later), [event("a")])
+    assert (await log.append(signed("new"), [event("a")])).duplicate
+    await log.append(signed("old"), [])
+    assert sorted(await log.secret_uses(), key=lambda use: use.mark) == [
+        SecretUse("main", "new", later, 2),
+        SecretUse("main", "old", NOW, 1),
     ]
-
-
-async def test_counting_starts_again_when_the_place_is_another_secrets(log: Log) -> None:
-    """With one secret more or less in the list, `secrets[0]` is not what it was."""
-    await log.append(signed("secrets[0]", siblings=1), [])
-    await log.append(signed("secrets[0]", siblings=1), [])
-    await log.append(signed("secrets[0]", siblings=2), [])
-    assert await log.secret_uses() == [SecretUse("main", "secrets[0]", 2, NOW, 1)]
 
 
 @pytest.mark.timeout(30)
 async def test_the_use_of_a_secret_outlives_the_deliveries(log: Log) -> None:
     """It is counted, not looked up in what is kept."""
-    await log.append(signed("secrets[1]"), [])
+    await log.append(signed("old"), [])
     await _append_until_pruned(log)
-    assert (await log.secret_uses())[-1] == SecretUse("main", "secrets[1]", 2, NOW, 1)
+    assert (await log.secret_uses())[-1] == SecretUse("main", "old", NOW, 1)
 
 
 async def test_whatever_follows_a_hint_without_a_hash_is_news(log: Log) -> None:
