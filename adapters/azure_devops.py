@@ -9,7 +9,6 @@ of the service hook, which is why it should be given an HTTPS address.
 
 import binascii
 import hmac
-import re
 from base64 import b64decode
 
 import msgspec
@@ -18,14 +17,13 @@ from adapters import refs
 from adapters.delivery import Outcome, Repository
 from adapters.errors import MalformedDelivery
 from adapters.outcomes import Listed, pushed, unremarkable
-from adapters.payload import decode, json_text
+from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.repositories import repository
 from adapters.request import Request, is_name
-from adapters.shapes import Changes, OptionalText, Shape, Text
+from adapters.shapes import Changes, Number, OptionalText, Shape, Text
 from adapters.signature import Secrets, as_bytes, keys_of, refusal
 
 _AUTHORIZATION = "authorization"
-_USER_IN_URL = re.compile("(?<=://)[^/@]*@")
 
 
 class UpdateShape(Shape):
@@ -88,7 +86,7 @@ class EventShape(Shape):
     """What every event has."""
 
     eventType: Text  # noqa: N815
-    id: OptionalText = None
+    id: Text | Number = None
 
 
 _EVENT = msgspec.json.Decoder(EventShape)
@@ -120,14 +118,14 @@ class AzureDevOps:
         """Return what a delivery means, or raise an AdapterError."""
         text = json_text(request)
         payload = decode(_EVENT, text)
-        event, delivery_id = payload.eventType, payload.id or ""
+        event, delivery_id = payload.eventType, str(payload.id or "")
         if not is_name(event):
             raise MalformedDelivery("The payload's field eventType is no name.")
         delivery_id = delivery_id if is_name(delivery_id) else ""
         if event == "git.push":
             return _pushed(event, text, delivery_id)
-        resource = decode(_OTHER, text).resource
-        named = resource.repository if resource else None
+        other = decode_if_fitting(_OTHER, text)
+        named = other.resource.repository if other and other.resource else None
         return unremarkable(event, delivery_id, _repository(named) if named else None)
 
 
@@ -169,7 +167,7 @@ def _repository(shape: RepositoryShape) -> Repository:
     return repository(
         identifier=shape.id,
         full_name="/".join(filter(None, (project, shape.name))),
-        clone_url=_USER_IN_URL.sub("", shape.remoteUrl or "", count=1),
+        clone_url=shape.remoteUrl,
         ssh_url=shape.sshUrl,
         html_url=shape.webUrl,
         default_branch=shape.defaultBranch,

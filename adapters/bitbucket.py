@@ -12,7 +12,7 @@ from adapters import refs
 from adapters.delivery import Outcome, RefChange, Repository
 from adapters.errors import MalformedDelivery
 from adapters.outcomes import Listed, pushed, unremarkable
-from adapters.payload import decode, json_text
+from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.repositories import repository
 from adapters.request import Request
 from adapters.shapes import Changes, OptionalText, Shape, Text
@@ -21,6 +21,7 @@ from adapters.signature import Secrets, matching_secret
 _HOST = "bitbucket.org"
 _ZERO = "0" * 40
 _TYPES = {"branch": "branch", "tag": "tag", "annotated_tag": "tag"}
+_SETTINGS = {"repo:updated", "repo:transfer", "repo:created", "repo:deleted", "repo:imported"}
 _REPOSITORY = "The repository's settings changed, not its content."
 
 
@@ -73,7 +74,7 @@ class LinksShape(Shape):
 class RepositoryShape(Shape):
     """The repository."""
 
-    full_name: Text
+    full_name: OptionalText = None
     uuid: OptionalText = None
     links: LinksShape | None = None
 
@@ -111,9 +112,9 @@ class Bitbucket:
         text = json_text(request)
         if event == "repo:push":
             return _pushed(event, text, delivery_id)
-        named = decode(_ANY, text).repository
-        whose = _repository(named) if named else None
-        if event.startswith("repo:"):
+        payload = decode_if_fitting(_ANY, text)
+        whose = _repository(payload.repository) if payload and payload.repository else None
+        if event in _SETTINGS:
             return unremarkable(event, delivery_id, whose, kind="repository", reason=_REPOSITORY)
         return unremarkable(event, delivery_id, whose)
 
@@ -145,13 +146,14 @@ def _change(change: ChangeShape) -> RefChange:
 
 
 def _repository(shape: RepositoryShape) -> Repository:
-    page = shape.links.html if shape.links else None
+    page = shape.links.html.href if shape.links and shape.links.html else None
+    name = shape.full_name or (page or "").partition(f"://{_HOST}/")[2].rstrip("/")
     return repository(
         identifier=shape.uuid,
-        full_name=shape.full_name,
-        clone_url=f"https://{_HOST}/{shape.full_name}.git",
-        ssh_url=f"git@{_HOST}:{shape.full_name}.git",
-        html_url=page.href if page else None,
+        full_name=name,
+        clone_url=f"https://{_HOST}/{name}.git" if name else None,
+        ssh_url=f"git@{_HOST}:{name}.git" if name else None,
+        html_url=page,
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from adapters import refs
 from adapters.delivery import Outcome, RefChange, Repository
 from adapters.outcomes import Listed, pushed, unremarkable
-from adapters.payload import decode, json_text
+from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.repositories import repository
 from adapters.request import Request
 from adapters.shapes import Changes, Number, OptionalText, Shape, Text
@@ -81,14 +81,20 @@ class PushShape(Shape):
 
 
 class AnyShape(Shape):
-    """Any other event: of interest is only whose it is; a modified one is told old and new."""
+    """Any other event: of interest is only whose it is."""
 
     repository: RepositoryShape | None = None
-    new: RepositoryShape | None = None
+
+
+class ModifiedShape(Shape):
+    """A repository whose settings changed, as it is now."""
+
+    new: RepositoryShape
 
 
 _PUSH = msgspec.json.Decoder(PushShape)
 _ANY = msgspec.json.Decoder(AnyShape)
+_MODIFIED = msgspec.json.Decoder(ModifiedShape)
 
 
 class BitbucketServer:
@@ -107,13 +113,12 @@ class BitbucketServer:
         text = json_text(request)
         if event in _PUSHES:
             return _pushed(event, text, delivery_id)
-        payload = decode(_ANY, text)
-        named = payload.repository or payload.new
-        whose = _repository(named) if named else None
         if event == "diagnostics:ping":
-            return unremarkable(event, delivery_id, whose, kind="ping", reason=_PING)
+            return unremarkable(event, delivery_id, None, kind="ping", reason=_PING)
         if event == "repo:modified":
-            return unremarkable(event, delivery_id, whose, kind="repository", reason=_REPOSITORY)
+            return _modified(event, text, delivery_id)
+        payload = decode_if_fitting(_ANY, text)
+        whose = _repository(payload.repository) if payload and payload.repository else None
         return unremarkable(event, delivery_id, whose)
 
 
@@ -129,6 +134,12 @@ def _pushed(event: str, text: bytes, delivery_id: str) -> Outcome:
         [_change(change, head) for change in changes],
         Listed(None if payload.commits is None else len(payload.commits)),
     )
+
+
+def _modified(event: str, text: bytes, delivery_id: str) -> Outcome:
+    payload = decode_if_fitting(_MODIFIED, text)
+    whose = _repository(payload.new) if payload else None
+    return unremarkable(event, delivery_id, whose, kind="repository", reason=_REPOSITORY)
 
 
 def _change(change: ChangeShape, head: str | None) -> RefChange:

@@ -68,7 +68,10 @@ class Outcome:
     truncated: bool | None = None
     """Are commits missing from the list? None when the provider does not say."""
     paths: frozenset[str] = frozenset()
-    """Paths touched by the listed commits: no proof of anything when truncated or unknown."""
+    """
+    Paths touched by the listed commits. They prove nothing when commits are missing from the list,
+    when history was rewritten, and when there are none: some providers list no paths at all.
+    """
 
     @property
     def test(self) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from adapters import refs
 from adapters.delivery import Kind, Outcome, RefChange
 from adapters.outcomes import pushed, unremarkable
-from adapters.payload import carried_text, decode, json_text_also_by_get
+from adapters.payload import carried_text, decode, decode_if_fitting, json_text_also_by_get
 from adapters.request import Request
 from adapters.shapes import AnyShape, NamedRefShape, PushShape, listed, repository_of
 from adapters.signature import Secrets, matching_secret
@@ -99,8 +99,8 @@ def _pushed(text: bytes, delivery_id: str) -> Outcome:
 
 
 def _other(event: str, text: bytes, delivery_id: str) -> Outcome:
-    payload = decode(_ANY, text)
-    whose = repository_of(payload.repository) if payload.repository else None
+    payload = decode_if_fitting(_ANY, text)
+    whose = repository_of(payload.repository) if payload and payload.repository else None
     if event == "repository":
         return unremarkable(event, delivery_id, whose, kind="repository", reason=_REPOSITORY)
     return unremarkable(event, delivery_id, whose)

@@ -10,7 +10,7 @@ import msgspec
 from adapters import refs
 from adapters.delivery import Kind, Outcome
 from adapters.outcomes import pushed, unremarkable
-from adapters.payload import decode, json_text
+from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.request import Request
 from adapters.shapes import AnyShape, NamedRefShape, PushShape, listed, repository_of
 from adapters.signature import Secrets, matching_secret
@@ -68,7 +68,9 @@ def _pushed(text: bytes, delivery_id: str) -> Outcome:
 
 
 def _named(event: str, text: bytes, delivery_id: str) -> Outcome:
-    payload = decode(_NAMED_REF, text)
+    payload = decode_if_fitting(_NAMED_REF, text)
+    if payload is None:
+        return _other(event, text, delivery_id)
     change = refs.named(payload.ref_type, payload.ref, after=None, deleted=event == "delete")
     kind, reason = _NAMED[event]
     whose = repository_of(payload.repository)
@@ -76,8 +78,8 @@ def _named(event: str, text: bytes, delivery_id: str) -> Outcome:
 
 
 def _other(event: str, text: bytes, delivery_id: str) -> Outcome:
-    payload = decode(_ANY, text)
-    whose = repository_of(payload.repository) if payload.repository else None
+    payload = decode_if_fitting(_ANY, text)
+    whose = repository_of(payload.repository) if payload and payload.repository else None
     if event not in _QUIET:
         return unremarkable(event, delivery_id, whose)
     kind, reason = _QUIET[event]

@@ -12,7 +12,7 @@ import msgspec
 from adapters import refs
 from adapters.delivery import Outcome, Repository
 from adapters.outcomes import pushed, unremarkable
-from adapters.payload import decode, json_text
+from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.repositories import repository
 from adapters.request import Request, is_name
 from adapters.shapes import Changes, Commits, Number, OptionalText, Shape, Text, listed
@@ -21,6 +21,7 @@ from adapters.standard_signature import signed_or_sent
 
 _TOKEN = "x-gitlab-token"  # noqa: S105 - a header's name
 _PUSHES = {"push", "tag_push"}
+_BEFORE_NAMES = {"Push Hook": "push", "Tag Push Hook": "tag_push"}
 _PROJECT = "The project's settings changed, not its content."
 
 
@@ -45,17 +46,22 @@ class RepositoryShape(Shape):
 
 
 class EventShape(Shape):
-    """What any event has: its name in one of two fields, and whose it is."""
+    """An event's name, in one of two fields or, long ago, in none."""
 
     object_kind: OptionalText = None
     event_name: OptionalText = None
+
+
+class OwnedShape(Shape):
+    """Whose an event is."""
+
     project: ProjectShape | None = None
     project_id: Number = None
     path_with_namespace: OptionalText = None
     repository: RepositoryShape | None = None
 
 
-class PushShape(EventShape, kw_only=True):
+class PushShape(OwnedShape, kw_only=True):
     """A push of one ref."""
 
     ref: Text
@@ -74,13 +80,14 @@ class ChangeShape(Shape):
     after: Text
 
 
-class UpdateShape(EventShape, kw_only=True):
+class UpdateShape(OwnedShape, kw_only=True):
     """All refs that one `git push` changed."""
 
     changes: Changes[ChangeShape]
 
 
 _EVENT = msgspec.json.Decoder(EventShape)
+_OWNED = msgspec.json.Decoder(OwnedShape)
 _PUSH = msgspec.json.Decoder(PushShape)
 _UPDATE = msgspec.json.Decoder(UpdateShape)
 
@@ -101,17 +108,19 @@ class GitLab:
         """Return what a delivery means, or raise an AdapterError."""
         text = json_text(request)
         payload = decode(_EVENT, text)
-        kind = payload.object_kind or payload.event_name or ""
+        named = request.header("x-gitlab-event")
+        kind = payload.object_kind or payload.event_name or _BEFORE_NAMES.get(named, "")
         event = _event_name(request, kind)
         delivery_id = request.delivery_id("idempotency-key", "x-gitlab-webhook-uuid")
         if kind in _PUSHES:
             return _pushed(event, text, delivery_id)
         if kind == "repository_update":
             return _updated(event, text, delivery_id)
-        whose = _repository(payload)
+        owned = decode_if_fitting(_OWNED, text)
+        whose = _repository(owned) if owned else None
         if kind.startswith("project_"):
             return unremarkable(event, delivery_id, whose, kind="repository", reason=_PROJECT)
-        return unremarkable(event, delivery_id, whose if whose.full_name else None)
+        return unremarkable(event, delivery_id, whose if whose and whose.full_name else None)
 
 
 def _event_name(request: Request, kind: str) -> str:
@@ -139,7 +148,7 @@ def _updated(event: str, text: bytes, delivery_id: str) -> Outcome:
     return pushed(event, delivery_id, _repository(payload), changes)
 
 
-def _repository(payload: EventShape) -> Repository:
+def _repository(payload: OwnedShape) -> Repository:
     project, old = payload.project or ProjectShape(), payload.repository or RepositoryShape()
     return repository(
         identifier=project.id if project.id is not None else payload.project_id,

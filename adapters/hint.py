@@ -10,7 +10,7 @@ and `event` may be `push` (the default), `test` or `ping`.
 import msgspec
 
 from adapters import refs
-from adapters.delivery import Kind, Outcome, Repository
+from adapters.delivery import Kind, Outcome, RefChange, Repository
 from adapters.errors import MalformedDelivery
 from adapters.outcomes import unremarkable
 from adapters.payload import decode, json_text
@@ -20,6 +20,7 @@ from adapters.shapes import Number, OptionalText, Shape, Text
 
 _PUSH = "The sender says that this ref changed."
 _TEST = "A test: nothing changed, and subscribers look once."
+_EMPTY_TEST = "A test whose hashes are all zero: it names nothing to look at."
 _PING = "The sender asks whether this address answers."
 
 
@@ -70,17 +71,25 @@ def hint(request: Request) -> Outcome:
             next_step='Send {"repository": "https://…", "ref": "refs/heads/…"}.',
         )
     change = refs.hinted(payload.ref, payload.before, payload.after)
-    test = payload.event == "test" or (change.after and change.before == change.after)
-    kind: Kind = "test" if test else "push"
+    kind, notify, reason = _verdict(payload, change)
     return Outcome(
         kind=kind,
-        notify=True,
-        reason=_TEST if test else _PUSH,
+        notify=notify,
+        reason=reason,
         delivery_id=delivery_id,
         event=payload.event,
         repository=whose,
         changes=(change,),
     )
+
+
+def _verdict(payload: HintShape, change: RefChange) -> tuple[Kind, bool, str]:
+    same = payload.before is not None and payload.before == payload.after
+    if same and change.after is None:
+        return "test", False, _EMPTY_TEST
+    if same or payload.event == "test":
+        return "test", True, _TEST
+    return "push", True, _PUSH
 
 
 def _repository(named: RepositoryShape | str | None) -> Repository | None:

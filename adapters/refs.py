@@ -9,12 +9,9 @@ from adapters.errors import MalformedDelivery
 MAX_REF_CHARACTERS = 1024
 
 _PREFIXES = {"branch": "refs/heads/", "tag": "refs/tags/"}
-_HASH = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_is_hash = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?").fullmatch
 # What git refuses in a ref: https://git-scm.com/docs/git-check-ref-format
-_FORBIDDEN_IN_REF = re.compile(
-    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$"
-    r"|^refs/(?:heads|tags)/-"  # git branch and git tag refuse a name that looks like an option
-)
+_FORBIDDEN_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$")
 
 
 def moved(
@@ -111,8 +108,8 @@ def hinted(ref: str, before: str | None, after: str | None) -> RefChange:
         name=name,
         before=old,
         after=new,
-        created=before is not None and old is None and new is not None,
-        deleted=after is not None and new is None,
+        created=bool(before) and old is None and after != before,
+        deleted=bool(after) and new is None and after != before,
     )
 
 
@@ -132,6 +129,6 @@ def _split(ref: str) -> tuple[str, RefType, str]:
 
 
 def _hash(value: str) -> str | None:
-    if not _HASH.fullmatch(value):
+    if not _is_hash(value):
         raise MalformedDelivery("A hash in the payload is not 40 or 64 lower-case hex digits.")
     return value if value.strip("0") else None

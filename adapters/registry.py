@@ -1,6 +1,7 @@
 """From a provider's name to its adapter, through the entry points of `directcd.adapters`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Protocol
 
@@ -47,6 +48,7 @@ def verify(
     secrets: Secrets,
     *,
     query: str = "",
+    received_at: datetime | None = None,
 ) -> None:
     """
     Make sure that a delivery was signed with one of the secrets; call it before `parse`.
@@ -57,12 +59,13 @@ def verify(
         body: raw.
         secrets: current and previous ones; none at all refuses everything.
         query: raw query string, for deliveries by GET.
+        received_at: aware; without it a signed timestamp may be of any age, as in recordings.
 
     Raises:
         BadSignature: signed with none of the secrets, or not at all.
         UnknownProvider: no such adapter is installed.
     """
-    find(provider).verify(Request(headers, body, query), secrets)
+    find(provider).verify(Request(headers, body, query, received_at), secrets)
 
 
 def parse(provider: str, headers: Mapping[str, str], body: bytes, *, query: str = "") -> Outcome:
@@ -102,6 +105,14 @@ def find(provider: str) -> Adapter:
             f"No adapter named {provider!r} is installed.",
             next_step=f"Installed are: {', '.join(sorted(installed.names))}.",
         ) from None
-    except (ImportError, AttributeError) as error:
-        raise UnknownProvider(f"The adapter {provider!r} cannot be loaded.") from error
+    except Exception as error:  # it is somebody else's module
+        raise UnknownProvider(
+            f"The adapter {provider!r} cannot be loaded: {type(error).__name__}: {error}.",
+            next_step="Correct the package that adds it.",
+        ) from error
+    if isinstance(adapter, type) or getattr(adapter, "name", "") != provider:
+        raise UnknownProvider(
+            f"The entry point {provider!r} is no adapter of this name.",
+            next_step="Let it point to an object whose name is the entry point's.",
+        )
     return adapter

@@ -7,11 +7,15 @@ from itertools import chain
 from adapters.delivery import Repository
 from adapters.identity import repository_keys
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# In a script's clone URL a token is usual: `https://bot:token@…`. An SSH user alone is an address.
+_CREDENTIALS = re.compile(
+    "(?<=://)[^/@]*:[^/]*@|(?<=^http://)[^/]*@|(?<=^https://)[^/]*@", re.IGNORECASE
+)
 
 
 # The same few repositories come again and again, and three URLs take longer to understand than
-# the rest of a payload. At most 512 entries of 5 KiB of text.
+# the rest of a payload. At most 512 entries, of 1 KiB usually and of 28 KiB when somebody tries.
 @lru_cache(maxsize=512)
 def repository(
     *,
@@ -33,7 +37,7 @@ def repository(
         html_url: of the page that a person looks at.
         default_branch: short or full name.
     """
-    urls = (_plain(clone_url), _plain(ssh_url), _plain(html_url))
+    urls = (_address(clone_url), _address(ssh_url), _address(html_url))
     return Repository(
         keys=frozenset(chain.from_iterable(map(repository_keys, urls))),
         full_name=_plain(full_name) or _path(urls[2] or urls[0]),
@@ -43,6 +47,10 @@ def repository(
         html_url=urls[2],
         default_branch=_plain(default_branch).removeprefix("refs/heads/"),
     )
+
+
+def _address(url: str | None) -> str:
+    return _CREDENTIALS.sub("", _plain(url), count=1)
 
 
 def _plain(text: str | None) -> str:

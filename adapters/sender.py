@@ -17,17 +17,17 @@ _BY_HEADER = (
     ("x-github-event", "github"),
     ("x-vss-activityid", "azure_devops"),
 )
-_FORGES = {name for _, name in _BY_HEADER}
+_KNOWN = {name for _, name in _BY_HEADER} | {"generic", "standard_webhooks"}
 
 
 def other_sender(provider: str, request: Request) -> str:
     """
     Return the provider whose headers a delivery has, when that is not the one given.
 
-    Empty when it is, when nobody is recognised, and for providers beyond the listed forges: they
-    may have taken over anyone's headers.
+    Empty when it is, when nobody is recognised, and for providers of other packages: they may have
+    taken over anyone's headers.
     """
-    if provider not in _FORGES:
+    if provider not in _KNOWN:
         return ""
     present = {name.lower() for name, value in request.headers.items() if value}
     found = next((name for header, name in _BY_HEADER if header in present), "")

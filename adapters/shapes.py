@@ -104,8 +104,10 @@ def listed(commits: Commits, total: int | None = None) -> Listed:
     """Return what a push lists, and of how many commits it tells."""
     if not commits:
         return Listed(0, total, None if total is None else total > 0)
-    paths: set[str] = set()
+    paths: list[str] = []
     for commit in commits:
-        paths.update(commit.added or (), commit.removed or (), commit.modified or ())
+        for part in (commit.added, commit.removed, commit.modified):
+            if part:
+                paths += part
     count = len(commits)
     return Listed(count, total, None if total is None else total > count, frozenset(paths))

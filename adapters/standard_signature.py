@@ -22,6 +22,8 @@ TOLERANCE_SECONDS = 300
 MAX_SIGNATURES = 20
 
 _ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+_STALE = f"is more than {TOLERANCE_SECONDS} s away from this clock"
+_CLOCKS = "Set the clocks of both hosts; a delivery that was signed earlier is not taken again."
 _SECONDS = re.compile("[0-9]{1,11}")
 
 
@@ -44,7 +46,8 @@ def is_signed(request: Request, secret: bytes) -> bool:
 def standard_refusal(request: Request) -> BadSignature:
     """Return why a request is not signed: the header that is missing, malformed or too old."""
     name, state = _state(request) or (_SIGNATURE, "does not match")
-    return refusal(request, name, state)
+    refused = refusal(request, name, state)
+    return BadSignature(refused.detail, next_step=_CLOCKS) if state == _STALE else refused
 
 
 def signed_or_sent(
@@ -76,7 +79,7 @@ def signed_or_sent(
     for index, key in keys:
         if is_signed(request, key) if _signs(key) else sent(key):
             return index
-    if keys and _signs(keys[0][1]):
+    if keys and _signs(keys[0][1]) and (request.header(_SIGNATURE) or not request.header(name)):
         raise standard_refusal(request)
     state = "does not match" if request.header(name) else "is missing or empty"
     raise refusal(request, name, state)
@@ -87,8 +90,9 @@ def _signs(secret: bytes) -> bool:
 
 
 def _key(secret: bytes) -> bytes:
+    text = secret.removeprefix(SECRET_PREFIX)
     try:
-        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        return b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         return b""
 
@@ -106,7 +110,7 @@ def _state(request: Request) -> tuple[str, str] | None:
     if not _SECONDS.fullmatch(seconds):
         return _TIMESTAMP, "is malformed"
     if request.received_at and abs(_age(request.received_at, seconds)) > TOLERANCE_SECONDS:
-        return _TIMESTAMP, f"is more than {TOLERANCE_SECONDS} s away from this clock"
+        return _TIMESTAMP, _STALE
     return None
 
 

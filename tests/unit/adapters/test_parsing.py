@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -26,9 +27,6 @@ FORBIDDEN_REFS = [
     "refs/heads/.a",
     "refs/heads/a.",
     "refs/heads/a@{1}",
-    "refs/heads/-a",
-    "refs/tags/-a",
-    "-a",
     *(f"refs/heads/a{character}" for character in "~^:?*[\\"),
     "refs/heads/" + "a" * 1024,
 ]
@@ -36,6 +34,7 @@ ALLOWED_REFS = {
     "main": ("refs/heads/main", "branch", "main"),
     "refs/heads/a-b/c.d_é": ("refs/heads/a-b/c.d_é", "branch", "a-b/c.d_é"),
     "refs/tags/v1@2": ("refs/tags/v1@2", "tag", "v1@2"),
+    "refs/heads/-a": ("refs/heads/-a", "branch", "-a"),  # git push takes it, git branch does not
     "refs/for/main": ("refs/for/main", "other", "for/main"),
     "refs/heads": ("refs/heads", "other", "heads"),
 }
@@ -128,3 +127,75 @@ def test_a_payload_of_countless_objects_is_not_read() -> None:
     body = b'{"commits":[' + b"{}," * 250_000 + b"{}]}"
     with pytest.raises(MalformedDelivery, match="more than 250000 objects"):
         parse("github", headers, body)
+
+
+def test_a_branch_has_no_commit_of_its_own() -> None:
+    """Only a tag's object is something else than what it points to."""
+    payload = {**PUSH, "head_commit": {"id": "c" * 40}}
+    assert parse("github", *github(payload)).changes[0].commit is None
+    tag = parse("github", *github({**payload, "ref": "refs/tags/v1"})).changes[0]
+    assert tag.commit == "c" * 40
+
+
+def test_one_commit_is_not_given_to_several_tags() -> None:
+    """Bitbucket Server tells one, and not whose it is."""
+    one = sample("handmade/bitbucket_server/push-with-commits")
+    document = json.loads(one.body)
+    change = {"fromHash": "0" * 40, "toHash": "a" * 40}
+    tags = [{**change, "ref": {"id": f"refs/tags/{name}"}} for name in ("v1", "v2")]
+    for changes, commit in ((tags[:1], document["toCommit"]["id"]), (tags, None)):
+        body = json.dumps({**document, "changes": changes}).encode()
+        outcome = parse("bitbucket_server", one.headers, body)
+        assert {change.commit for change in outcome.changes} == {commit}
+
+
+def test_a_ref_that_did_not_move_makes_no_test_of_those_that_did() -> None:
+    """Bitbucket Server reports them together."""
+    one = sample("handmade/bitbucket_server/push-with-commits")
+    still = {"ref": {"id": "refs/heads/a"}, "fromHash": "a" * 40, "toHash": "a" * 40}
+    moved = {"ref": {"id": "refs/heads/b"}, "fromHash": "a" * 40, "toHash": "b" * 40}
+    for changes, kind in (([still], "test"), ([still, moved], "push")):
+        body = json.dumps({**json.loads(one.body), "changes": changes}).encode()
+        outcome = parse("bitbucket_server", one.headers, body)
+        assert (outcome.kind, outcome.notify) == (kind, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("0", "0", ("test", False, False, False)),
+        ("0", "", ("push", True, True, False)),
+        ("", "0", ("push", True, False, True)),
+        ("0", "a", ("push", True, True, False)),
+        ("a", "0", ("push", True, False, True)),
+        ("a", "a", ("test", True, False, False)),
+        ("", "", ("push", True, False, False)),
+    ],
+)
+def test_a_hint_says_created_or_deleted_by_zeros(
+    before: str, after: str, expected: tuple[str, bool, bool, bool]
+) -> None:
+    """What is not said is neither; zeros on both sides change nothing."""
+    document = {"repository": "https://git.example.com/a/b", "ref": "main"}
+    document |= {name: h * 40 for name, h in (("before", before), ("after", after)) if h}
+    headers = {"content-type": "application/json"}
+    outcome = parse("generic", headers, json.dumps(document).encode())
+    [change] = outcome.changes
+    assert (outcome.kind, outcome.notify, change.created, change.deleted) == expected
+
+
+def test_a_form_without_the_field_is_told_so() -> None:
+    """Curl sends JSON as a form unless it is told otherwise; nothing was redirected."""
+    headers = {"content-type": "application/x-www-form-urlencoded", "x-github-event": "push"}
+    with pytest.raises(MalformedDelivery, match="Send Content-Type: application/json"):
+        parse("github", headers, b'{"ref":"main"}')
+
+
+def test_a_form_field_far_behind_is_not_looked_for() -> None:
+    """A form has a few fields; a million of them are somebody's joke."""
+    headers = {"content-type": "application/x-www-form-urlencoded", "x-github-event": "push"}
+    payload = quote_plus(json.dumps(PUSH))
+    body = b"&".join([b"a=b"] * 19 + [f"payload={payload}".encode()])
+    assert parse("github", headers, body).kind == "push"
+    with pytest.raises(MalformedDelivery, match="no payload"):
+        parse("github", headers, b"a=b&" + body)

@@ -22,10 +22,15 @@ def test_a_forges_delivery_is_its_own_and_nobody_elses(sent: Sample) -> None:
     assert {name: other_sender(name, request) for name in FORGES} == expected
 
 
-@pytest.mark.parametrize("provider", ["generic", "standard_webhooks", "acmeforge"])
-def test_who_is_no_listed_forge_may_send_any_headers(provider: str) -> None:
-    """A proxy or another forge may have taken them over."""
-    assert not other_sender(provider, Request({"X-GitHub-Event": "push"}, b""))
+@pytest.mark.parametrize("provider", ["generic", "standard_webhooks"])
+def test_a_script_has_no_forges_headers(provider: str) -> None:
+    """Read as a hint, a forge's deleted tag would be a branch of that name."""
+    assert other_sender(provider, Request({"X-GitHub-Event": "push"}, b"")) == "github"
+
+
+def test_another_packages_provider_may_send_any_headers() -> None:
+    """Its forge may have taken them over."""
+    assert not other_sender("acmeforge", Request({"X-GitHub-Event": "push"}, b""))
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-github-event": ""}, {"User-Agent": "GitHub"}], ids=str)

@@ -161,7 +161,7 @@ def test_the_form_of_the_secret(provider: str, secret: str, passes: bool) -> Non
 
 
 @pytest.mark.parametrize("provider", ["gitlab", "generic", "standard_webhooks"])
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_!", "whsec_AAA", "whsec_é", "whsec_ AAAA"])
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_!", "whsec_A", "whsec_é", "whsec_ AAAA"])
 def test_what_is_not_base64_signs_nothing(provider: str, secret: str) -> None:
     """A key that cannot be read is not an empty key, and no error."""
     for key in ("", "AAAA"):
