@@ -84,10 +84,9 @@ def hint(request: Request) -> Outcome:
 
 
 def _verdict(payload: HintShape, change: RefChange) -> tuple[Kind, bool, str]:
-    same = payload.before is not None and payload.before == payload.after
-    if same and change.after is None:
-        return "test", False, _EMPTY_TEST
-    if same or payload.event == "test":
+    if None not in {payload.before, payload.after} and change.before == change.after:
+        return ("test", True, _TEST) if change.after else ("test", False, _EMPTY_TEST)
+    if payload.event == "test":
         return "test", True, _TEST
     return "push", True, _PUSH
 

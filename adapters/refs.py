@@ -102,14 +102,15 @@ def hinted(ref: str, before: str | None, after: str | None) -> RefChange:
     ref, ref_type, name = _split(ref)
     old = None if before is None else _hash(before)
     new = None if after is None else _hash(after)
+    absent, gone = before is not None and old is None, after is not None and new is None
     return RefChange(
         ref=ref,
         ref_type=ref_type,
         name=name,
         before=old,
         after=new,
-        created=bool(before) and old is None and after != before,
-        deleted=bool(after) and new is None and after != before,
+        created=absent and not gone,
+        deleted=gone and not absent,
     )
 
 
