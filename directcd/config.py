@@ -5,6 +5,7 @@ Later wins: defaults, directcd.toml, environment (`DIRECTCD_HUB__LISTEN`, `__` n
 and unknown DIRECTCD_ variables are errors, and no error shows a value, for it may be a secret.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -64,9 +65,12 @@ def load(path: Path) -> Config:
         return _loader(document)()
     except ValidationError as error:
         raise ConfigError("\n".join(_complaints(path, error))) from None
-    except SettingsError as error:
-        # Its cause would show the value; the message names the variable alone.
-        raise ConfigError(f"environment: {error}; tables and lists are written as JSON") from None
+    except SettingsError:
+        # Its cause would show the value, and it names only the table.
+        raise ConfigError(
+            f"environment: {_no_json(os.environ)}: a list or table is written as JSON, "
+            """such as '["new", "old"]'"""
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -108,10 +112,25 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
             )
 
 
+def _no_json(environment: Mapping[str, str]) -> str:
+    names = [name for name in environment if name.startswith(PREFIX) and name not in OWN_VARIABLES]
+    wrong = [name for name in names if not _is_json(environment[name])]
+    return " or ".join(wrong or names)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _complaints(path: Path, error: ValidationError) -> Iterator[str]:
     for item in error.errors(include_input=False, include_url=False, include_context=False):
         place = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "unknown key"
+        message = message.replace("a valid tuple", "a list")
         yield f"{path}: {place}: {message}"

@@ -91,6 +91,7 @@ class Explained:
         if self.refused:
             yield "signature", f"WRONG: {self.refused.detail}"
             yield "", self.refused.next_step
+            yield "", "Or the body is no longer what was sent: a final newline, other white space."
         else:
             yield "signature", f"valid, made with the secret in {self.signed_by}"
         yield "", "The age of signed timestamps is not checked: recordings are old."
@@ -137,7 +138,7 @@ def _problem(error: AdapterError | Problem) -> dict[str, str]:
 
 
 def _outcome_rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    yield "verdict", "subscribers are told" if outcome.notify else "nobody is told"
+    yield "verdict", _verdict(outcome)
     yield "reason", outcome.reason
     yield "event", f"{outcome.event} ({outcome.kind})"
     yield "delivery", outcome.delivery_id or "without an id"
@@ -149,6 +150,13 @@ def _outcome_rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "change", _change(change)
     if outcome.commits_listed is not None:
         yield "commits", _commits(outcome)
+
+
+def _verdict(outcome: Outcome) -> str:
+    if not outcome.notify:
+        return "nobody is told"
+    named = outcome.repository and outcome.repository.keys
+    return "subscribers are told" if named else "refused, unless its source has a base_url"
 
 
 def _change(change: RefChange) -> str:

@@ -12,8 +12,11 @@ from typing import Any
 
 from adapters import Request
 
-_REQUEST_LINE = re.compile(r"[A-Z]+ (\S+)(?: HTTP/[0-9.]+)?")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_REQUEST_LINE = re.compile(r"(?:> )?(?:[A-Z]+|Request URL:) (\S+)(?: HTTP/[0-9.]+)?")
 _LINE_END = re.compile("\r?\n")
+# What Gitea's page shows above the headers; HTTP/2's `:method` has an empty name here.
+_NO_HEADERS = {"Request URL", "Request method"}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -33,7 +36,8 @@ def recorded_request(headers: bytes, body: bytes, query: str = "") -> Request:
     Raises:
         RecordingError: the headers are neither of the two.
     """
-    text = headers.decode("latin-1").strip("\r\n ")  # as servers read them
+    text = headers.removeprefix(_BYTE_ORDER_MARK).decode("latin-1")  # as servers read them
+    text = text.strip("\r\n ")
     if text.startswith("{"):
         return Request(_from_json(text), body, query.removeprefix("?"))
     lines = _LINE_END.split(text)
@@ -45,12 +49,14 @@ def recorded_request(headers: bytes, body: bytes, query: str = "") -> Request:
 
 def _fields(lines: Iterable[str], start: int) -> Iterable[tuple[str, str]]:
     for number, line in enumerate(lines, start):
-        if not line.strip():
+        if line.strip() in {"", ">"}:
             return  # the end of the headers
-        name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name.strip()):
+        name, colon, value = line.removeprefix("> ").partition(":")
+        if not name or name in _NO_HEADERS:
+            continue
+        if not colon or not _NAME.fullmatch(name):
             raise RecordingError(f"headers, line {number}: write one `Name: value` a line")
-        yield name.strip().lower(), value.strip(" \t")
+        yield name.lower(), value.strip(" \t")
 
 
 def _from_json(text: str) -> dict[str, str]:

@@ -5,9 +5,11 @@ A forge in a compose network or behind a proxy may call itself `gitea:3000`; its
 get the keys of their public name as well.
 """
 
+from dataclasses import replace
+from itertools import chain
 from urllib.parse import quote
 
-from adapters import repository_keys
+from adapters import Repository, repository_keys
 
 _INVENTED = "/acme/app"
 
@@ -28,20 +30,35 @@ class HostAlias:
         _name(public)
         self._public = _without_scheme(public)
 
-    def keys(self, keys: frozenset[str]) -> frozenset[str]:
-        """The public keys of a repository that has these keys; none when it is elsewhere."""
-        found: set[str] = set()
-        for key in keys:
-            if key.startswith(self._internal):
-                path = quote(key.removeprefix(self._internal))
-                found |= repository_keys(f"https://{self._public}/{path}")
-        return frozenset(found)
+    def applied(self, repository: Repository) -> Repository:
+        """
+        The repository with its public keys as well; the same when it is elsewhere.
+
+        Its clone URL becomes the public one: that is the address a person can use, and the name by
+        which the same repository is recognised, whatever the forge called itself.
+        """
+        found = frozenset(chain.from_iterable(map(self._public_keys, repository.keys)))
+        if not found:
+            return repository
+        paths = map(self._path, repository_keys(repository.clone_url))
+        path = next(filter(None, paths), "")
+        url = f"https://{self._public}/{path}" if path else repository.clone_url
+        return replace(repository, keys=repository.keys | found, clone_url=url)
+
+    def _public_keys(self, key: str) -> frozenset[str]:
+        path = self._path(key)
+        return repository_keys(f"https://{self._public}/{path}") if path else frozenset()
+
+    def _path(self, key: str) -> str:
+        # As URLs write it.
+        inside = key.startswith(self._internal)
+        return quote(key.removeprefix(self._internal)) if inside else ""
 
 
 def _name(text: str) -> str:
     # Spelled as in keys: lower case, no default port.
     keys = repository_keys(f"https://{_without_scheme(text)}{_INVENTED}")
-    if not keys:
+    if not keys or not all(key.endswith(_INVENTED) for key in keys):
         raise ValueError("host_aliases: write host, host:port or host/path on both sides")
     return max(keys, key=len).removesuffix(_INVENTED)
 

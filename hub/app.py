@@ -98,7 +98,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     problems.install(app)
     app.include_router(subscriptions.router(registry, fanout, clock))
     app.include_router(deliveries.router(engine))
-    app.include_router(sources_api.router(sources, engine))
+    app.include_router(sources_api.router(sources, engine, clock))
     app.include_router(reports.router(engine))
     app.include_router(health.router(engine, app.state.stopping))
     return app

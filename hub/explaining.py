@@ -5,7 +5,7 @@ The same `Explanation` is the webhook's response (forges display it) and what is
 delivery, so that what a person reads later is what the forge was told.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from adapters import Outcome, RefChange
@@ -46,7 +46,9 @@ class Explanation:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return asdict(self)
+        # Not asdict of all: it copies deeply, and this is done for every delivery.
+        shallow = {field.name: getattr(self, field.name) for field in fields(self)}
+        return shallow | {"nearest": [asdict(miss) for miss in self.nearest]}
 
 
 def explain(outcome: Outcome, matched: list[str], nearest: list[Mismatch]) -> Explanation:
@@ -122,14 +124,15 @@ def _mend(near: Mismatch) -> str:
     if near.failed == "lease":
         return f"start {near.subscription} again, or see why it does not reach this hub"
     return (
-        f"{near.subscription} wants {near.wanted}, this is {near.got}: "
-        "correct the repository URL in its [[target]]"
+        f"{near.subscription} wants {near.wanted}, this is {near.got}: correct the URL in its "
+        "[[target]] or, if one forge goes by both names, set host_aliases at the hub's source"
     )
 
 
 def _subscribe(outcome: Outcome) -> str:
-    name = primary_key(outcome.repository) if outcome.repository else ""
+    repository = outcome.repository
+    url = repository.clone_url or primary_key(repository) if repository else ""
     return (
-        f"add {name} to the [[target]] repositories of a server "
+        f'add {{ url = "{url}" }} to the repositories of a [[target]] of a server '
         "whose `hub` is this one, and start it"
     )

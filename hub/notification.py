@@ -72,7 +72,7 @@ def primary_key(repository: Repository) -> str:
 
 def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
     trace_id = secrets.token_hex(16)
-    subject = f"{shared.primary_key}#{change.ref}"
+    subject = f"{shared.primary_key.replace('#', '%23')}#{change.ref}"
     unsaid = change.after is None and not change.deleted
     event_id = f"{subject} {change.before} {change.after}"
     # Pressing "test" twice is two tests, not a repeat, and a hint without a hash says "look now".
@@ -80,7 +80,7 @@ def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
         event_id += f" {shared.delivery_id or trace_id}"
     return NewEvent(
         event_id=event_id,
-        delivery_key=f"{shared.delivery_id} {subject}" if shared.delivery_id else "",
+        delivery_key=f"{shared.delivery_id} {event_id}" if shared.delivery_id else "",
         subject=subject,
         before=change.before,
         after=change.after,

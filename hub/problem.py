@@ -46,3 +46,9 @@ class Problem(Exception):
             "next": self.next_step,
         }
         return json.dumps(document).encode()
+
+
+def mistake() -> Problem:
+    """What is answered when the hub itself, or an adapter of another package, is wrong."""
+    step = "report it with the hub's log, which has the traceback"
+    return Problem(500, "internal-error", "the hub made a mistake", step)

@@ -105,12 +105,10 @@ class Receiver:
         ]
         if len(named) == 1:
             return named[0]
-        raise Problem(
-            404,
-            "unknown-source",
-            f"no source answers at /webhooks/{provider}/{name}"[:200],
-            "compare the webhook's URL with [hub.sources] in directcd.toml",
-        )
+        path = f"/webhooks/{provider}/{name}"[:200]
+        detail = f"several sources answer below {path}" if named else f"no source answers at {path}"
+        step = "compare the webhook's URL with [hub.sources] in directcd.toml"
+        raise Problem(404, "unknown-source", detail, step)
 
     def _events(self, delivery: Delivery, outcome: Outcome) -> list[NewEvent]:
         if not outcome.notify:
@@ -168,6 +166,8 @@ def _read(delivery: Delivery) -> Reading:
     try:
         return read(source, delivery.request)
     except BadSignature as error:
+        if source.in_trouble:  # perhaps it was signed with the secret that cannot be read
+            raise _unreadable() from error
         # The usual cause, and none of a stranger's business.
         hint = {"sent_by": other_sender(source.provider, delivery.request)}
         raise Problem(401, error.code, error.detail, error.next_step, log_keys=hint) from error
@@ -175,12 +175,16 @@ def _read(delivery: Delivery) -> Reading:
         status = 415 if isinstance(error, UnsupportedContentType) else 400
         raise Problem(status, error.code, error.detail, error.next_step) from error
     except SecretFileError as error:
-        raise Problem(
-            503,
-            "secret-unavailable",
-            "this hub cannot read its own secret",
-            "the hub's log names the file; mend it, no restart is needed",
-        ) from error
+        raise _unreadable() from error
+
+
+def _unreadable() -> Problem:
+    return Problem(
+        503,
+        "secret-unavailable",
+        "this hub cannot read one of its secrets",
+        "the hub's log names the file; mend it, no restart is needed",
+    )
 
 
 def _limited(outcome: Outcome, source: Source) -> Outcome:

@@ -17,6 +17,7 @@ from hub.sources import Source
 logger = logging.getLogger(__name__)
 
 WARN_EVERY = timedelta(hours=1)
+QUIET = timedelta(days=1)
 
 Uses = Mapping[str, SecretUse | None]  # of every secret that can be read, by its place
 
@@ -39,13 +40,14 @@ class OlderSecrets:
             logger.warning("delivery signed with an older secret", extra=keys)
 
 
-def source_view(source: Source, uses: Sequence[SecretUse]) -> dict[str, Any]:
+def source_view(source: Source, uses: Sequence[SecretUse], now: datetime) -> dict[str, Any]:
     """
     One source as `GET /v1/sources` shows it.
 
     Args:
         source: as configured now.
         uses: what the log remembers of this source.
+        now: aware.
     """
     by_mark = {use.mark: use for use in uses}
     last = max((use.last_used_at for use in uses), default=None)
@@ -68,11 +70,11 @@ def source_view(source: Source, uses: Sequence[SecretUse]) -> dict[str, Any]:
             for use in [used.get(place)]
         ],
         "last_delivery_at": last.isoformat() if last else None,
-        "next": _next_step(source.places, used),
+        "next": _next_step(source.places, used, now),
     }
 
 
-def _next_step(places: Sequence[str], used: Uses) -> str:
+def _next_step(places: Sequence[str], used: Uses, now: datetime) -> str:
     if missing := [place for place in places if place not in used]:
         return f"{', '.join(missing)} cannot be read; the hub's log says why."
     if len(places) < 2:  # noqa: PLR2004 - one secret is not a rotation
@@ -84,7 +86,7 @@ def _next_step(places: Sequence[str], used: Uses) -> str:
         return " ".join(_still_used(place, current, used[place]) for place in still)
     if newest is None:
         return f"No delivery was signed with {current} yet: give it to the forge."
-    return " ".join(_removable(place, current, used[place]) for place in older)
+    return " ".join(_superseded(place, current, used[place], now) for place in older)
 
 
 def _is_used(older: SecretUse | None, newest: SecretUse | None) -> bool:
@@ -96,7 +98,10 @@ def _still_used(place: str, current: str, use: SecretUse | None) -> str:
     return f"The forge still signs with {place}; last at {at}: give it the secret of {current}."
 
 
-def _removable(place: str, current: str, use: SecretUse | None) -> str:
+def _superseded(place: str, current: str, use: SecretUse | None, now: datetime) -> str:
+    # One source may have several webhooks, of which only some were given the new secret.
+    if use and now - use.last_used_at < QUIET:
+        return f"{place} was last used at {_time(use)}: keep it until it was silent for a day."
     when = f"has not been used since {_time(use)}" if use else "was never used"
     return f"{place} {when}, remove it when every webhook of this source has that of {current}."
 

@@ -1,9 +1,13 @@
 """A source's secrets: where they are written, and how one is recognised without being kept."""
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+MAX_SECRET_BYTES = 64 * 1024
 
 _SALT = b"directcd: which webhook secret is this?"
 
@@ -39,7 +43,7 @@ class SecretFile:
     def __init__(self, path: Path) -> None:
         self.place = str(path)
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[int, int, int, int] | None = None
         self._secret = Secret(self.place, b"")
 
     def read(self) -> Secret:
@@ -50,13 +54,23 @@ class SecretFile:
             SecretFileError: the file is missing, unreadable or empty.
         """
         try:
-            stat = self._path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            found = self._path.stat()
+            stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size)
             if stamp != self._seen:
+                self._check(found)
                 self._secret = Secret(self.place, self._path.read_bytes().strip())
                 self._seen = stamp
         except OSError as error:
             raise SecretFileError(f"secret file {self._path}: {error.strerror}") from error
+        except ValueError as error:  # a path with a NUL
+            raise SecretFileError(f"secret file {self.place!r}: {error}") from error
         if not self._secret.value:
             raise SecretFileError(f"secret file {self._path} is empty")
         return self._secret
+
+    def _check(self, found: os.stat_result) -> None:
+        # Reading a FIFO would wait for ever.
+        if not stat.S_ISREG(found.st_mode):
+            raise SecretFileError(f"secret file {self._path} is not a regular file")
+        if found.st_size > MAX_SECRET_BYTES:
+            raise SecretFileError(f"secret file {self._path} has over {MAX_SECRET_BYTES} bytes")

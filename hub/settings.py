@@ -4,16 +4,29 @@ The hub's settings as values: what each field means, its unit, its default and w
 Nothing here reads the environment or directcd.toml; the command does that and passes the values.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from adapters import repository_keys
 from hub.aliases import HostAlias
 
 MIB = 1024 * 1024
+SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 MOST_KEPT = 10**12
+
+
+_BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
 
 
 class SourceSettings(BaseModel):
@@ -65,18 +78,25 @@ class SourceSettings(BaseModel):
                 "no secret: give secrets or secrets_files, or say insecure = true to accept "
                 "unsigned deliveries"
             )
+        if self.insecure and (self.secrets or self.secrets_files):
+            raise ValueError("insecure = true checks nothing: remove it, or the secrets")
         if any(not secret.get_secret_value().strip() for secret in self.secrets):
             raise ValueError("an empty secret protects nothing: remove it from secrets")
+        if any(not _is_whole(secret.get_secret_value()) for secret in self.secrets):
+            raise ValueError("a secret that begins with whsec_ goes on in base64: copy all of it")
         return self
 
     @model_validator(mode="after")
     def _addresses_are_understood(self) -> "SourceSettings":
         for internal, public in self.host_aliases.items():
             HostAlias(internal, public)
-        if self.base_url and not repository_keys(f"{self.base_url}/acme/app"):
+        keys = repository_keys(f"{self.base_url}/acme/app") if self.base_url else frozenset()
+        if self.base_url and not any(key.endswith("/acme/app") for key in keys):
             raise ValueError(
                 "base_url is no address of a forge: write e.g. https://git.example.com"
             )
+        if any("://" in pattern for pattern in self.repositories):
+            raise ValueError("repositories are keys without a scheme: git.example.com/acme/*")
         return self
 
 
@@ -94,8 +114,8 @@ class HubSettings(BaseModel):
     public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
     """How forges and people reach this hub, for the links it prints. Default: paths alone."""
 
-    sources: dict[str, SourceSettings] = Field(default_factory=dict)
-    """Webhook endpoints by name."""
+    sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
+    """Webhook endpoints by name: letters, digits, `.`, `_` and `-`, for it stands in the URL."""
 
     body_limit_bytes: int = Field(default=25 * MIB, ge=1024)
     """Largest accepted delivery, in bytes. 25 MiB is the cap of GitHub and GitLab themselves."""
@@ -108,3 +128,9 @@ class HubSettings(BaseModel):
 
     keep_deliveries: int = Field(default=10_000, ge=1, le=MOST_KEPT)
     """Deliveries whose outcome can still be looked up."""
+
+
+def _is_whole(secret: str) -> bool:
+    # Only with this prefix can be told what a secret should look like.
+    kind, prefix, text = secret.strip().partition("whsec_")
+    return bool(kind) or not prefix or bool(_BASE64.fullmatch(text))

@@ -66,6 +66,11 @@ class Source:
         """Those of its secrets that can be read; a change of that is logged."""
         return (*self._values, *filter(None, map(self._read, self._files)))
 
+    @property
+    def in_trouble(self) -> bool:
+        """Could any of its secrets not be read, the last time it was looked at?"""
+        return bool(self._troubles)
+
     def _read(self, file: SecretFile) -> Secret | None:
         try:
             secret = file.read()
@@ -92,8 +97,10 @@ class Source:
         keys = repository.keys
         if not keys and self._base_url and repository.full_name:
             keys = repository_keys(f"{self._base_url}/{repository.full_name}")
-        keys = keys.union(*(alias.keys(keys) for alias in self._aliases))
-        return repository if keys == repository.keys else replace(repository, keys=keys)
+        repository = replace(repository, keys=keys)
+        for alias in self._aliases:
+            repository = alias.applied(repository)
+        return repository
 
     def spoken_for(self, keys: frozenset[str]) -> frozenset[str]:
         """

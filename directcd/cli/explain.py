@@ -55,6 +55,8 @@ def command(
     from directcd.recordings import recorded_request
     from hub.secrets import SecretFile
 
+    if headers_file is body_file:
+        raise click.UsageError("standard input can be the headers or the body, not both")
     request = recorded_request(headers_file.read(), body_file.read(), query)
     secrets = [SecretFile(path).read() for path in secret_files]
     explained = explain(find(provider), request, secrets)

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from hub.log.base import LogUnavailable
-from hub.problem import MEDIA_TYPE, Problem
+from hub.problem import MEDIA_TYPE, Problem, mistake
 
 
 def install(app: FastAPI) -> None:
@@ -28,7 +28,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        problem = Problem(error.status_code, code, str(error.detail), "see /openapi.json")
+        step = "deliveries go to /webhooks/PROVIDER/NAME; for the API see /openapi.json"
+        problem = Problem(error.status_code, code, str(error.detail), step)
         return _response(problem, error.headers)
 
     @app.exception_handler(LogUnavailable)
@@ -38,8 +39,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def on_mistake(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged above
-        step = "report it with the hub's log, which has the traceback"
-        return _response(Problem(500, "internal-error", "the hub made a mistake", step))
+        return _response(mistake())
 
 
 def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ from hub.rotation import source_view
 from hub.sources import Source
 
 
-def router(sources: Sequence[Source], log: Log) -> APIRouter:
+def router(sources: Sequence[Source], log: Log, clock: Callable[[], datetime]) -> APIRouter:
     """The routes over the configured sources and what one log remembers of them."""
     routes = APIRouter(prefix="/v1/sources", tags=["sources"])
 
@@ -22,12 +23,13 @@ def router(sources: Sequence[Source], log: Log) -> APIRouter:
         uses: defaultdict[str, list[SecretUse]] = defaultdict(list)
         for use in await log.secret_uses():
             uses[use.source].append(use)
-        return {"sources": await asyncio.to_thread(_views, sources, uses)}  # reads files
+        # Aside: it reads files, and recognising a secret takes some milliseconds.
+        return {"sources": await asyncio.to_thread(_views, sources, uses, clock())}
 
     return routes
 
 
 def _views(
-    sources: Sequence[Source], uses: Mapping[str, Sequence[SecretUse]]
+    sources: Sequence[Source], uses: Mapping[str, Sequence[SecretUse]], now: datetime
 ) -> list[dict[str, Any]]:
-    return [source_view(source, uses.get(source.name, ())) for source in sources]
+    return [source_view(source, uses.get(source.name, ()), now) for source in sources]

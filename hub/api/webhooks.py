@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from adapters import Request
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
-from hub.problem import Problem
+from hub.problem import Problem, mistake
 from hub.receiving import Accepted, Delivery, Receiver
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,9 @@ class WebhookEndpoint:
         except Problem as problem:
             _log_refusal(scope, problem)
             await _refuse(send, problem)
+        except Exception:  # an adapter may be anybody's
+            logger.exception("delivery not understood", extra={"path": scope["path"][:200]})
+            await _refuse(send, mistake())
         else:
             await self._accept(send, accepted)
 

@@ -6,6 +6,8 @@ Times are stored as Unix seconds.
 
 import sqlite3
 
+from hub.log.base import LogUnavailable
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
@@ -48,9 +50,17 @@ MIGRATIONS = ("ALTER TABLE deliveries ADD COLUMN signed_by TEXT NOT NULL DEFAULT
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make every table, and add to older files what they have not got."""
+    """
+    Make every table, and add to older files what they have not got.
+
+    Raises:
+        LogUnavailable: the file was made by a later version.
+    """
+    version = _version(connection)
+    if version > len(MIGRATIONS):
+        raise LogUnavailable(f"the log was made by a later directcd (its version is {version})")
     connection.executescript(SCHEMA)
-    if _version(connection) >= len(MIGRATIONS):
+    if version == len(MIGRATIONS):
         return
     with connection:  # a file is either as it was, or has the column and says so
         connection.execute("BEGIN IMMEDIATE")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.deliveries import SECRET, A, B, Post, github
-from tests.support.forges import STANDARD_KEY, bitbucket, gitea, hint, standard
+from tests.support.forges import STANDARD_KEY, bitbucket, bitbucket_server, gitea, hint, standard
 
 COMMAND = Path(sys.executable).with_name("directcd")
 SHOP = "https://git.example.com/acme/shop.git"
@@ -109,6 +109,18 @@ def test_what_nobody_is_told_of_is_understood_all_the_same(tmp_path: Path, event
     """0: nothing is wrong with it."""
     done = explain(tmp_path, "github", github(event, {"zen": "x"}))
     assert (done.returncode, b"nobody is told" in done.stdout) == (0, True)
+
+
+def test_standard_input_is_one_of_two(tmp_path: Path) -> None:
+    """The second to read it would find it empty."""
+    done = explain(tmp_path, "gitea", gitea(SHOP, A, B), "--headers", "-", body="-")
+    assert (done.returncode, b"not both" in done.stderr) == (2, True)
+
+
+def test_a_delivery_that_names_no_address_is_refused_by_most_hubs(tmp_path: Path) -> None:
+    """Unless its source has a base_url."""
+    done = explain(tmp_path, "bitbucket_server", bitbucket_server(A, B))
+    assert b"refused, unless its source has a base_url" in done.stdout
 
 
 def test_the_age_of_a_recording_is_not_checked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ async def test_a_secret_is_rotated_with_files(
         await post(hub, gitea(url, A, B, b"new"), path)
         after = await source_view(hub)
     assert [one["deliveries"] for one in after["secrets"]] == [1, 2]
-    assert after["next"].startswith(f"{old} has not been used since")
+    assert after["next"].startswith(f"{old} was last used at")
     assert after["last_delivery_at"] == after["secrets"][0]["last_used_at"]
 
 
@@ -218,7 +219,11 @@ async def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
 async def test_an_unreadable_file_does_not_refuse_what_another_secret_signed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged when it happens and when it ends, however many deliveries there are."""
+    """
+    It is logged when it happens and when it ends, however many deliveries there are.
+
+    What none of the others signed may have been signed with it: 503, and the forge may try again.
+    """
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_text("good")
     settings = hub_of(tmp_path / "hub", "gitea", secrets_files=(bad, good))
@@ -227,7 +232,7 @@ async def test_an_unreadable_file_does_not_refuse_what_another_secret_signed(
         async with hub_client(settings) as hub:
             assert (await post(hub, gitea(url, ZERO, A, b"good"), path)).status_code == 202
             assert (await post(hub, gitea(url, A, B, b"good"), path)).status_code == 202
-            assert (await post(hub, gitea(url, A, B, b"bad"), path)).status_code == 401
+            assert (await post(hub, gitea(url, A, B, b"bad"), path)).status_code == 503
             bad.write_text("bad")
             assert (await post(hub, gitea(url, B, C, b"bad"), path)).status_code == 202
             good.unlink()
@@ -247,7 +252,76 @@ async def test_an_unreadable_file_does_not_refuse_what_another_secret_signed(
     ]
 
 
+@pytest.mark.parametrize("kind", ["fifo", "directory", "huge", "nul"])
+async def test_what_is_no_secret_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    """A FIFO would hold the hub up for ever."""
+    path = tmp_path / ("a\0b" if kind == "nul" else "secret")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "huge":
+        path.write_bytes(b"x" * (64 * 1024 + 1))
+    async with hub_client(hub_of(tmp_path / "hub", "gitea", secrets_files=(path,))) as hub:
+        answer = await post(hub, gitea("https://h.test/a/b", ZERO, A), "/webhooks/gitea/main")
+        view = await source_view(hub)
+    assert (answer.status_code, answer.json()["code"]) == (503, "secret-unavailable")
+    assert view["secrets"][0]["readable"] is False
+
+
+async def test_a_secret_replaced_in_its_file_is_another_one(tmp_path: Path) -> None:
+    """Even with the length and the time of the old one."""
+    file = tmp_path / "secret"
+    file.write_text("aaaa")
+    url, path = "https://h.test/a/b", "/webhooks/gitea/main"
+    async with hub_client(hub_of(tmp_path / "hub", "gitea", secrets_files=(file,))) as hub:
+        await post(hub, gitea(url, ZERO, A, b"aaaa"), path)
+        before = file.stat()
+        file.write_text("bbbb")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert (await source_view(hub))["secrets"][0]["deliveries"] == 0
+        assert (await post(hub, gitea(url, A, B, b"aaaa"), path)).status_code == 401
+        assert (await post(hub, gitea(url, A, B, b"bbbb"), path)).status_code == 202
+
+
+async def test_an_adapters_mistake_is_answered_with_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An adapter may be anybody's; its traceback is for the hub's log alone."""
+    installed = tmp_path / "broken-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: broken\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(
+        "[directcd.adapters]\nbroken = broken_one:ADAPTER\n"
+    )
+    (tmp_path / "broken_one.py").write_text("class A:\n    name = 'broken'\nADAPTER = A()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    async with hub_client(hub_of(tmp_path / "hub", "broken")) as hub:
+        answer = await post(hub, Post(b"{}"), "/webhooks/broken/main")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert "AttributeError" in caplog.text
+    assert "AttributeError" not in answer.text
+
+
+async def test_two_sources_of_a_provider_are_not_one_without_a_name(tmp_path: Path) -> None:
+    """And the answer does not claim that there is none."""
+    one = SourceSettings(provider="gitea", secrets=secrets("a"))
+    settings = HubSettings(data=tmp_path, sources={"a": one, "b": one})
+    async with hub_client(settings) as hub:
+        answer = await post(hub, gitea("https://h.test/a/b", ZERO, A), "/webhooks/gitea")
+    assert (answer.status_code, "several sources" in answer.json()["detail"]) == (404, True)
+
+
 # --- what has changed ---------------------------------------------------------------------------
+
+
+async def test_a_ref_that_moved_twice_in_a_delivery_is_told_twice(tmp_path: Path) -> None:
+    """Its head is where it came to stand."""
+    url, path = "https://bitbucket.org/acme/shop", "/webhooks/bitbucket/main"
+    async with hub_client(hub_of(tmp_path, "bitbucket")) as hub:
+        cursor = await subscribe(hub, url)
+        await post(hub, bitbucket("r1", ("main", A, B), ("main", B, C)), path)
+        assert [one["after"] for one in await told(hub, url, cursor)] == [B, C]
 
 
 async def test_every_ref_of_a_delivery_is_told_once(tmp_path: Path) -> None:

@@ -90,6 +90,15 @@ async def test_a_file_of_the_first_release_is_opened_and_written_to(tmp_path: Pa
         await log.close()
 
 
+async def test_a_file_of_a_later_release_is_refused(tmp_path: Path) -> None:
+    """Nobody knows what its tables mean."""
+    later = sqlite3.connect(tmp_path / "log.sqlite3")
+    later.execute("PRAGMA user_version = 1000")
+    later.close()
+    with pytest.raises(LogUnavailable, match="later directcd"):
+        await SqliteLog(tmp_path).open()
+
+
 async def test_a_second_hub_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     """The embedded log serves one process, and says so."""
     log = SqliteLog(tmp_path)

@@ -53,7 +53,7 @@ async def test_an_unwanted_repository_is_told_what_to_do(hub: httpx.AsyncClient)
     """Nobody subscribed: accepted, no-match, and the next step names the repository."""
     answer = await post(hub, push(A))
     assert (answer.status_code, answer.json()["verdict"]) == (202, "no-match")
-    assert "add github.com/acme/shop to" in answer.json()["next"]
+    assert 'add { url = "https://github.com/acme/shop.git" } to' in answer.json()["next"]
 
 
 @pytest.mark.parametrize(

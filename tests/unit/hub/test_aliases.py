@@ -3,6 +3,7 @@
 import pytest
 
 from adapters import repository_keys
+from adapters.repositories import repository
 from hub.aliases import HostAlias
 
 
@@ -22,9 +23,11 @@ from hub.aliases import HostAlias
 def test_an_internal_address_has_the_public_key(
     internal: str, public: str, url: str, key: str
 ) -> None:
-    """Whatever way either is written."""
-    found = HostAlias(internal, public).keys(repository_keys(url))
-    assert found == {f"git.example.com/{key}"}
+    """Whatever way either is written; internal keys stay, and the clone URL is the public one."""
+    named = repository(identifier=1, full_name="a/b", clone_url=url)
+    found = HostAlias(internal, public).applied(named)
+    assert found.keys - named.keys == repository_keys(found.clone_url) == {f"git.example.com/{key}"}
+    assert found.keys > named.keys
 
 
 @pytest.mark.parametrize(
@@ -34,10 +37,20 @@ def test_an_internal_address_has_the_public_key(
 )
 def test_what_is_elsewhere_has_none(url: str) -> None:
     """Whole host, whole port, whole segments."""
-    assert HostAlias("gitea:3000/git", "git.example.com").keys(repository_keys(url)) == set()
+    named = repository(identifier=1, full_name="a/b", clone_url=url)
+    assert HostAlias("gitea:3000/git", "git.example.com").applied(named) is named
 
 
-@pytest.mark.parametrize("name", ["", "a b", "https://", "host/../x"])
+def test_a_clone_url_that_is_elsewhere_stays() -> None:
+    """Another of its URLs may be the internal one."""
+    clone, page = "https://git.example.com/a/b", "http://gitea:3000/a/b"
+    named = repository(identifier=1, full_name="a/b", clone_url=clone, html_url=page)
+    found = HostAlias("gitea:3000", "public.example.com").applied(named)
+    assert found.clone_url == clone
+    assert "public.example.com/a/b" in found.keys
+
+
+@pytest.mark.parametrize("name", ["", "a b", "https://", "host/../x", "host/a?b"])
 def test_what_names_no_forge_is_refused(name: str) -> None:
     """At start, not at the first delivery; on either side."""
     for names in ((name, "git.example.com"), ("gitea:3000", name)):

@@ -15,6 +15,7 @@ from hub.sources import Source
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+NEXT_WEEK = START + timedelta(days=7)
 
 
 def source(*secrets: str, files: tuple[Path, ...] = ()) -> Source:
@@ -30,7 +31,7 @@ def used(secret: str, at: datetime) -> SecretUse:
 
 def next_of(*uses: SecretUse, now: Source | None = None) -> str:
     """What a source with a new and an old secret is told."""
-    text: str = source_view(now or source("new", "old"), uses)["next"]
+    text: str = source_view(now or source("new", "old"), uses, NEXT_WEEK)["next"]
     return text
 
 
@@ -48,6 +49,14 @@ def test_an_older_secret_that_is_no_longer_used_can_be_removed() -> None:
     assert next_of(used("new", START)).startswith("secrets[1] was never used, remove")
 
 
+def test_an_older_secret_is_kept_for_a_day_after_its_last_use() -> None:
+    """Another webhook of the same source may still have it."""
+    uses = [used("new", START + MINUTE), used("old", START)]
+    for hours, words in ((23, "keep it until it was silent for a day"), (25, "remove it when")):
+        view = source_view(source("new", "old"), uses, START + timedelta(hours=hours))
+        assert words in view["next"]
+
+
 def test_before_the_new_secret_is_used_nothing_is_removed() -> None:
     """The forge has to be given it first."""
     assert next_of() == "No delivery was signed with secrets[0] yet: give it to the forge."
@@ -59,7 +68,7 @@ def test_before_the_new_secret_is_used_nothing_is_removed() -> None:
 )
 def test_a_secret_is_recognised_wherever_it_is_written(today: tuple[str, ...]) -> None:
     """Another order, or one secret more, makes no secret another's."""
-    view = source_view(source(*today), [used("new", START)])
+    view = source_view(source(*today), [used("new", START)], NEXT_WEEK)
     counts = {today[i]: one["deliveries"] for i, one in enumerate(view["secrets"])}
     assert counts == dict.fromkeys(today, 0) | {"new": 1}
     assert view["last_delivery_at"] == START.isoformat()
@@ -68,14 +77,14 @@ def test_a_secret_is_recognised_wherever_it_is_written(today: tuple[str, ...]) -
 def test_a_file_that_cannot_be_read_is_said_first(tmp_path: Path) -> None:
     """Advice about the others would be wrong."""
     now = source("old", files=(tmp_path / "missing",))
-    view = source_view(now, [used("old", START)])
+    view = source_view(now, [used("old", START)], NEXT_WEEK)
     assert [one["readable"] for one in view["secrets"]] == [True, False]
     assert view["next"] == f"{tmp_path / 'missing'} cannot be read; the hub's log says why."
 
 
 def test_one_secret_needs_no_advice() -> None:
     """And the view shows which one it is."""
-    view = source_view(source("new"), [used("new", START)])
+    view = source_view(source("new"), [used("new", START)], NEXT_WEEK)
     assert view["next"] == ""
     assert view["secrets"] == [
         {
