@@ -381,6 +381,15 @@ async def test_thousands_of_refs_are_counted_and_keep_nobody_waiting(tmp_path: P
     assert (len(body["changes"]), body["more"]) == (CHANGES_SHOWN, 10_000 - CHANGES_SHOWN)
 
 
+async def test_a_ping_needs_no_address(tmp_path: Path) -> None:
+    """Only who is to be told must be found; and the answer lists all of its refs: none."""
+    ping = hint(event="ping", repository={"full_name": "acme/shop"})
+    async with hub_client(hub_of(tmp_path, "generic")) as hub:
+        answer = await post(hub, ping, "/webhooks/generic/main")
+    assert (answer.status_code, answer.json()["verdict"]) == (200, "ping")
+    assert (answer.json()["changes"], answer.json()["more"]) == ([], 0)
+
+
 async def test_a_hint_without_a_hash_is_news_each_time(tmp_path: Path) -> None:
     """Two within the window are two; the same delivery again is a repeat."""
     async with hub_client(hub_of(tmp_path, "generic")) as hub:

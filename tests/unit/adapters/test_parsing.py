@@ -199,3 +199,34 @@ def test_a_form_field_far_behind_is_not_looked_for() -> None:
     assert parse("github", headers, body).kind == "push"
     with pytest.raises(MalformedDelivery, match="no payload"):
         parse("github", headers, b"a=b&" + body)
+
+
+def test_bitbucket_servers_secure_address_is_the_one_to_clone_from() -> None:
+    """It may offer both."""
+    one = sample("handmade/bitbucket_server/push-with-commits")
+    document = json.loads(one.body)
+    document["repository"]["links"]["clone"] = [
+        {"name": name, "href": f"{name}://bb.example.test/scm/a/b.git"}
+        for name in ("https", "http", "ssh")
+    ]
+    outcome = parse("bitbucket_server", one.headers, json.dumps(document).encode())
+    assert outcome.repository is not None
+    assert outcome.repository.clone_url == "https://bb.example.test/scm/a/b.git"
+    assert outcome.repository.ssh_url == "ssh://bb.example.test/scm/a/b.git"
+
+
+@pytest.mark.parametrize("field", ["git_ssh_url", "url", "git_http_url", "homepage"])
+def test_an_old_gitlab_repository_may_have_any_of_its_addresses(field: str) -> None:
+    """Each alone is enough to find it."""
+    push: dict[str, Any] = {
+        "object_kind": "push",
+        "ref": "refs/heads/main",
+        "before": "a" * 40,
+        "after": "b" * 40,
+    }
+    push |= {"repository": {field: "https://gitlab.example.com/a/b"}}
+    body = json.dumps(push).encode()
+    headers = {"content-type": "application/json", "x-gitlab-event": "Push Hook"}
+    outcome = parse("gitlab", headers, body)
+    assert outcome.repository is not None
+    assert outcome.repository.keys == {"gitlab.example.com/a/b"}
