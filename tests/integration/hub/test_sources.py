@@ -288,16 +288,16 @@ async def test_an_adapters_mistake_is_answered_with_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An adapter may be anybody's; its traceback is for the hub's log alone."""
-    installed = tmp_path / "broken-1.dist-info"
+    installed = tmp_path / "mistaken-1.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Name: broken\nVersion: 1\n")
+    (installed / "METADATA").write_text("Name: mistaken\nVersion: 1\n")
     (installed / "entry_points.txt").write_text(
-        "[directcd.adapters]\nbroken = broken_one:ADAPTER\n"
+        "[directcd.adapters]\nmistaken = mistaken_one:ADAPTER\n"
     )
-    (tmp_path / "broken_one.py").write_text("class A:\n    name = 'broken'\nADAPTER = A()\n")
+    (tmp_path / "mistaken_one.py").write_text("class A:\n    name = 'mistaken'\nADAPTER = A()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    async with hub_client(hub_of(tmp_path / "hub", "broken")) as hub:
-        answer = await post(hub, Post(b"{}"), "/webhooks/broken/main")
+    async with hub_client(hub_of(tmp_path / "hub", "mistaken")) as hub:
+        answer = await post(hub, Post(b"{}"), "/webhooks/mistaken/main")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert "AttributeError" in caplog.text
     assert "AttributeError" not in answer.text
