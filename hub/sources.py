@@ -133,4 +133,6 @@ def _build(name: str, settings: SourceSettings) -> Source:
         detail = f"hub.sources.{name}.provider: {error.detail}"
         raise UnknownProvider(detail, next_step=error.next_step) from error
     source.readable()  # what is missing is said at the start, not at the first delivery
+    if source.insecure:
+        logger.warning("source takes unsigned deliveries", extra={"source": name})
     return source

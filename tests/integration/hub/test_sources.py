@@ -86,8 +86,10 @@ async def test_a_stranger_is_not_told_whose_delivery_it_has(
     assert line.__dict__["sent_by"] == "bitbucket"
 
 
-async def test_an_insecure_source_does_not_take_another_forges_delivery(tmp_path: Path) -> None:
-    """Unsigned is not anything at all."""
+async def test_an_insecure_source_does_not_take_another_forges_delivery(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Unsigned is not anything at all; and the log says at the start what it takes."""
     settings = hub_of(tmp_path, "github", secrets=(), insecure=True)
     async with hub_client(settings) as hub:
         answer = await post(hub, bitbucket("r1", ("main", None, A)), "/webhooks/github/main")
@@ -98,6 +100,7 @@ async def test_an_insecure_source_does_not_take_another_forges_delivery(tmp_path
         assert (await hub.get(accepted.json()["inspect"])).json()["signed_by"] == ""
         view = await source_view(hub)
     assert (view["insecure"], view["secrets"], view["next"]) == (True, [], "")
+    assert "source takes unsigned deliveries" in caplog.messages
     assert view["last_delivery_at"]
 
 
