@@ -29,7 +29,7 @@ class Generic:
             request,
             secrets,
             name=name,
-            sent=lambda key: hmac.compare_digest(digest, hex_digest(key, request.body).encode()),
+            sent=lambda key: hmac.compare_digest(digest, hex_digest(key, request.body)),
         )
 
     def parse(self, request: Request) -> Outcome:

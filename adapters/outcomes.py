@@ -13,7 +13,7 @@ _OTHER = "Events of this kind say nothing about pushed refs."
 
 
 class Listed(NamedTuple):
-    """The commits that a push lists, with the meanings of the outcome's fields."""
+    """The commits that a push lists: the last fields of the outcome, in their order."""
 
     commits: int | None = None
     total: int | None = None
@@ -34,19 +34,7 @@ def pushed(
     """Return the outcome of a push: news, or a test when no hash changed."""
     changes = tuple(changes)
     kind, notify, reason = _verdict(changes)
-    return Outcome(
-        kind=kind,
-        notify=notify,
-        reason=reason,
-        delivery_id=delivery_id,
-        event=event,
-        repository=repository,
-        changes=changes,
-        commits_listed=listed.commits,
-        commits_total=listed.total,
-        truncated=listed.truncated,
-        paths=listed.paths,
-    )
+    return Outcome(kind, notify, reason, delivery_id, event, repository, changes, *listed)
 
 
 def unremarkable(

@@ -2,7 +2,8 @@
 
 import hmac
 import re
-from collections.abc import Iterator, Sequence
+from binascii import hexlify
+from collections.abc import Sequence
 
 from adapters.errors import BadSignature
 from adapters.request import Request
@@ -41,23 +42,21 @@ def matching_secret(
         raise refusal(request, name, "is missing or empty")
     candidate = as_bytes(given)
     for index, key in keys_of(secrets):
-        if hmac.compare_digest(candidate, (prefix + hex_digest(key, text)).encode()):
+        if hmac.compare_digest(candidate, prefix.encode() + hex_digest(key, text)):
             return index
     well_formed = given.startswith(prefix) and _HEX_DIGEST.fullmatch(given, len(prefix))
     raise refusal(request, name, "does not match" if well_formed else "is malformed")
 
 
-def keys_of(secrets: Secrets) -> Iterator[tuple[int, bytes]]:
-    """Yield index and bytes of every secret; an empty one, which everybody knows, is no secret."""
-    for index, secret in enumerate([secrets] if isinstance(secrets, str | bytes) else secrets):
-        key = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogateescape")
-        if key:
-            yield index, key
+def keys_of(secrets: Secrets) -> list[tuple[int, bytes]]:
+    """Return index and bytes of every secret; an empty one, which everybody knows, is none."""
+    listed = [secrets] if isinstance(secrets, str | bytes) else secrets
+    return [(index, _key(secret)) for index, secret in enumerate(listed) if secret]
 
 
-def hex_digest(key: bytes, text: bytes) -> str:
+def hex_digest(key: bytes, text: bytes) -> bytes:
     """Return the HMAC-SHA256 of a text in hexadecimal."""
-    return hmac.digest(key, text, "sha256").hex()
+    return hexlify(hmac.digest(key, text, "sha256"))
 
 
 def as_bytes(value: str) -> bytes:
@@ -76,3 +75,7 @@ def as_bytes(value: str) -> bytes:
 def refusal(request: Request, name: str, state: str) -> BadSignature:
     """Return what an unauthenticated sender is told: a header's name and the body's length."""
     return BadSignature(f"Header {name.title()} {state}; the body has {len(request.body)} bytes.")
+
+
+def _key(secret: str | bytes) -> bytes:
+    return secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogateescape")

@@ -75,7 +75,7 @@ def signed_or_sent(
     Raises:
         BadSignature: none of them was used; it speaks of the header that the first would need.
     """
-    keys = list(keys_of(secrets))
+    keys = keys_of(secrets)
     for index, key in keys:
         if is_signed(request, key) if _signs(key) else sent(key):
             return index
