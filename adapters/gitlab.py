@@ -110,7 +110,8 @@ class GitLab:
         payload = decode(_EVENT, text)
         named = request.header("x-gitlab-event")
         kind = payload.object_kind or payload.event_name or _BEFORE_NAMES.get(named, "")
-        event = _event_name(request, kind)
+        unnamed = named in {"", "System Hook"} and is_name(kind)
+        event = kind if unnamed else request.event_name("x-gitlab-event")
         delivery_id = request.delivery_id("idempotency-key", "x-gitlab-webhook-uuid")
         if kind in _PUSHES:
             return _pushed(event, text, delivery_id)
@@ -121,13 +122,6 @@ class GitLab:
         if kind.startswith("project_"):
             return unremarkable(event, delivery_id, whose, kind="repository", reason=_PROJECT)
         return unremarkable(event, delivery_id, whose if whose and whose.full_name else None)
-
-
-def _event_name(request: Request, kind: str) -> str:
-    named = request.header("x-gitlab-event")
-    if is_name(kind) and named in {"", "System Hook"}:
-        return kind
-    return request.event_name("x-gitlab-event")
 
 
 def _pushed(event: str, text: bytes, delivery_id: str) -> Outcome:

@@ -10,9 +10,9 @@ and `event` may be `push` (the default), `test` or `ping`.
 import msgspec
 
 from adapters import refs
-from adapters.delivery import Kind, Outcome, RefChange, Repository
+from adapters.delivery import Outcome, Repository
 from adapters.errors import MalformedDelivery
-from adapters.outcomes import unremarkable
+from adapters.outcomes import pushed, unremarkable
 from adapters.payload import decode, json_text
 from adapters.repositories import repository
 from adapters.request import Request
@@ -20,7 +20,6 @@ from adapters.shapes import Number, OptionalText, Shape, Text
 
 _PUSH = "The sender says that this ref changed."
 _TEST = "A test: nothing changed, and subscribers look once."
-_EMPTY_TEST = "A test whose hashes are all zero: it names nothing to look at."
 _PING = "The sender asks whether this address answers."
 
 
@@ -71,24 +70,18 @@ def hint(request: Request) -> Outcome:
             next_step='Send {"repository": "https://…", "ref": "refs/heads/…"}.',
         )
     change = refs.hinted(payload.ref, payload.before, payload.after)
-    kind, notify, reason = _verdict(payload, change)
+    if payload.event == "push" and None not in {payload.before, payload.after}:
+        return pushed("push", delivery_id, whose, [change])
+    test = payload.event == "test"
     return Outcome(
-        kind=kind,
-        notify=notify,
-        reason=reason,
+        kind="test" if test else "push",
+        notify=True,
+        reason=_TEST if test else _PUSH,
         delivery_id=delivery_id,
         event=payload.event,
         repository=whose,
         changes=(change,),
     )
-
-
-def _verdict(payload: HintShape, change: RefChange) -> tuple[Kind, bool, str]:
-    if None not in {payload.before, payload.after} and change.before == change.after:
-        return ("test", True, _TEST) if change.after else ("test", False, _EMPTY_TEST)
-    if payload.event == "test":
-        return "test", True, _TEST
-    return "push", True, _PUSH
 
 
 def _repository(named: RepositoryShape | str | None) -> Repository | None:

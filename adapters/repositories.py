@@ -8,10 +8,6 @@ from adapters.delivery import Repository
 from adapters.identity import repository_keys
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-# In a script's clone URL a token is usual: `https://bot:token@…`. An SSH user alone is an address.
-_CREDENTIALS = re.compile(
-    "(?<=://)[^/@]*:[^/]*@|(?<=^http://)[^/]*@|(?<=^https://)[^/]*@", re.IGNORECASE
-)
 
 
 # The same few repositories come again and again, and three URLs take longer to understand than
@@ -50,7 +46,13 @@ def repository(
 
 
 def _address(url: str | None) -> str:
-    return _CREDENTIALS.sub("", _plain(url), count=1)
+    # A CI job's clone URL has a token in it, as user or as password. An SSH user is an address.
+    scheme, separator, rest = _plain(url).partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    if at and (":" in user or "ssh" not in scheme.lower()):
+        authority = host
+    return f"{scheme}{separator}{authority}{slash}{path}"
 
 
 def _plain(text: str | None) -> str:

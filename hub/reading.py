@@ -54,7 +54,7 @@ def read(source: Readable, request: Request) -> Reading:
     Raises:
         AdapterError: refused by the source's provider; BadSignature among them.
         Problem: signed, but sent by another kind of forge.
-        SecretFileError: whatever the source's secrets raise.
+        SecretFileError: the source has no secret that can be read.
     """
     secret = None if source.insecure else signer(source, request)
     return Reading(meaning(source, request), secret)
@@ -66,7 +66,7 @@ def signer(source: Readable, request: Request) -> Secret:
 
     Raises:
         BadSignature: none did.
-        SecretFileError: whatever the source's secrets raise.
+        SecretFileError: the source has no secret that can be read.
     """
     secrets = source.secrets()
     return secrets[source.adapter.verify(request, [secret.value for secret in secrets])]

@@ -208,7 +208,9 @@ def _limited(outcome: Outcome, source: Source) -> Outcome:
             f"source {source.name} does not speak for {', '.join(sorted(repository.keys))}",
             f"add the repository to hub.sources.{source.name}.repositories",
         )
-    return replace(outcome, repository=replace(repository, keys=keys))
+    if keys != repository.keys:
+        repository = replace(repository, keys=keys)
+    return outcome if repository is outcome.repository else replace(outcome, repository=repository)
 
 
 def _log_line(source: Source, explanation: Explanation) -> None:

@@ -50,52 +50,49 @@ def source_view(source: Source, uses: Sequence[SecretUse], now: datetime) -> dic
         now: aware.
     """
     by_mark = {use.mark: use for use in uses}
+    used = {secret.place: by_mark.get(secret.mark) for secret in source.readable()}
     last = max((use.last_used_at for use in uses), default=None)
-    readable = {secret.place: secret for secret in source.readable()}
-    used = {place: by_mark.get(secret.mark) for place, secret in readable.items()}
     return {
         "name": source.name,
         "provider": source.provider,
         "path": f"/webhooks/{source.provider}/{source.name}",
         "insecure": source.insecure,
         "secrets": [
-            {
-                "place": place,
-                "current": place == source.places[0],
-                "readable": place in readable,
-                "last_used_at": use.last_used_at.isoformat() if use else None,
-                "deliveries": use.deliveries if use else 0,
-            }
+            {"place": place, "current": place == source.places[0], **_use_view(place, used)}
             for place in source.places
-            for use in [used.get(place)]
         ],
         "last_delivery_at": last.isoformat() if last else None,
         "next": _next_step(source.places, used, now),
     }
 
 
+def _use_view(place: str, used: Uses) -> dict[str, Any]:
+    use = used.get(place)
+    return {
+        "readable": place in used,
+        "last_used_at": use.last_used_at.isoformat() if use else None,
+        "deliveries": use.deliveries if use else 0,
+    }
+
+
 def _next_step(places: Sequence[str], used: Uses, now: datetime) -> str:
     if missing := [place for place in places if place not in used]:
         return f"{', '.join(missing)} cannot be read; the hub's log says why."
-    if len(places) < 2:  # noqa: PLR2004 - one secret is not a rotation
+    older = places[1:]
+    if not older:
         return ""
-    current, *older = places
-    newest = used[current]
-    still = [place for place in older if _is_used(used[place], newest)]
+    current, newest = places[0], used[places[0]]
+    still = [
+        f"The forge still signs with {place}; last at {_time(use)}: "
+        f"give it the secret of {current}."
+        for place in older
+        if (use := used[place]) and (not newest or use.last_used_at > newest.last_used_at)
+    ]
     if still:
-        return " ".join(_still_used(place, current, used[place]) for place in still)
+        return " ".join(still)
     if newest is None:
         return f"No delivery was signed with {current} yet: give it to the forge."
     return " ".join(_superseded(place, current, used[place], now) for place in older)
-
-
-def _is_used(older: SecretUse | None, newest: SecretUse | None) -> bool:
-    return older is not None and (newest is None or older.last_used_at > newest.last_used_at)
-
-
-def _still_used(place: str, current: str, use: SecretUse | None) -> str:
-    at = _time(use)
-    return f"The forge still signs with {place}; last at {at}: give it the secret of {current}."
 
 
 def _superseded(place: str, current: str, use: SecretUse | None, now: datetime) -> str:
@@ -106,5 +103,5 @@ def _superseded(place: str, current: str, use: SecretUse | None, now: datetime) 
     return f"{place} {when}, remove it when every webhook of this source has that of {current}."
 
 
-def _time(use: SecretUse | None) -> str:
-    return use.last_used_at.isoformat(timespec="seconds") if use else "no time"
+def _time(use: SecretUse) -> str:
+    return use.last_used_at.isoformat(timespec="seconds")

@@ -94,10 +94,9 @@ class Source:
 
     def named(self, repository: Repository) -> Repository:
         """The repository with every key that subscribers of this source know it by."""
-        keys = repository.keys
-        if not keys and self._base_url and repository.full_name:
+        if not repository.keys and self._base_url and repository.full_name:
             keys = repository_keys(f"{self._base_url}/{repository.full_name}")
-        repository = replace(repository, keys=keys)
+            repository = replace(repository, keys=keys)
         for alias in self._aliases:
             repository = alias.applied(repository)
         return repository

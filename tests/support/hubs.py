@@ -45,6 +45,39 @@ async def post(client: httpx.AsyncClient, delivery: Post, path: str = WEBHOOK) -
     return await client.post(path, content=delivery.body, headers=delivery.headers)
 
 
+def hub_of(data: Path, provider: str, **changes: Any) -> HubSettings:
+    """A hub with one source `main`."""
+    secrets = () if changes.get("secrets_files") else (SecretStr(SECRET.decode()),)
+    source = SourceSettings(provider=provider, **({"secrets": secrets} | changes))
+    return HubSettings(data=data, sources={"main": source})
+
+
+def secrets(*values: str) -> tuple[SecretStr, ...]:
+    """Secrets as settings hold them."""
+    return tuple(SecretStr(value) for value in values)
+
+
+async def subscribe(hub: httpx.AsyncClient, url: str, ref: str = "") -> str:
+    """Subscribe a server named `s1`; where it starts."""
+    body = {"name": "s1", "repositories": [{"url": url, "ref": ref}]}
+    cursor: str = (await hub.post("/v1/subscriptions", json=body)).json()["cursor"]
+    return cursor
+
+
+async def told(hub: httpx.AsyncClient, url: str, after: str) -> list[dict[str, Any]]:
+    """What a subscriber of this URL has heard of since."""
+    answer = await hub.get("/v1/events", params={"repository": url, "after": after, "timeout": 0})
+    events: list[dict[str, Any]] = answer.json()["events"] if answer.status_code == 200 else []
+    return [event["data"] for event in events]
+
+
+async def source_view(hub: httpx.AsyncClient) -> dict[str, Any]:
+    """The only source, as the API shows it."""
+    [view] = (await hub.get("/v1/sources")).json()["sources"]
+    found: dict[str, Any] = view
+    return found
+
+
 @asynccontextmanager
 async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asyncio.Event, Hub]]:
     """A hub behind a real socket: its URL, the event that tells it to stop, and itself."""

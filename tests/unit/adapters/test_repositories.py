@@ -8,6 +8,8 @@ ADDRESSES = {
     "https://bot:s3cr3t@git.example.com/a/b.git": "https://git.example.com/a/b.git",
     "https://s3cr3t@git.example.com/a/b.git": "https://git.example.com/a/b.git",
     "HTTP://bot:s3cr3t@git.example.com/a/b.git": "HTTP://git.example.com/a/b.git",
+    "https://s3@cr3t@git.example.com/a/b.git": "https://git.example.com/a/b.git",
+    "git+https://s3cr3t@git.example.com/a/b": "git+https://git.example.com/a/b",
     "ssh://git:s3cr3t@git.example.com:22/a/b": "ssh://git.example.com:22/a/b",
     "ssh://git@git.example.com:7999/a/b.git": "ssh://git@git.example.com:7999/a/b.git",
     "git@git.example.com:a/b.git": "git@git.example.com:a/b.git",
