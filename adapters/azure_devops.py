@@ -21,7 +21,7 @@ from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.repositories import repository
 from adapters.request import Request, is_name
 from adapters.shapes import Changes, Number, OptionalText, Shape, Text
-from adapters.signature import Secrets, as_bytes, keys_of, refusal
+from adapters.signature import DIFFERENT, Secrets, as_bytes, keys_of, refusal
 
 _AUTHORIZATION = "authorization"
 
@@ -111,7 +111,7 @@ class AzureDevOps:
             # All are compared, so that the time tells nothing about which one was close.
             if sum(hmac.compare_digest(credential, key) for credential in given):
                 return index
-        state = "does not match" if given else "is missing or malformed"
+        state = DIFFERENT if given else "is missing or malformed"
         raise refusal(request, _AUTHORIZATION, state)
 
     def parse(self, request: Request) -> Outcome:

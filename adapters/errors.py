@@ -44,6 +44,18 @@ class BadSignature(AdapterError):
     code = "bad-signature"
     default_next_step = "Give the webhook and this source the same secret, then deliver again."
 
+    def __init__(self, detail: str = "", *, next_step: str = "", finding: str = "") -> None:
+        """
+        Describe one refusal.
+
+        Args:
+            detail: what is wrong and where.
+            next_step: what a person should do about it.
+            finding: what is wrong with the headers, when no body at all could make up for it.
+        """
+        super().__init__(detail, next_step=next_step)
+        self.finding = finding
+
 
 class MalformedDelivery(AdapterError):
     """The delivery is not what this provider sends."""

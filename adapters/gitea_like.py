@@ -12,7 +12,7 @@ import msgspec
 from adapters import refs
 from adapters.delivery import Kind, Outcome, RefChange
 from adapters.outcomes import pushed, unremarkable
-from adapters.payload import carried_text, decode, decode_if_fitting, json_text_also_by_get
+from adapters.payload import carried_pieces, decode, decode_if_fitting, json_text_also_by_get
 from adapters.request import Request
 from adapters.shapes import AnyShape, NamedRefShape, PushShape, listed, repository_of
 from adapters.signature import Secrets, matching_secret
@@ -43,7 +43,9 @@ class GiteaLike:
 
     def verify(self, request: Request, secrets: Secrets) -> int:
         """Return the index of the secret that signed the delivery, or raise BadSignature."""
-        return matching_secret(request, f"x-{self.name}-signature", carried_text(request), secrets)
+        return matching_secret(
+            request, f"x-{self.name}-signature", carried_pieces(request), secrets
+        )
 
     def parse(self, request: Request) -> Outcome:
         """Return what a delivery means, or raise an AdapterError."""

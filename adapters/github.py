@@ -9,11 +9,13 @@ import msgspec
 
 from adapters import refs
 from adapters.delivery import Kind, Outcome
-from adapters.outcomes import pushed, unremarkable
+from adapters.outcomes import Listed, pushed, unremarkable
 from adapters.payload import decode, decode_if_fitting, json_text
 from adapters.request import Request
-from adapters.shapes import AnyShape, NamedRefShape, PushShape, listed, repository_of
+from adapters.shapes import AnyShape, Commits, NamedRefShape, PushShape, listed, repository_of
 from adapters.signature import Secrets, matching_secret
+
+MOST_COMMITS = 2048  # listed of one push
 
 _PUSH = msgspec.json.Decoder(PushShape)
 _NAMED_REF = msgspec.json.Decoder(NamedRefShape)
@@ -63,8 +65,15 @@ def _pushed(text: bytes, delivery_id: str) -> Outcome:
         delivery_id,
         repository_of(payload.repository),
         [change],
-        listed(payload.commits),
+        _listed(payload.commits),
     )
+
+
+def _listed(commits: Commits) -> Listed:
+    # Up to the cap everything is listed: https://docs.github.com/webhooks/webhook-events-and-payloads#push
+    # None at all may mean a new branch, a forced push, or that it listed none.
+    whole = 0 < len(commits or ()) < MOST_COMMITS
+    return listed(commits)._replace(truncated=False if whole else None)
 
 
 def _named(event: str, text: bytes, delivery_id: str) -> Outcome:

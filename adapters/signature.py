@@ -3,10 +3,12 @@
 import hmac
 import re
 from binascii import hexlify
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from adapters.errors import BadSignature
 from adapters.request import Request
+
+DIFFERENT = "does not match"
 
 _HEX_DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -16,7 +18,7 @@ Secrets = Sequence[str | bytes]
 def matching_secret(
     request: Request,
     name: str,
-    text: bytes,
+    text: bytes | Iterable[bytes],
     secrets: Secrets,
     *,
     prefix: str = "",
@@ -27,7 +29,7 @@ def matching_secret(
     Args:
         request: as it came.
         name: of the header with the signature, in lower case.
-        text: the exact bytes that the provider signs.
+        text: the exact bytes that the provider signs, or pieces of them, again and again.
         secrets: current and previous ones; an empty one matches nothing.
         prefix: what stands before the hexadecimal digest.
 
@@ -45,7 +47,7 @@ def matching_secret(
         if hmac.compare_digest(candidate, prefix.encode() + hex_digest(key, text)):
             return index
     well_formed = given.startswith(prefix) and _HEX_DIGEST.fullmatch(given, len(prefix))
-    raise refusal(request, name, "does not match" if well_formed else "is malformed")
+    raise refusal(request, name, DIFFERENT if well_formed else "is malformed")
 
 
 def keys_of(secrets: Secrets) -> list[tuple[int, bytes]]:
@@ -54,9 +56,14 @@ def keys_of(secrets: Secrets) -> list[tuple[int, bytes]]:
     return [(index, _key(secret)) for index, secret in enumerate(listed) if secret]
 
 
-def hex_digest(key: bytes, text: bytes) -> bytes:
+def hex_digest(key: bytes, text: bytes | Iterable[bytes]) -> bytes:
     """Return the HMAC-SHA256 of a text in hexadecimal."""
-    return hexlify(hmac.digest(key, text, "sha256"))
+    if isinstance(text, bytes):
+        return hexlify(hmac.digest(key, text, "sha256"))
+    digest = hmac.new(key, digestmod="sha256")
+    for piece in text:
+        digest.update(piece)
+    return hexlify(digest.digest())
 
 
 def as_bytes(value: str) -> bytes:
@@ -74,7 +81,11 @@ def as_bytes(value: str) -> bytes:
 
 def refusal(request: Request, name: str, state: str) -> BadSignature:
     """Return what an unauthenticated sender is told: a header's name and the body's length."""
-    return BadSignature(f"Header {name.title()} {state}; the body has {len(request.body)} bytes.")
+    finding = f"Header {name.title()} {state}"
+    return BadSignature(
+        f"{finding}; the body has {len(request.body)} bytes.",
+        finding="" if state == DIFFERENT else finding,
+    )
 
 
 def _key(secret: str | bytes) -> bytes:

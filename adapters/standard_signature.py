@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from adapters.errors import BadSignature
 from adapters.request import Request
-from adapters.signature import Secrets, as_bytes, keys_of, refusal
+from adapters.signature import DIFFERENT, Secrets, as_bytes, keys_of, refusal
 
 SECRET_PREFIX = b"whsec_"
 TOLERANCE_SECONDS = 300
@@ -45,9 +45,11 @@ def is_signed(request: Request, secret: bytes) -> bool:
 
 def standard_refusal(request: Request) -> BadSignature:
     """Return why a request is not signed: the header that is missing, malformed or too old."""
-    name, state = _state(request) or (_SIGNATURE, "does not match")
+    name, state = _state(request) or (_SIGNATURE, DIFFERENT)
     refused = refusal(request, name, state)
-    return BadSignature(refused.detail, next_step=_CLOCKS) if state == _STALE else refused
+    if state != _STALE:
+        return refused
+    return BadSignature(refused.detail, next_step=_CLOCKS, finding=refused.finding)
 
 
 def signed_or_sent(
@@ -81,7 +83,7 @@ def signed_or_sent(
             return index
     if keys and _signs(keys[0][1]) and (request.header(_SIGNATURE) or not request.header(name)):
         raise standard_refusal(request)
-    state = "does not match" if request.header(name) else "is missing or empty"
+    state = DIFFERENT if request.header(name) else "is missing or empty"
     raise refusal(request, name, state)
 
 

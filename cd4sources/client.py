@@ -20,7 +20,7 @@ from urllib.parse import urljoin
 from cd4sources.backoff import Backoff, Outage
 from cd4sources.http import Http, HttpError, shown
 from cd4sources.installed import Installed, Record
-from cd4sources.reporting import Reporter, Result, Stage, StageReport
+from cd4sources.reporting import Post, Reporter, Result, Stage, StageReport, post_over_http
 from cd4sources.settings import ClientSettings
 from cd4sources.supervising import RolledBack, Supervisor, signal_named
 
@@ -52,19 +52,26 @@ class Client:
         repositories: The repositories that make up the target, `URL` or `URL=REPLACED`, in any
             order. User and password are left out of what servers are asked.
         ref: Of the first repository; tells targets apart that are made of the same repositories.
+        post: How reports reach the hub. Default: over HTTP, at the settings' `hub`.
 
     Raises:
         ValueError: No repositories, or a stop signal that does not exist.
     """
 
     def __init__(
-        self, settings: ClientSettings, repositories: Sequence[str], *, ref: str = ""
+        self,
+        settings: ClientSettings,
+        repositories: Sequence[str],
+        *,
+        ref: str = "",
+        post: Post | None = None,
     ) -> None:
         """Start nothing yet."""
         if not repositories:
             raise ValueError("name at least one repository: they say which target is meant")
         signal_named(settings.stop_signal)
         self._settings = settings
+        self._post = post
         self._query = [("repo", _without_credentials(one)) for one in repositories]
         self._query += [("ref", ref)] if ref else []
 
@@ -81,7 +88,9 @@ class Client:
         installed = Installed(self._settings.data)
         with installed.opened():
             async with Http() as http, asyncio.TaskGroup() as tasks:
-                reporter = Reporter(http, self._settings.hub)
+                hub = self._settings.hub
+                over_http = post_over_http(http, hub) if hub else None
+                reporter = Reporter(self._post or over_http)
                 supervisor = Supervisor(self._settings, http, tasks)
                 delivery = _Delivery(self._settings, http, installed, supervisor, reporter)
                 reporting = tasks.create_task(reporter.run(), name="reports")

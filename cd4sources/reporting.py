@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NoReturn
@@ -44,19 +45,31 @@ class StageReport:
     reporter: str = ""
 
 
+Post = Callable[[StageReport], Awaitable[None]]
+"""Brings one report to the hub; raises HttpError when it did not arrive."""
+
+
+def post_over_http(http: Http, hub_url: str) -> Post:
+    """How reports get to the hub at a URL."""
+    url = f"{hub_url.rstrip('/')}/v1/reports"
+
+    async def post(report: StageReport) -> None:
+        await http.post_json(url, report_document(report), timeout_seconds=REPORT_TIMEOUT_SECONDS)
+
+    return post
+
+
 class Reporter:
     """
     Takes reports without ever blocking and posts them to the hub one after the other.
 
     Args:
-        http: The connections to use.
-        hub_url: Where the hub is; empty: reports are dropped.
+        post: How one gets there; None: reports are dropped.
     """
 
-    def __init__(self, http: Http, hub_url: str) -> None:
+    def __init__(self, post: Post | None) -> None:
         """Begin with nothing to post."""
-        self._http = http
-        self._url = f"{hub_url.rstrip('/')}/v1/reports" if hub_url else ""
+        self._deliver = post
         self._queue: deque[StageReport] = deque()
         self._filled = asyncio.Event()
         self.dropped = 0
@@ -64,7 +77,7 @@ class Reporter:
     def report(self, report: StageReport) -> None:
         """Take a report; when too many wait, the oldest goes."""
         # A hub files reports under their trace: one without has no place there.
-        if not (self._url and report.traceparent):
+        if self._deliver is None or not report.traceparent:
             return
         if len(self._queue) >= MAX_QUEUED_REPORTS:
             self._queue.popleft()
@@ -83,27 +96,28 @@ class Reporter:
 
     async def _post(self, report: StageReport, outage: Outage) -> None:
         """Post one report until it arrives, so that those behind it keep their order."""
+        if self._deliver is None:
+            return
         while True:
-            pause_seconds = await self._attempt(report, outage)
+            pause_seconds = await _attempt(self._deliver, report, outage)
             if pause_seconds is None:
                 return
             await asyncio.sleep(pause_seconds)
 
-    async def _attempt(self, report: StageReport, outage: Outage) -> float | None:
-        """Return None when the report is done with, else the seconds until the next attempt."""
-        try:
-            await self._http.post_json(
-                self._url, report_document(report), timeout_seconds=REPORT_TIMEOUT_SECONDS
-            )
-        except BadStatus as error:
-            if error.status in REFUSED_FOR_GOOD:
-                logger.warning("report refused and dropped", extra={"reason": str(error)})
-                return None
-            return max(error.retry_after_seconds, outage.failed(str(error)))
-        except HttpError as error:
-            return outage.failed(str(error))
-        outage.over()
-        return None
+
+async def _attempt(deliver: Post, report: StageReport, outage: Outage) -> float | None:
+    """Return None when the report is done with, else the seconds until the next attempt."""
+    try:
+        await deliver(report)
+    except BadStatus as error:
+        if error.status in REFUSED_FOR_GOOD:
+            logger.warning("report refused and dropped", extra={"reason": str(error)})
+            return None
+        return max(error.retry_after_seconds, outage.failed(str(error)))
+    except HttpError as error:
+        return outage.failed(str(error))
+    outage.over()
+    return None
 
 
 def report_document(report: StageReport) -> dict[str, str | None]:

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 from fastapi import FastAPI
 
@@ -15,7 +15,7 @@ from cd4sources.http import Http
 from cd4sources.locking import locked
 from cd4sources.offering import router
 from cd4sources.problems import answer_with_problems
-from cd4sources.reporting import Reporter
+from cd4sources.reporting import Reporter, StageReport, post_over_http
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Target
 from cd4sources.versions import Store
@@ -24,20 +24,37 @@ from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: ServerSettings, targets: Sequence[Target]) -> FastAPI:
+class Hub(Protocol):
+    """Another way to the hub than HTTP."""
+
+    async def follow(
+        self,
+        on_notification: Callable[[Notification], None],
+        on_missed: Callable[[MissedReason], None],
+    ) -> NoReturn:
+        """Pass pushes on for ever; see `cd4sources.wakes.follow_hub`."""
+
+    async def report(self, report: StageReport) -> None:
+        """Bring one report there; raises HttpError when it did not arrive."""
+
+
+def create_app(
+    settings: ServerSettings, targets: Sequence[Target], *, hub: Hub | None = None
+) -> FastAPI:
     """
     The server's application; its lifespan is the server's life.
 
     Args:
         settings: How it works.
         targets: What it offers.
+        hub: How to reach the hub. Default: over HTTP, at the settings' `hub` if there is one.
 
     Returns:
         The application. `app.state.stopping` is an event: set it when the process is to end, and
         every open /watch answers at once. Within the lifespan `app.state.followers` maps names to
         workers, and `app.state.store` is the store.
     """
-    app = FastAPI(title="directcd server", lifespan=partial(_lifespan, settings, targets))
+    app = FastAPI(title="directcd server", lifespan=partial(_lifespan, settings, targets, hub))
     app.state.stopping = asyncio.Event()
     app.state.followers = {}
     answer_with_problems(app)
@@ -47,7 +64,7 @@ def create_app(settings: ServerSettings, targets: Sequence[Target]) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(
-    settings: ServerSettings, targets: Sequence[Target], app: FastAPI
+    settings: ServerSettings, targets: Sequence[Target], hub: Hub | None, app: FastAPI
 ) -> AsyncIterator[None]:
     """
     Everything the server runs, from the lock on its data to the last worker's end.
@@ -59,29 +76,29 @@ async def _lifespan(
         await reap_leftovers(settings.data)
         app.state.store = Store(settings.data, keep_versions=settings.keep_versions)
         async with Http() as http:
-            reporter = Reporter(http, settings.hub)
+            hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
+            reporter = Reporter(hub.report if hub else None)
             app.state.followers = {
                 target.name: Follower(target, settings, app.state.store, reporter)
                 for target in targets
             }
-            async with _working(settings, http, reporter, list(app.state.followers.values())):
+            async with _working(hub, reporter, list(app.state.followers.values())):
                 yield
             app.state.stopping.set()
 
 
 @asynccontextmanager
 async def _working(
-    settings: ServerSettings, http: Http, reporter: Reporter, followers: Sequence[Follower]
+    hub: Hub | None, reporter: Reporter, followers: Sequence[Follower]
 ) -> AsyncIterator[None]:
     """One worker per target, and the tasks that speak with the hub; all end together."""
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[Any]] = [
             group.create_task(one.run(), name=f"follow {one.target.name}") for one in followers
         ]
-        if settings.hub:
+        if hub:
             tasks.append(group.create_task(reporter.run(), name="report"))
-            following = _follow_hub(settings, http, followers)
-            tasks.append(group.create_task(following, name="follow hub"))
+            tasks.append(group.create_task(_follow(hub, followers), name="follow hub"))
         try:
             yield
         finally:
@@ -89,7 +106,7 @@ async def _working(
                 task.cancel()
 
 
-async def _follow_hub(settings: ServerSettings, http: Http, followers: Sequence[Follower]) -> None:
+async def _follow(hub: Hub, followers: Sequence[Follower]) -> None:
     def notify(notification: Notification) -> None:
         for follower in followers:
             follower.notice(notification)
@@ -98,5 +115,25 @@ async def _follow_hub(settings: ServerSettings, http: Http, followers: Sequence[
         for follower in followers:
             follower.wake(Wake(reason))
 
-    repositories = [one for follower in followers for one in follower.target.repositories]
-    await follow_hub(http, settings.hub, settings.name, repositories, notify, look_at_everything)
+    await hub.follow(notify, look_at_everything)
+
+
+class _HttpHub:
+    """The hub at the settings' URL."""
+
+    def __init__(self, http: Http, settings: ServerSettings, targets: Sequence[Target]) -> None:
+        self._http = http
+        self._settings = settings
+        self._repositories = [one for target in targets for one in target.repositories]
+        self._post = post_over_http(http, settings.hub)
+
+    async def follow(
+        self,
+        on_notification: Callable[[Notification], None],
+        on_missed: Callable[[MissedReason], None],
+    ) -> NoReturn:
+        url, name = self._settings.hub, self._settings.name
+        await follow_hub(self._http, url, name, self._repositories, on_notification, on_missed)
+
+    async def report(self, report: StageReport) -> None:
+        await self._post(report)

@@ -7,11 +7,15 @@ left to `serving`.
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
 from directcd.config import Config, ConfigError
 from directcd.serving import Part, serve
 from hub.settings import HubSettings
+
+if TYPE_CHECKING:
+    from directcd.redis_hub import RedisHub
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +58,7 @@ def server(config: Config) -> Part:
     targets = [Target.from_settings(target) for target in config.target]
     if not targets:
         raise ConfigError("no [[target]]: say what the server should build")
-    app = create_app(settings, targets)
+    app = create_app(settings, targets, hub=_redis_hub(settings.hub))
 
     async def run(stopping: asyncio.Event) -> None:
         await serve(app, settings.listen, "server", stopping)
@@ -76,7 +80,20 @@ def client(config: Config) -> Part:
     settings = config.client or ClientSettings()
     target = client_target(config, settings.target)
     urls = [repository.url for repository in target.repositories]
-    return Client(settings, urls, ref=target.repositories[0].ref).run
+    redis = _redis_hub(settings.hub)
+    post = redis.report if redis else None
+    return Client(settings, urls, ref=target.repositories[0].ref, post=post).run
+
+
+def _redis_hub(url: str) -> "RedisHub | None":
+    if not url.startswith("redis"):
+        return None
+    from directcd.redis_hub import RedisHub
+
+    try:
+        return RedisHub(url)
+    except ValueError as error:
+        raise ConfigError(f"hub: {error}") from error
 
 
 def client_target(config: Config, name: str) -> Target:

@@ -4,20 +4,42 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
-from hub.api import deliveries, events, health, problems, reports, subscriptions, webhooks
+from hub.api import (
+    dead_letters,
+    deliveries,
+    events,
+    heads,
+    health,
+    problems,
+    reports,
+    subscriptions,
+    webhooks,
+)
 from hub.api import sources as sources_api
 from hub.api.asgi import Message, Receive, Scope, Send
+from hub.api.bodies import Bodies
+from hub.callbacks.addresses import AddressPolicy
+from hub.callbacks.sending import Sender
+from hub.callbacks.timing import Timing
+from hub.callbacks.tools import Tools
+from hub.callbacks.worker import Callbacks
 from hub.fanout import Fanout
+from hub.http import Poster
 from hub.log.base import Log
+from hub.log.redis import RedisLog
+from hub.log.redis_address import parse_redis_url
+from hub.log.spool import SpooledLog
 from hub.log.sqlite import SqliteLog
 from hub.receiving import Receiver
 from hub.settings import HubSettings
 from hub.sources import build_sources
 from hub.subscriptions import Registry
 
+REFRESH_SECONDS = 0.5  # until a push counts for what was subscribed at another hub
 API_BODY_BYTES = 1024 * 1024  # 5,000 repositories of 200 bytes
 
 Clock = Callable[[], datetime]
@@ -81,14 +103,15 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         UnknownProvider: a source names a provider that no adapter speaks.
     """
     sources = build_sources(settings.sources)
-    engine = log or _embedded_log(settings, clock)
+    engine = log or _log(settings, clock)
     registry = Registry(engine)
     fanout = Fanout(engine)
+    callbacks = _callbacks(settings, engine, registry, clock)
     app = Hub(
         title="directcd hub",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _lifespan(app, engine, registry, fanout),
+        lifespan=lambda app: _lifespan(app, engine, registry, fanout, callbacks),
     )
     app.state.stopping = asyncio.Event()
     app.raw_webhooks = _webhooks(
@@ -96,8 +119,10 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     )
     app.raw_events = events.EventsEndpoint(engine, fanout, registry)
     problems.install(app)
-    app.include_router(subscriptions.router(registry, fanout, clock))
+    app.include_router(subscriptions.router(registry, fanout, clock, callbacks))
+    app.include_router(dead_letters.router(engine, callbacks))
     app.include_router(deliveries.router(engine))
+    app.include_router(heads.router(engine))
     app.include_router(sources_api.router(sources, engine, clock))
     app.include_router(reports.router(engine))
     app.include_router(health.router(engine, app.state.stopping))
@@ -106,39 +131,68 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
 
 @asynccontextmanager
 async def _lifespan(
-    app: FastAPI, log: Log, registry: Registry, fanout: Fanout
+    app: FastAPI, log: Log, registry: Registry, fanout: Fanout, callbacks: Callbacks
 ) -> AsyncIterator[None]:
     await log.open()
     try:
-        await registry.load()
+        await registry.refresh()
         async with asyncio.TaskGroup() as tasks:
-            drain = tasks.create_task(_drain(app.state.stopping, fanout), name="drain")
+            drain = tasks.create_task(_drain(app.state.stopping, fanout, callbacks), name="drain")
+            tasks.create_task(callbacks.run(), name="callbacks")
+            refresh = tasks.create_task(_refresh(registry), name="refresh subscriptions")
             yield
+            refresh.cancel()
             drain.cancel()
+            callbacks.stop()
     finally:
         await log.close()
 
 
-async def _drain(stopping: asyncio.Event, fanout: Fanout) -> None:
+async def _refresh(registry: Registry) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        await registry.refresh()
+
+
+async def _drain(stopping: asyncio.Event, fanout: Fanout, callbacks: Callbacks) -> None:
     # uvicorn waits for open responses before it ends the lifespan; these would stay open for ever.
     await stopping.wait()
     fanout.stop()
+    callbacks.stop()
 
 
-def _embedded_log(settings: HubSettings, clock: Clock) -> Log:
-    return SqliteLog(
-        settings.data,
-        keep_events=settings.keep_events,
-        keep_deliveries=settings.keep_deliveries,
-        deduplication_seconds=settings.deduplication_seconds,
+def _log(settings: HubSettings, clock: Clock) -> Log:
+    limits: dict[str, Any] = {
+        "keep_events": settings.keep_events,
+        "keep_deliveries": settings.keep_deliveries,
+        "deduplication_seconds": settings.deduplication_seconds,
+        "clock": clock,
+    }
+    url = settings.redis.get_secret_value()
+    if not url:
+        return SqliteLog(settings.data, **limits)
+    return SpooledLog(
+        RedisLog(parse_redis_url(url), **limits),
+        settings.data / "spool",
+        limit_bytes=settings.spool_limit_bytes,
         clock=clock,
     )
+
+
+def _callbacks(settings: HubSettings, log: Log, registry: Registry, clock: Clock) -> Callbacks:
+    policy = AddressPolicy(
+        allow_private=settings.callback_allow_private, allowed=settings.callback_allowed_networks
+    )
+    poster = Poster(policy.refusal)
+    timing = Timing(retry_seconds=settings.callback_retry_seconds)
+    sender = Sender(poster, clock)
+    return Callbacks(Tools(log, registry, poster, sender, timing, clock, settings.public_url))
 
 
 def _webhooks(settings: HubSettings, receiver: Receiver, clock: Clock) -> webhooks.WebhookEndpoint:
     return webhooks.WebhookEndpoint(
         receiver,
         clock,
-        body_limit_bytes=settings.body_limit_bytes,
+        bodies=Bodies(settings.data / "bodies", settings.body_limit_bytes),
         public_url=settings.public_url,
     )

@@ -5,7 +5,7 @@ The same `Explanation` is the webhook's response (forges display it) and what is
 delivery, so that what a person reads later is what the forge was told.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from adapters import Outcome, RefChange
@@ -15,6 +15,11 @@ from hub.subscriptions import Mismatch
 CHANGES_SHOWN = 100  # refs an answer lists; a delivery may have thousands
 
 Verdict = Literal["matched", "no-match", "ignored", "ping", "duplicate"]
+Explained = dict[str, Any]  # an explanation as plain values
+
+
+_NOT_KNOWN = "who wants this push is not known yet, because the hub's log cannot be reached"
+_TOLD_LATER = "nothing to do: whoever wants it will be told when the log is back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,37 @@ class Explanation:
     nearest: list[Mismatch]
     next: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Explained:
         """Plain values, ready for JSON."""
-        # Not asdict of all: it copies deeply, and this is done for every delivery.
-        shallow = {field.name: getattr(self, field.name) for field in fields(self)}
-        return shallow | {"nearest": [asdict(miss) for miss in self.nearest]}
+        # Written out: this is done for every delivery, and `asdict` copies deeply.
+        return {
+            "delivery": self.delivery,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "event": self.event,
+            "changes": self.changes,
+            "more": self.more,
+            "matched": self.matched,
+            "nearest": [asdict(miss) for miss in self.nearest],
+            "next": self.next,
+        }
 
 
-def explain(outcome: Outcome, matched: list[str], nearest: list[Mismatch]) -> Explanation:
-    """The explanation of a verified delivery, taken as news."""
+def explain(
+    outcome: Outcome, matched: list[str], nearest: list[Mismatch], *, known: bool = True
+) -> Explanation:
+    """
+    The explanation of a verified delivery, taken as news.
+
+    Args:
+        outcome: what the delivery means.
+        matched: names of the subscriptions that take it.
+        nearest: those that nearly do.
+        known: whether the log has told this hub yet who wants what.
+    """
     verdict = _verdict(outcome, matched)
+    if verdict == "no-match" and not known:
+        return replace(explain(outcome, matched, nearest), reason=_NOT_KNOWN, next=_TOLD_LATER)
     return Explanation(
         delivery=outcome.delivery_id,
         verdict=verdict,
@@ -67,15 +93,14 @@ def explain(outcome: Outcome, matched: list[str], nearest: list[Mismatch]) -> Ex
     )
 
 
-def explain_repeat(news: Explanation) -> Explanation:
+def explain_repeat(news: Explained) -> Explained:
     """What the same delivery's explanation becomes when its news is known already."""
     again = "to build the same commit again: POST /v1/targets/{target}/refresh at the server"
-    return replace(
-        news,
-        verdict="duplicate",
-        reason="the same news was received before, and is not told twice",
-        next=again if news.matched else news.next,
-    )
+    return news | {
+        "verdict": "duplicate",
+        "reason": "the same news was received before, and is not told twice",
+        "next": again if news["matched"] else news["next"],
+    }
 
 
 def _verdict(outcome: Outcome, matched: list[str]) -> Verdict:
@@ -121,6 +146,10 @@ def _mend(near: Mismatch) -> str:
             f"push to {near.wanted}, or let {near.subscription} follow {near.got}: "
             f'set ref = "{near.got}" in its [[target]]'
         )
+    if near.failed == "paths":
+        return f"nothing to do, or add a file of this push to the paths of {near.subscription}"
+    if near.failed == "paused":
+        return f"{near.subscription} is paused, and goes on from here after {near.wanted}"
     if near.failed == "lease":
         return f"start {near.subscription} again, or see why it does not reach this hub"
     return (

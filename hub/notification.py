@@ -6,18 +6,20 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 Only what a subscriber needs to look at git itself: no payload, no people, no commit messages.
 """
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+
+from msgspec.json import encode
 
 from adapters import Outcome, RefChange, Repository, repository_keys
 from hub.log.base import NewEvent
 
 TYPE = "dev.directcd.push.v1"
-
-_JSON = json.JSONEncoder(separators=(",", ":"))
+MOST_PATHS = 200
+MOST_PATHS_BYTES = 16 * 1024  # of names; with more a notification would be mostly list
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class _Shared:
     test: bool
     attributes: bytes
     data: bytes
+    paths: frozenset[str] | None
 
 
 def new_events(
@@ -54,8 +57,28 @@ def new_events(
         test=outcome.test,
         attributes=_attributes(origin, received_at),
         data=_data(outcome, repository, provider),
+        paths=complete_paths(outcome),
     )
     return [_new_event(shared, change) for change in outcome.changes]
+
+
+def complete_paths(outcome: Outcome) -> frozenset[str] | None:
+    """
+    The files a push changed, or None when they are not known to be all, or are too many to tell.
+
+    Known they are where the provider says that it listed every commit, of one branch that was
+    there before and was not rewritten: what a forced push undoes is in no list. Of the forges, only
+    GitHub says both.
+    """
+    if len(outcome.changes) != 1 or outcome.truncated is not False or outcome.test:
+        return None
+    [change] = outcome.changes
+    moved = change.before is not None and change.after is not None and change.forced is False
+    few = 0 < len(outcome.paths) <= MOST_PATHS
+    if change.ref_type != "branch" or not moved or not few:
+        return None
+    small = sum(len(path.encode()) for path in outcome.paths) <= MOST_PATHS_BYTES
+    return outcome.paths if small else None
 
 
 def primary_key(repository: Repository) -> str:
@@ -66,8 +89,13 @@ def primary_key(repository: Repository) -> str:
     other's. Only the repository's own keys count: a source that may not speak for the clone URL
     must not move that repository's head either.
     """
-    keys = repository_keys(repository.clone_url) & repository.keys or repository.keys
-    return max(keys, key=lambda key: (len(key), key), default="")
+    return _primary_key(repository.clone_url, repository.keys)
+
+
+@lru_cache(maxsize=512)  # the same few repositories come again and again
+def _primary_key(clone_url: str, keys: frozenset[str]) -> str:
+    own = repository_keys(clone_url) & keys or keys
+    return max(own, key=lambda key: (len(key), key), default="")
 
 
 def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
@@ -103,6 +131,7 @@ def _tail(shared: _Shared, change: RefChange, subject: str, trace_id: str) -> by
         "created": change.created,
         "deleted": change.deleted,
         "forced": change.forced,
+        "paths": None if shared.paths is None else sorted(shared.paths),
     }
     parts = (shared.attributes, _fields(own), b'"data":{' + shared.data, _fields(data) + b"}}")
     return b",".join(parts)
@@ -139,4 +168,4 @@ def _data(outcome: Outcome, repository: Repository, provider: str) -> bytes:
 
 def _fields(document: Mapping[str, object]) -> bytes:
     # The members of an object, without its braces.
-    return _JSON.encode(document)[1:-1].encode()
+    return encode(document)[1:-1]

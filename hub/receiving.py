@@ -12,44 +12,45 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from adapters import AdapterError, BadSignature, Outcome, Request, UnsupportedContentType
-from adapters.sender import other_sender
-from hub.explaining import Explanation, explain, explain_repeat
+from adapters import BadSignature, Outcome, Request
+from hub.explaining import Explained, explain, explain_repeat
 from hub.log.base import Appended, DeliveryRecord, Log, LogUnavailable, NewEvent
-from hub.notification import new_events
+from hub.notification import complete_paths, new_events
 from hub.problem import Problem
-from hub.reading import Reading, read
+from hub.reading import Reading
 from hub.rotation import OlderSecrets
-from hub.secrets import Secret, SecretFileError
+from hub.secrets import Secret
 from hub.sources import Source
 from hub.subscriptions import Mismatch, Registry
+from hub.throttling import BadSignatures
+from hub.verifying import Delivery, read_delivery, read_kept, unsignable
 
 logger = logging.getLogger(__name__)
 
 LARGE_BYTES = 256 * 1024  # about 3 ms to verify and parse
 MANY_REFS = 100  # about 2 ms of notifications
+REFS_AT_ONCE = 250  # compared with every pattern before others have their turn
 
 T = TypeVar("T")
 
+SPOOLED = "; kept on this hub's disk until its log is back"
 STATUS = {"matched": 202, "no-match": 202, "ignored": 202, "ping": 200, "duplicate": 200}
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One webhook POST as it came, and the source at whose URL it arrived."""
-
-    source: Source
-    request: Request
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the sender of an accepted delivery is told."""
+    """
+    What the sender of an accepted delivery is told.
+
+    Attributes:
+        status: of the HTTP answer.
+        explanation: why it reached whom, as plain values.
+        number: under which it can be looked up; None while only this hub's disk has it.
+    """
 
     status: int
-    explanation: Explanation
-    number: int
+    explanation: Explained
+    number: int | None
 
 
 class Receiver:
@@ -68,6 +69,19 @@ class Receiver:
         self._registry = registry
         self._public_url = public_url
         self._older_secrets = OlderSecrets()
+        self._bad_signatures = BadSignatures()
+        self._one_at_a_time = asyncio.Lock()
+
+    def worth_reading(self, source: Source, request: Request) -> None:
+        """
+        Look at the headers of a large delivery, whose body is still to come.
+
+        Raises:
+            Problem: whatever the body is, it will not be signed.
+        """
+        refused = unsignable(source, request)
+        if refused is not None:
+            raise self._answered(source, refused)
 
     async def receive(self, delivery: Delivery) -> Accepted:
         """
@@ -79,17 +93,15 @@ class Receiver:
         Raises:
             Problem: not accepted, nothing stored.
         """
-        reading = await _aside(LARGE_BYTES, len(delivery.request.body), _read, delivery)
+        reading = await self._read(delivery)
         outcome = _limited(reading.outcome, delivery.source)
         events = await _aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
-        explanation = explain(outcome, *self._match(events, delivery.received_at))
+        told = await self._match(events, complete_paths(outcome), delivery.received_at)
+        explanation = explain(outcome, *told, known=self._registry.loaded).as_json()
         record = _record(delivery, outcome, explanation, reading.secret)
         appended = await self._append(record, events)
         self._older_secrets.notice(delivery.source, reading.secret, delivery.received_at)
-        if appended.duplicate:
-            explanation = explain_repeat(explanation)
-        _log_line(delivery.source, explanation)
-        return Accepted(STATUS[explanation.verdict], explanation, appended.delivery)
+        return _accepted(record, appended)
 
     def source(self, provider: str, name: str) -> Source:
         """
@@ -110,6 +122,26 @@ class Receiver:
         step = "compare the webhook's URL with [hub.sources] in directcd.toml"
         raise Problem(404, "unknown-source", detail, step)
 
+    async def _read(self, delivery: Delivery) -> Reading:
+        found = await self._reading(delivery)
+        if isinstance(found, Reading):
+            return found
+        raise self._answered(delivery.source, found)
+
+    def _answered(self, source: Source, refused: Problem) -> Problem:
+        if refused.code != BadSignature.code:
+            return refused
+        return self._bad_signatures.answer(source.name, refused)
+
+    async def _reading(self, delivery: Delivery) -> Reading | Problem:
+        if delivery.kept_body is not None:
+            # Of what nobody has verified yet, memory holds one at a time.
+            async with self._one_at_a_time:
+                return await asyncio.to_thread(read_kept, delivery, delivery.kept_body)
+        if len(delivery.request.body) > LARGE_BYTES:
+            return await asyncio.to_thread(read_delivery, delivery)
+        return read_delivery(delivery)
+
     def _events(self, delivery: Delivery, outcome: Outcome) -> list[NewEvent]:
         if not outcome.notify:
             return []
@@ -119,10 +151,21 @@ class Receiver:
             outcome, origin=origin, provider=source.provider, received_at=delivery.received_at
         )
 
-    def _match(self, events: list[NewEvent], now: datetime) -> tuple[list[str], list[Mismatch]]:
-        if not events:
-            return [], []
-        return self._registry.match(events[0].keys, [event.ref for event in events], now)
+    async def _match(
+        self, events: list[NewEvent], paths: frozenset[str] | None, now: datetime
+    ) -> tuple[list[str], list[Mismatch]]:
+        refs = [event.ref for event in events]
+        matched: set[str] = set()
+        nearest: list[Mismatch] = []
+        # In slices: ten thousand refs and as many patterns would hold up everybody for a second.
+        for start in range(0, len(refs), REFS_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            part = refs[start : start + REFS_AT_ONCE]
+            found, missed = self._registry.match(events[0].keys, part, now, paths)
+            matched.update(found)
+            nearest = nearest or missed
+        return sorted(matched), [miss for miss in nearest if miss.subscription not in matched]
 
     async def _append(self, record: DeliveryRecord, events: list[NewEvent]) -> Appended:
         try:
@@ -145,7 +188,7 @@ async def _aside(limit: int, size: int, work: Callable[..., T], *arguments: Any)
 
 
 def _record(
-    delivery: Delivery, outcome: Outcome, explanation: Explanation, secret: Secret | None
+    delivery: Delivery, outcome: Outcome, explanation: Explained, secret: Secret | None
 ) -> DeliveryRecord:
     return DeliveryRecord(
         received_at=delivery.received_at,
@@ -153,38 +196,22 @@ def _record(
         source=delivery.source.name,
         delivery_id=outcome.delivery_id,
         event=outcome.event,
-        verdict=explanation.verdict,
-        explanation=explanation.as_json(),
-        repeat_explanation=explain_repeat(explanation).as_json(),
+        verdict=explanation["verdict"],
+        explanation=explanation,
+        repeat_explanation=explain_repeat(explanation),
         signed_by=secret.place if secret else "",
         secret_mark=secret.mark if secret else "",
     )
 
 
-def _read(delivery: Delivery) -> Reading:
-    source = delivery.source
-    try:
-        return read(source, delivery.request)
-    except BadSignature as error:
-        if source.in_trouble:  # perhaps it was signed with the secret that cannot be read
-            raise _unreadable() from error
-        # The usual cause, and none of a stranger's business.
-        hint = {"sent_by": other_sender(source.provider, delivery.request)}
-        raise Problem(401, error.code, error.detail, error.next_step, log_keys=hint) from error
-    except AdapterError as error:
-        status = 415 if isinstance(error, UnsupportedContentType) else 400
-        raise Problem(status, error.code, error.detail, error.next_step) from error
-    except SecretFileError as error:
-        raise _unreadable() from error
-
-
-def _unreadable() -> Problem:
-    return Problem(
-        503,
-        "secret-unavailable",
-        "this hub cannot read one of its secrets",
-        "the hub's log names the file; mend it, no restart is needed",
-    )
+def _accepted(record: DeliveryRecord, appended: Appended) -> Accepted:
+    explanation = record.repeat_explanation if appended.duplicate else record.explanation
+    if appended.spooled:
+        explanation = explanation | {"reason": explanation["reason"] + SPOOLED}
+    _log_line(record, explanation)
+    if appended.spooled:
+        return Accepted(202, explanation, None)
+    return Accepted(STATUS[explanation["verdict"]], explanation, appended.delivery)
 
 
 def _limited(outcome: Outcome, source: Source) -> Outcome:
@@ -213,17 +240,17 @@ def _limited(outcome: Outcome, source: Source) -> Outcome:
     return outcome if repository is outcome.repository else replace(outcome, repository=repository)
 
 
-def _log_line(source: Source, explanation: Explanation) -> None:
-    event: dict[str, Any] = explanation.event or {}
+def _log_line(record: DeliveryRecord, explanation: Explained) -> None:
+    event: dict[str, Any] = explanation["event"] or {}
     logger.info(
         "delivery",
         extra={
-            "verdict": explanation.verdict,
-            "provider": source.provider,
-            "source": source.name,
-            "delivery": explanation.delivery,
+            "verdict": explanation["verdict"],
+            "provider": record.provider,
+            "source": record.source,
+            "delivery": record.delivery_id,
             "repository": event.get("repository", ""),
             "ref": event.get("ref", ""),
-            "matched": ",".join(explanation.matched),
+            "matched": ",".join(explanation["matched"]),
         },
     )

@@ -5,6 +5,7 @@ Nothing here reads the environment or directcd.toml; the command does that and p
 """
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,18 @@ from pydantic import (
 
 from adapters import repository_keys
 from hub.aliases import HostAlias
+from hub.log.redis_address import parse_redis_url
 
 MIB = 1024 * 1024
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 MOST_KEPT = 10**12
+Network = IPv4Network | IPv6Network
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if url.get_secret_value():
+        parse_redis_url(url.get_secret_value())
+    return url
 
 
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
@@ -109,7 +118,17 @@ class HubSettings(BaseModel):
     """Address for webhooks and API. Loopback by default: exposing it is a decision."""
 
     data: Path = Path("/var/lib/directcd/hub")
-    """Directory of the embedded log. One hub process at a time may use it."""
+    """
+    Directory of the embedded log, or of what waits while Redis is away. One hub process at a time
+    may use it.
+    """
+
+    redis: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("")
+    """
+    Redis 7 or Valkey that the hubs of one installation share: `redis://[user:password@]host/0`,
+    `redis+sentinel://host,host/NAME`, `redis+cluster://host,host`; `rediss…` for TLS. `data` then
+    holds what waits while Redis is away. Default: none, the log is a file in `data`.
+    """
 
     public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
     """How forges and people reach this hub, for the links it prints. Default: paths alone."""
@@ -126,8 +145,31 @@ class HubSettings(BaseModel):
     keep_events: int = Field(default=100_000, ge=1, le=MOST_KEPT)
     """Events a returning subscriber can catch up on (about 1 KB each); older ones are a gap."""
 
+    spool_limit_bytes: int = Field(default=1024 * MIB, ge=MIB)
+    """
+    What may wait in `data` while Redis is away, in bytes; beyond that deliveries are answered 503.
+    1 GiB is about a million deliveries.
+    """
+
     keep_deliveries: int = Field(default=10_000, ge=1, le=MOST_KEPT)
     """Deliveries whose outcome can still be looked up."""
+
+    callback_retry_seconds: float = Field(default=86_400.0, ge=0)
+    """
+    How long one notification is tried at a callback before it becomes a dead letter, in seconds.
+    A day: a receiver that is away for a night misses nothing.
+    """
+
+    callback_allow_private: bool = False
+    """
+    Call any address a callback's URL leads to. Off by default: a subscriber could otherwise reach
+    what only the hub's own network may reach. Prefer `callback_allowed_networks`.
+    """
+
+    callback_allowed_networks: tuple[Network, ...] = ()
+    """
+    Networks that callbacks may go to besides public addresses: `["10.20.0.0/16"]`. Default: none.
+    """
 
 
 def _is_whole(secret: str) -> bool:

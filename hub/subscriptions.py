@@ -1,257 +1,254 @@
 """
-Subscriptions: who wants to hear of what, for how long, and whether a push is that.
+The registry: today's subscriptions in memory.
 
-The rules (`Want`, `mismatch`) are pure; `Registry` keeps today's subscriptions in memory, indexed
-by repository key, and writes every change through to the log.
+Every change is written through to the log, where several hubs share it; each takes over what the
+others changed. The values and rules are in `hub.rules`, `hub.wants` and `hub.matching`.
 """
 
 import asyncio
-import re
-import secrets
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
-from functools import cache, partial
+from hashlib import blake2b
 
-from adapters import repository_keys
-from hub.log.base import Log, SubscriptionRow
+from hub.log.base import Log, LogUnavailable, SubscriptionRow
+from hub.matching import Index, discard
+from hub.rules import Callback, Mismatch, Subscription, from_row, to_row
+from hub.wants import Want
 
-_PATTERN = re.compile(r"[*?\[]")
-_USER_INFO = re.compile(r"//[^/]*@")  # a password has no business in an explanation
-WANTED_LIMIT = 3  # repositories a near miss names
+__all__ = ["Callback", "Mismatch", "NewSubscription", "Registry", "Subscription"]
+
+logger = logging.getLogger(__name__)
+
 FORGET_AFTER = timedelta(days=1)  # an ended lease explains what did not happen for so long
-NEAREST_LIMIT = 3  # near misses an explanation names; more would bury the one that matters
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
-    """One repository somebody wants to hear of; `ref` is a full ref, a pattern, or "" for any."""
+class NewSubscription:
+    """
+    What a subscriber asks for.
 
-    url: str
-    keys: frozenset[str]
-    ref: str = ""
+    Attributes:
+        name: a second one of the same name takes the first one's place.
+        wants: what it wants to hear of.
+        lease: how long it counts without being renewed.
+        callback: where it is to be told; None when it opens `/v1/events` itself.
+        secret_given: whether the callback's secret is the subscriber's; else a known callback to
+            the same URL keeps the one it has.
+        since: the cursor at which a callback begins, unless it replaces one: that goes on.
+    """
 
-    def takes(self, keys: frozenset[str], ref: str) -> bool:
-        """Whether a push to `ref` of the repository with these keys is wanted."""
-        return not self.keys.isdisjoint(keys) and self.takes_ref(ref)
-
-    def takes_ref(self, ref: str) -> bool:
-        """Whether the ref alone is wanted."""
-        return not self.ref or fnmatchcase(ref, self.ref)
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A named rule with a lease; it counts until the lease ends."""
-
-    id: str
     name: str
     wants: tuple[Want, ...]
-    expires_at: datetime
+    lease: timedelta
+    callback: Callback | None = None
+    secret_given: bool = False
+    since: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """Why one subscription does not take a push: the first condition that failed."""
-
-    subscription: str
-    failed: str
-    wanted: str
-    got: str
-
-
-def full_ref(ref: str) -> str:
-    """`main` as git means it: `refs/heads/main`. Full refs and "" (any) stay as they are."""
-    return ref if not ref or ref.startswith("refs/") else f"refs/heads/{ref}"
-
-
-def make_want(url: str, ref: str = "") -> Want:
-    """
-    A want from what a subscriber wrote.
-
-    Raises:
-        ValueError: the URL names no repository.
-    """
-    keys = repository_keys(url) or _local_key(url)
-    if not keys:
-        raise ValueError("the URL names no repository; write host/path, a clone URL or a file URL")
-    return Want(_USER_INFO.sub("//", url), keys, full_ref(ref))
-
-
-def _local_key(url: str) -> frozenset[str]:
-    # A repository on the subscriber's own disk has no name a forge would know it by. It may be
-    # subscribed to (nothing will match) so that one list of targets works with and without a forge.
-    path = url.removeprefix("file://")
-    return frozenset({f"file:{path}"}) if path.startswith("/") else frozenset()
-
-
-def mismatch(
-    subscription: Subscription, keys: frozenset[str], ref: str, now: datetime
-) -> Mismatch | None:
-    """Why the subscription does not take this push, or None when it does."""
-    same_repository = [want for want in subscription.wants if not want.keys.isdisjoint(keys)]
-    if not same_repository:
-        wanted = _named_alike(subscription, keys)
-        return Mismatch(subscription.name, "repository", wanted, ", ".join(sorted(keys)))
-    if not any(want.takes_ref(ref) for want in same_repository):
-        wanted = ", ".join(want.ref for want in same_repository[:WANTED_LIMIT])
-        return Mismatch(subscription.name, "ref", wanted, ref)
-    if subscription.expires_at <= now:
-        until = subscription.expires_at.isoformat(timespec="seconds")
-        return Mismatch(subscription.name, "lease", "a lease that is renewed", f"ended {until}")
-    return None
-
-
-def _named_alike(subscription: Subscription, keys: frozenset[str]) -> str:
-    words = {_last_word(key) for key in keys}
-    wants = subscription.wants
-    alike = [want for want in wants if words & {_last_word(key) for key in want.keys}]
-    return ", ".join(want.url for want in (alike or wants)[:WANTED_LIMIT])
+def id_of(name: str) -> str:
+    """A subscription's id: the same at every hub, so that two who subscribe at once are one."""
+    return f"sub_{blake2b(name.encode(), digest_size=12).hexdigest()}"
 
 
 class Registry:
-    """Today's subscriptions."""
+    """
+    Today's subscriptions.
+
+    Attributes:
+        loaded: whether the log has told them; until then nobody knows who wants what.
+    """
 
     def __init__(self, log: Log) -> None:
+        self.loaded = False
         self._log = log
         self._writing = asyncio.Lock()  # memory and log change together, one change at a time
-        self._by_id: dict[str, Subscription] = {}
-        self._by_key: defaultdict[str, set[str]] = defaultdict(set)
-        self._by_last_word: defaultdict[str, set[str]] = defaultdict(set)
+        self._index = Index()
+        self._listeners: list[Callable[[], None]] = []
+        self._watchers: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
+        self._failing = False
 
-    async def load(self) -> None:
-        """Take over what the log has stored."""
-        for row in await self._log.subscriptions():
-            self._index(_from_row(row))
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every change, made here or at another hub."""
+        self._listeners.append(listener)
 
-    async def put(
-        self, name: str, repositories: list[dict[str, str]], lease: timedelta, now: datetime
-    ) -> Subscription:
+    def watch(self, subscription_id: str, listener: Callable[[], None]) -> None:
+        """Call `listener` after every change of one subscription, until it is taken back."""
+        self._watchers[subscription_id].add(listener)
+
+    def unwatch(self, subscription_id: str, listener: Callable[[], None]) -> None:
+        """Take a listener back."""
+        discard(self._watchers, subscription_id, listener)
+
+    async def refresh(self) -> None:
         """
-        Add a subscription; the same name again replaces it and keeps its id.
+        Take over what the log has stored, or what other hubs have changed since.
+
+        A log that cannot be reached changes nothing: what is known stays.
+        """
+        try:
+            async with self._writing:
+                await self._take_over()
+        except LogUnavailable as error:
+            if not self._failing:
+                logger.warning("subscriptions not read", extra={"reason": str(error)})
+            self._failing = True
+        else:
+            self._failing = False
+
+    async def _take_over(self) -> None:
+        if self.loaded:
+            changes = await self._log.changed_subscriptions()
+            stored, deleted = changes.stored, changes.deleted
+        else:
+            stored, deleted = tuple(await self._log.subscriptions()), ()
+            self.loaded = True
+        changed = [row.id for row in stored if self._take_row(row)]
+        changed += [id_ for id_ in deleted if self._index.remove(id_)]
+        if changed:
+            self._changed(*changed)
+
+    def _take_row(self, row: SubscriptionRow) -> bool:
+        try:
+            subscription = from_row(row)
+        except ValueError as error:
+            logger.error(  # noqa: TRY400 - the reason is all there is to say
+                "subscription not understood", extra={"subscription": row.id, "reason": str(error)}
+            )
+            return False
+        if self._index.get(row.id) == subscription:
+            return False
+        self._index.put(subscription)
+        return True
+
+    async def put(self, new: NewSubscription, now: datetime) -> Subscription:
+        """
+        Add a subscription; the same name again replaces it, and keeps it paused if it was.
+
+        Pausing is a person's decision, and subscribing again what every server does at its start.
 
         Raises:
-            ValueError: a URL names no repository.
             LogUnavailable: it was not stored.
         """
-        wants = tuple(make_want(one["url"], one.get("ref", "")) for one in repositories)
         async with self._writing:
+            await self._take_over()
             await self._forget_long_ended(now)
-            existing = next((s for s in self._by_id.values() if s.name == name), None)
-            subscription_id = existing.id if existing else f"sub_{secrets.token_hex(8)}"
-            return await self._store(Subscription(subscription_id, name, wants, now + lease))
+            known = [s for s in self._index.all() if s.name == new.name]
+            subscription = _replacing(known, new, now)
+            await self._store(subscription)
+            # Ids were random once; a subscription of that time ends when its name comes again.
+            for old in known:
+                if old.id != subscription.id:
+                    await self._delete(old.id)
+            return subscription
 
     async def renew(
         self, subscription_id: str, lease: timedelta, now: datetime
     ) -> Subscription | None:
         """Move a lease's end to now + lease; None when the subscription is not known."""
+        return await self._change(subscription_id, lambda s: replace(s, expires_at=now + lease))
+
+    async def pause(self, subscription_id: str) -> Subscription | None:
+        """Send nothing until it is resumed; None when the subscription is not known."""
+        return await self._change(subscription_id, lambda s: replace(s, paused=True))
+
+    async def resume(self, subscription_id: str) -> Subscription | None:
+        """Go on where it was paused; None when the subscription is not known."""
+        return await self._change(subscription_id, lambda s: replace(s, paused=False))
+
+    async def _change(
+        self, subscription_id: str, change: Callable[[Subscription], Subscription]
+    ) -> Subscription | None:
         async with self._writing:
-            known = self._by_id.get(subscription_id)
-            return await self._store(replace(known, expires_at=now + lease)) if known else None
+            await self._take_over()  # or what another hub has just changed would be undone
+            known = self._index.get(subscription_id)
+            return await self._store(change(known)) if known else None
 
     async def delete(self, subscription_id: str) -> bool:
         """Forget a subscription; False when it was not known."""
         async with self._writing:
-            if subscription_id not in self._by_id:
+            await self._take_over()
+            if self._index.get(subscription_id) is None:
                 return False
-            await self._log.delete_subscription(subscription_id)
-            self._unindex(subscription_id)
+            await self._delete(subscription_id)
             return True
 
     async def _store(self, subscription: Subscription) -> Subscription:
-        await self._log.put_subscription(_to_row(subscription))
-        self._index(subscription)
+        await self._log.put_subscription(to_row(subscription))
+        self._index.put(subscription)
+        self._changed(subscription.id)
         return subscription
 
+    async def _delete(self, subscription_id: str) -> None:
+        await self._log.delete_subscription(subscription_id)
+        self._index.remove(subscription_id)
+        self._changed(subscription_id)
+
     async def _forget_long_ended(self, now: datetime) -> None:
-        ended = [s.id for s in self._by_id.values() if s.expires_at < now - FORGET_AFTER]
-        for subscription_id in ended:
-            await self._log.delete_subscription(subscription_id)
-            self._unindex(subscription_id)
+        for subscription in self.all():
+            if subscription.expires_at < now - FORGET_AFTER:
+                await self._delete(subscription.id)
+
+    def _changed(self, *ids: str) -> None:
+        watchers = [watcher for id_ in ids for watcher in self._watchers.get(id_, ())]
+        for listener in watchers + self._listeners:
+            listener()
 
     def get(self, subscription_id: str) -> Subscription | None:
-        """One subscription."""
-        return self._by_id.get(subscription_id)
+        """One subscription, as far as this hub knows."""
+        return self._index.get(subscription_id)
+
+    async def ensure_loaded(self) -> None:
+        """
+        Return when the subscriptions are known.
+
+        Raises:
+            LogUnavailable: they are not, and the log cannot be asked.
+        """
+        if not self.loaded:
+            async with self._writing:
+                await self._take_over()
+
+    async def find(self, subscription_id: str) -> Subscription | None:
+        """
+        One subscription, which may have been made at another hub a moment ago.
+
+        Raises:
+            LogUnavailable: it is not known here, and the log cannot be asked.
+        """
+        if self._index.get(subscription_id) is None:
+            async with self._writing:
+                await self._take_over()
+        return self._index.get(subscription_id)
 
     def all(self) -> list[Subscription]:
         """Every subscription, by name."""
-        return sorted(self._by_id.values(), key=lambda subscription: subscription.name)
+        return self._index.all()
 
     def match(
-        self, keys: frozenset[str], refs: Sequence[str], now: datetime
+        self,
+        keys: frozenset[str],
+        refs: Sequence[str],
+        now: datetime,
+        paths: frozenset[str] | None = None,
     ) -> tuple[list[str], list[Mismatch]]:
-        """
-        The names of the subscriptions that take a push, and the nearest that do not.
-
-        Args:
-            keys: the repository's.
-            refs: those that changed, at least one; a subscription that wants any of them matches.
-            now: leases that ended before do not count.
-        """
-        matched: list[str] = []
-        near: list[Mismatch] = []
-        taken = cache(partial(_first_taken, refs))  # many subscriptions want the same ref
-        for subscription in self._candidates(keys):
-            wants = (taken(w.ref) for w in subscription.wants if not w.keys.isdisjoint(keys))
-            ref = next(filter(None, wants), refs[0])
-            failure = mismatch(subscription, keys, ref, now)
-            if failure is None:
-                matched.append(subscription.name)
-            elif len(near) < NEAREST_LIMIT:
-                near.append(failure)
-        return sorted(matched), near
-
-    def _candidates(self, keys: frozenset[str]) -> Iterable[Subscription]:
-        # Only what could match, then what was probably meant (the same last word, another host or
-        # owner): thousands of subscriptions must not be compared with every push.
-        same = {id_ for key in keys for id_ in self._by_key.get(key, ())}
-        alike = {id_ for key in keys for id_ in self._by_last_word.get(_last_word(key), ())}
-        return [self._by_id[id_] for id_ in [*sorted(same), *sorted(alike - same)]]
-
-    def _index(self, subscription: Subscription) -> None:
-        self._unindex(subscription.id)
-        self._by_id[subscription.id] = subscription
-        for key in _keys(subscription):
-            self._by_key[key].add(subscription.id)
-            self._by_last_word[_last_word(key)].add(subscription.id)
-
-    def _unindex(self, subscription_id: str) -> None:
-        old = self._by_id.pop(subscription_id, None)
-        for key in _keys(old) if old else ():
-            _discard(self._by_key, key, subscription_id)
-            _discard(self._by_last_word, _last_word(key), subscription_id)
+        """The names of those that take a push, and the nearest that do not: see `Index.match`."""
+        return self._index.match(keys, refs, now, paths)
 
 
-def _first_taken(refs: Sequence[str], wanted: str) -> str:
-    if not wanted:
-        return refs[0]
-    if not _PATTERN.search(wanted):  # git allows none of these in a ref: it is no pattern
-        return wanted if wanted in refs else ""
-    return next((ref for ref in refs if fnmatchcase(ref, wanted)), "")
-
-
-def _keys(subscription: Subscription) -> set[str]:
-    return {key for want in subscription.wants for key in want.keys}
-
-
-def _last_word(key: str) -> str:
-    return key.rpartition("/")[2]
-
-
-def _discard(index: defaultdict[str, set[str]], key: str, member: str) -> None:
-    index[key].discard(member)
-    if not index[key]:
-        del index[key]
-
-
-def _to_row(subscription: Subscription) -> SubscriptionRow:
-    wants = [{"url": want.url, "ref": want.ref} for want in subscription.wants]
-    body = {"repositories": wants}
-    return SubscriptionRow(subscription.id, subscription.name, body, subscription.expires_at)
-
-
-def _from_row(row: SubscriptionRow) -> Subscription:
-    wants = tuple(make_want(item["url"], item.get("ref", "")) for item in row.body["repositories"])
-    return Subscription(row.id, row.name, wants, row.expires_at)
+def _replacing(known: list[Subscription], new: NewSubscription, now: datetime) -> Subscription:
+    callback = new.callback
+    if callback is not None and not new.secret_given:
+        kept = (s.callback for s in known if s.callback and s.callback.url == callback.url)
+        callback = next(kept, callback)
+    return Subscription(
+        id=id_of(new.name),
+        name=new.name,
+        wants=new.wants,
+        expires_at=now + new.lease,
+        paused=any(subscription.paused for subscription in known),
+        callback=callback,
+        since=next((s.since for s in known if s.callback), new.since) if callback else "",
+    )

@@ -1,6 +1,6 @@
 """The ASGI messages that the raw endpoints (webhooks, events) send and receive."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from hub.problem import MEDIA_TYPE, Problem
@@ -17,17 +17,29 @@ def header_map(scope: Scope) -> dict[str, str]:
 
 
 async def respond(
-    send: Send, status: int, body: bytes, media_type: str, headers: dict[str, str] | None = None
+    send: Send,
+    status: int,
+    body: bytes,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    more_body: bool = False,
 ) -> None:
-    """Send a whole response."""
-    fields = {"content-type": media_type, "content-length": str(len(body)), **(headers or {})}
-    raw = [(name.encode(), value.encode("latin-1")) for name, value in fields.items()]
+    """Send a response: a whole one, unless an empty rest of its body is sent later."""
+    raw = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+    for name, value in (headers or {}).items():
+        raw.append((name.encode(), value.encode("latin-1")))
     await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more_body})
 
 
 async def respond_problem(
-    send: Send, problem: Problem, headers: dict[str, str] | None = None
+    send: Send,
+    problem: Problem,
+    headers: Mapping[str, str] | None = None,
+    *,
+    more_body: bool = False,
 ) -> None:
     """Send a problem."""
-    await respond(send, problem.status, problem.as_bytes(), MEDIA_TYPE, headers)
+    body = problem.as_bytes()
+    await respond(send, problem.status, body, MEDIA_TYPE, headers, more_body=more_body)

@@ -20,15 +20,17 @@ def router(log: Log, stopping: asyncio.Event) -> APIRouter:
 
     @routes.get("/readyz")
     async def readyz() -> dict[str, Any]:
-        """The hub can store a delivery: it has just committed to its log."""
+        """The hub can store a delivery: in its log, or, degraded, on its own disk until then."""
         if stopping.is_set():
             raise Problem(503, "stopping", "the hub is shutting down", "use another replica")
         try:
-            await log.check()
+            degraded = await log.check()
         except LogUnavailable as error:
             raise Problem(
                 503, "log-unavailable", str(error), "free space on, or mend, the hub's disk"
             ) from error
-        return {"status": "ok", "log": str(log.head)}
+        # Degraded is still ready: deliveries are taken, and nobody else could do better.
+        status = {"status": "degraded", "reason": degraded} if degraded else {"status": "ok"}
+        return {**status, "log": str(log.head)}
 
     return routes

@@ -1,45 +1,69 @@
 """`/v1/subscriptions`: say what you want to hear of, and keep saying that you are still there."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from hub.callbacks.worker import Callbacks
 from hub.fanout import Fanout
 from hub.problem import Problem
-from hub.subscriptions import Registry, Subscription
+from hub.rules import Callback, make_callback
+from hub.subscriptions import NewSubscription, Registry, Subscription
+from hub.wants import Want, make_want
 
 LEASE_LIMIT_SECONDS = 86_400.0
+PathPattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class WantedRepository(BaseModel):
-    """A repository by any of its URLs, and optionally one ref or ref pattern of it."""
+    """A repository by any of its URLs, and optionally a ref or ref pattern, and files, of it."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(min_length=1, max_length=2_000)
     ref: str = Field(default="", max_length=500)
+    """A full ref, a branch (`main`, `release/*`), `tags/v*`; default: any."""
+    paths: list[PathPattern] = Field(default=[], max_length=100)
+    """
+    Patterns over full paths: `services/shop/**`, `go.mod`, `**/*.proto`. A push that is known to
+    touch none of them is not told; one whose files are not all known is. Default: any files.
+    """
 
 
-class DeliverMode(BaseModel):
-    """How notifications reach the subscriber: it opens `/v1/events` itself."""
+class StreamDelivery(BaseModel):
+    """The subscriber opens `/v1/events` itself."""
 
     model_config = ConfigDict(extra="forbid")
 
     mode: Literal["stream"] = "stream"
 
 
-class NewSubscription(BaseModel):
+class CallbackDelivery(BaseModel):
+    """The hub posts each notification to a URL, signed as Standard Webhooks say."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    mode: Literal["callback"]
+    url: str = Field(max_length=2_000)
+    secret: SecretStr = SecretStr("")
+    """`whsec_…`; without one the hub makes one, and tells it once, in this answer."""
+
+
+class Subscribing(BaseModel):
     """The body of `POST /v1/subscriptions`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     repositories: list[WantedRepository] = Field(min_length=1, max_length=5_000)
     lease_seconds: float = Field(default=60.0, gt=0, le=LEASE_LIMIT_SECONDS)
-    deliver: DeliverMode = DeliverMode()
+    deliver: StreamDelivery | CallbackDelivery = Field(
+        default=StreamDelivery(), discriminator="mode"
+    )
 
 
 class Lease(BaseModel):
@@ -50,37 +74,38 @@ class Lease(BaseModel):
     lease_seconds: float = Field(gt=0, le=LEASE_LIMIT_SECONDS)
 
 
-def router(registry: Registry, fanout: Fanout, clock: Callable[[], datetime]) -> APIRouter:
+def router(
+    registry: Registry, fanout: Fanout, clock: Callable[[], datetime], callbacks: Callbacks
+) -> APIRouter:
     """The routes over one registry."""
     routes = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
     @routes.post("", status_code=201)
-    async def subscribe(new: NewSubscription) -> dict[str, Any]:
-        """Subscribe; the same name again replaces the subscription and keeps its id."""
+    async def subscribe(body: Subscribing) -> dict[str, Any]:
+        """Subscribe; the same name again replaces the subscription, and leaves it paused if so."""
         cursor = str(fanout.head)
-        repositories = [{"url": want.url, "ref": want.ref} for want in new.repositories]
-        lease = timedelta(seconds=new.lease_seconds)
-        try:
-            subscription = await registry.put(new.name, repositories, lease, clock())
-        except ValueError as error:
-            raise Problem(400, "invalid-repository", str(error), "correct the URL") from error
-        return {**_view(subscription), "cursor": cursor, "channels": []}
+        new = replace(_new_subscription(body), since=cursor)
+        if new.callback is not None:
+            await callbacks.check(new.callback.url)
+        subscription = await registry.put(new, clock())
+        told = {**view(subscription), "cursor": cursor, "channels": []}
+        if new.callback and subscription.callback is new.callback and not new.secret_given:
+            # Once, by the answer that made it: later ones show the URL alone.
+            told["secret"] = new.callback.secret.get_secret_value()
+        return told
 
     @routes.get("")
     async def list_all() -> dict[str, Any]:
         """Every subscription, by name."""
-        return {"subscriptions": [_view(subscription) for subscription in registry.all()]}
+        await registry.ensure_loaded()
+        return {"subscriptions": [view(subscription) for subscription in registry.all()]}
 
     @routes.get("/{subscription_id}")
     async def get(subscription_id: str) -> dict[str, Any]:
         """One subscription."""
-        return _view(_known(registry.get(subscription_id)))
-
-    @routes.put("/{subscription_id}/lease")
-    async def renew(subscription_id: str, lease: Lease) -> dict[str, Any]:
-        """Move the lease's end to now plus `lease_seconds`."""
-        seconds = timedelta(seconds=lease.lease_seconds)
-        return _view(_known(await registry.renew(subscription_id, seconds, clock())))
+        subscription = _known(await registry.find(subscription_id))
+        progress = await callbacks.view(subscription)
+        return {**view(subscription), **({"callback": progress} if progress else {})}
 
     @routes.delete("/{subscription_id}", status_code=204)
     async def delete(subscription_id: str) -> Response:
@@ -89,7 +114,54 @@ def router(registry: Registry, fanout: Fanout, clock: Callable[[], datetime]) ->
             _known(None)
         return Response(status_code=204)
 
+    routes.include_router(_changes(registry, clock))
     return routes
+
+
+def _changes(registry: Registry, clock: Callable[[], datetime]) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.put("/{subscription_id}/lease")
+    async def renew(subscription_id: str, lease: Lease) -> dict[str, Any]:
+        """Move the lease's end to now plus `lease_seconds`."""
+        seconds = timedelta(seconds=lease.lease_seconds)
+        return view(_known(await registry.renew(subscription_id, seconds, clock())))
+
+    @routes.post("/{subscription_id}/pause")
+    async def pause(subscription_id: str) -> dict[str, Any]:
+        """Send nothing until it is resumed; its lease runs on."""
+        return view(_known(await registry.pause(subscription_id)))
+
+    @routes.post("/{subscription_id}/resume")
+    async def resume(subscription_id: str) -> dict[str, Any]:
+        """Go on where it was paused."""
+        return view(_known(await registry.resume(subscription_id)))
+
+    return routes
+
+
+def _new_subscription(body: Subscribing) -> NewSubscription:
+    wants = tuple(map(_want, body.repositories))
+    lease = timedelta(seconds=body.lease_seconds)
+    deliver = body.deliver
+    if isinstance(deliver, StreamDelivery):
+        return NewSubscription(body.name, wants, lease)
+    secret = deliver.secret.get_secret_value()
+    return NewSubscription(body.name, wants, lease, _callback(deliver.url, secret), bool(secret))
+
+
+def _callback(url: str, secret: str) -> Callback:
+    try:
+        return make_callback(url, secret)
+    except ValueError as error:
+        raise Problem(400, "invalid-callback", str(error), "correct `deliver`") from error
+
+
+def _want(wanted: WantedRepository) -> Want:
+    try:
+        return make_want(wanted.url, wanted.ref, tuple(wanted.paths))
+    except ValueError as error:
+        raise Problem(400, "invalid-repository", str(error), "correct the URL") from error
 
 
 def _known(subscription: Subscription | None) -> Subscription:
@@ -98,13 +170,19 @@ def _known(subscription: Subscription | None) -> Subscription:
     return subscription
 
 
-def _view(subscription: Subscription) -> dict[str, Any]:
+def view(subscription: Subscription) -> dict[str, Any]:
+    """What answers show of a subscription: never its secret."""
+    callback = subscription.callback
     return {
         "id": subscription.id,
         "name": subscription.name,
-        "repositories": [
-            {"url": want.url, "ref": want.ref, "keys": sorted(want.keys)}
-            for want in subscription.wants
-        ],
+        "repositories": [_want_view(want) for want in subscription.wants],
         "expires_at": subscription.expires_at.isoformat(),
+        "paused": subscription.paused,
+        "deliver": {"mode": "callback", "url": callback.url} if callback else {"mode": "stream"},
     }
+
+
+def _want_view(want: Want) -> dict[str, Any]:
+    paths = {"paths": want.paths} if want.paths else {}
+    return {"url": want.url, "ref": want.ref, "keys": sorted(want.keys), **paths}

@@ -5,56 +5,82 @@ This is the one path strangers reach and the one that must stay fast, so it is a
 FastAPI's router and middleware.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
+from secrets import randbelow
+
+from msgspec.json import encode
 
 from adapters import Request
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
+from hub.api.bodies import Bodies, ClientGone, drain
 from hub.problem import Problem, mistake
-from hub.receiving import Accepted, Delivery, Receiver
+from hub.receiving import Accepted, Receiver
+from hub.throttling import TooManyBadSignatures
+from hub.verifying import Delivery
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "/webhooks"
-RETRY_AFTER_SECONDS = 5
-
-
-class ClientGone(Exception):
-    """The sender hung up before the body was complete."""
+RETRY_AFTER_SECONDS = 2
+RETRY_SPREAD_SECONDS = 7
 
 
 class WebhookEndpoint:
-    """Reads a delivery off the wire under a limit, and answers with its explanation."""
+    """Reads a delivery off the wire under limits, and answers with its explanation."""
 
     def __init__(
         self,
         receiver: Receiver,
         clock: Callable[[], datetime],
         *,
-        body_limit_bytes: int,
+        bodies: Bodies,
         public_url: str,
     ) -> None:
         self._receiver = receiver
         self._clock = clock
-        self._limit = body_limit_bytes
-        self._public_url = public_url
+        self._bodies = bodies
+        self._deliveries_url = f"{public_url}/v1/deliveries/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        query = scope["query_string"].decode("latin-1")
-        if not _is_delivery(scope["method"], query):
-            problem = _not_a_delivery(scope["method"])
-            _log_refusal(scope, problem)
-            await respond_problem(send, problem, {"allow": "POST"})
-            return
         try:
-            delivery = await self._read(scope, receive, query)
-            accepted = await self._receiver.receive(delivery)
+            delivery = await self._read(scope, receive)
         except ClientGone:
             return
+        except Problem as problem:
+            _log_refusal(scope, problem)
+            await _refuse_unread(scope, receive, send, problem)
+            return
+        try:
+            await self._answer(scope, send, delivery)
+        finally:
+            if delivery.kept_body is not None:
+                delivery.kept_body.close()
+
+    async def _read(self, scope: Scope, receive: Receive) -> Delivery:
+        query = scope["query_string"].decode("latin-1")
+        if not _is_delivery(scope["method"], query):
+            raise _not_a_delivery(scope["method"])
+        provider, _, name = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
+        source = self._receiver.source(provider, name)  # nobody's body is not worth reading
+        headers = header_map(scope)
+
+        def worth_reading() -> None:
+            self._receiver.worth_reading(source, Request(headers, b"", query, self._clock()))
+
+        declared = headers.get("content-length", "")
+        body = await self._bodies.read(receive, declared, worth_reading)
+        now = self._clock()
+        if isinstance(body, bytes):
+            return Delivery(source, Request(headers, body, query, now), now)
+        return Delivery(source, Request(headers, b"", query, now), now, body)
+
+    async def _answer(self, scope: Scope, send: Send, delivery: Delivery) -> None:
+        try:
+            accepted = await self._receiver.receive(delivery)
         except Problem as problem:
             _log_refusal(scope, problem)
             await _refuse(send, problem)
@@ -64,59 +90,12 @@ class WebhookEndpoint:
         else:
             await self._accept(send, accepted)
 
-    async def _read(self, scope: Scope, receive: Receive, query: str) -> Delivery:
-        headers = header_map(scope)
-        declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self._limit:
-            raise _too_large(self._limit)
-        provider, _, name = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
-        source = self._receiver.source(provider, name)  # nobody's body is not worth reading
-        body = await read_body(receive, self._limit)
-        now = self._clock()
-        return Delivery(source, Request(headers, body, query, now), now)
-
     async def _accept(self, send: Send, accepted: Accepted) -> None:
-        body = accepted.explanation.as_json()
-        body["inspect"] = f"{self._public_url}/v1/deliveries/{accepted.number}"
-        await respond(
-            send,
-            accepted.status,
-            json.dumps(body).encode(),
-            "application/json",
-            {"x-directcd-verdict": accepted.explanation.verdict},
-        )
-
-
-async def read_body(receive: Receive, limit_bytes: int) -> bytes:
-    """
-    The request's body.
-
-    Raises:
-        Problem: it is over the limit; reading stopped there.
-        ClientGone: the sender hung up.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit_bytes:
-            raise _too_large(limit_bytes)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _too_large(limit_bytes: int) -> Problem:
-    return Problem(
-        413,
-        "body-too-large",
-        f"the body is over {limit_bytes} bytes, the rest of it was not read",
-        "raise hub.body_limit_bytes if your forge really sends this much",
-    )
+        number = accepted.number
+        inspect = None if number is None else f"{self._deliveries_url}{number}"
+        body = encode(accepted.explanation | {"inspect": inspect})
+        headers = {"x-directcd-verdict": accepted.explanation["verdict"]}
+        await respond(send, accepted.status, body, "application/json", headers)
 
 
 def _is_delivery(method: str, query: str) -> bool:
@@ -137,14 +116,38 @@ def _not_a_delivery(method: str) -> Problem:
 
 
 def _log_refusal(scope: Scope, problem: Problem) -> None:
+    if isinstance(problem, TooManyBadSignatures):
+        return  # counted, and told once a while
     keys = {"status": problem.status, "code": problem.code, "path": scope["path"][:200]}
     logger.warning("delivery refused", extra={**keys, "detail": problem.detail, **problem.log_keys})
 
 
 async def _refuse(send: Send, problem: Problem) -> None:
+    await respond_problem(send, problem, _refusal_headers(problem))
+
+
+async def _refuse_unread(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+    headers = _refusal_headers(problem)
+    if not _has_body(scope):
+        await respond_problem(send, problem, headers)
+        return
+    await respond_problem(send, problem, headers | {"connection": "close"}, more_body=True)
+    await drain(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = header_map(scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _refusal_headers(problem: Problem) -> dict[str, str]:
     headers = {"x-directcd-verdict": "refused"}
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
-    if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        headers["connection"] = "close"  # the rest of the body is still on its way
-    await respond_problem(send, problem, headers)
+    if isinstance(problem, TooManyBadSignatures):
+        headers["retry-after"] = str(problem.retry_after_seconds)
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        # Spread: all that were refused together must not come back together.
+        headers["retry-after"] = str(randbelow(RETRY_SPREAD_SECONDS) + RETRY_AFTER_SECONDS)
+    elif problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["allow"] = "POST"
+    return headers

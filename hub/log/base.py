@@ -4,7 +4,8 @@ The log's contract: what every engine stores, promises and raises.
 Errors:
     LogError
     ├── LogUnavailable   nothing was stored; the same call may succeed later
-    └── LogInUse         another process owns this log
+    ├── LogInUse         another process owns this log
+    └── LogUnfit         it answers, but cannot be used as a log: a person must change something
 
 Promises every engine keeps:
     - `append` returns only when the events are durable;
@@ -12,12 +13,16 @@ Promises every engine keeps:
     - a cursor that cannot be continued gives a `Gap`, never an error and never silence.
 """
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from secrets import token_hex
 from typing import Any, Protocol
 from zlib import crc32
+
+logger = logging.getLogger(__name__)
 
 _CURSOR = re.compile(r"(\d{1,15})-(\d{1,18})-([0-9a-f]{6})", re.ASCII)
 
@@ -32,6 +37,10 @@ class LogUnavailable(LogError):
 
 class LogInUse(LogError):
     """Another process owns this log."""
+
+
+class LogUnfit(LogError):
+    """It answers, but cannot be used as a log; the message says exactly what it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +113,36 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as the log holds it; `message` is what every subscriber receives, byte for byte."""
+    """
+    One event as the log holds it.
+
+    Attributes:
+        cursor: where it stands.
+        keys: the repository's keys.
+        ref: the full ref.
+        message: what every subscriber receives, byte for byte.
+        paths: the changed files; None when the list is not known to be complete.
+    """
 
     cursor: Cursor
     keys: frozenset[str]
     ref: str
     message: bytes
+    paths: frozenset[str] | None = None
+
+
+News = Sequence[Event] | Gap
+Listener = Callable[[News], None]
+"""Hears batches of new events in order, or that some may have passed by: the head is elsewhere."""
+
+
+def tell(listeners: Sequence[Listener], news: News) -> None:
+    """Tell everybody; one that fails must not keep the others from hearing."""
+    for listener in listeners:
+        try:
+            listener(news)
+        except Exception:
+            logger.exception("a listener of the log failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +153,7 @@ class DeliveryRecord:
     `explanation` holds if it is news, `repeat_explanation` if every event of it was a repeat: only
     the log can tell, and what is remembered must be what the sender was told. `signed_by` is the
     place of the secret that verified it and `secret_mark` its mark, "" when nothing was checked.
+    `nonce` is the delivery's own: an append that was perhaps done is known by it when tried again.
     """
 
     received_at: datetime
@@ -132,6 +166,7 @@ class DeliveryRecord:
     repeat_explanation: dict[str, Any]
     signed_by: str = ""
     secret_mark: str = ""
+    nonce: str = field(default_factory=lambda: token_hex(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +196,23 @@ class Appended:
         delivery: the number under which the delivery is remembered.
         cursors: where its events stand, repeats included.
         duplicate: whether every event was a repeat (false when there was none).
+        spooled: it is on this hub's own disk, and will be appended when the log is back. Its
+            number, its cursors and whether it is a repeat are then not known yet.
     """
 
     delivery: int
     cursors: tuple[Cursor, ...] = ()
     duplicate: bool = False
+    spooled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a ref stands, as far as the forges have told."""
+
+    subject: str
+    after: str | None
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +256,101 @@ class SubscriptionRow:
     expires_at: datetime
 
 
-class Log(Protocol):
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanges:
+    """What other hubs on the same log did to the subscriptions."""
+
+    stored: tuple[SubscriptionRow, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to do something alone for a while; a later holder has a higher fence."""
+
+    name: str
+    owner: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """
+    A notification that a callback did not take, for a person to look at and send again.
+
+    Attributes:
+        number: its number, 0 until the log has given it one.
+        subscription_id: whose callback.
+        cursor: where its event stands.
+        message: the notification.
+        reason: how the last attempt failed.
+        buried_at: when it was given up, UTC.
+    """
+
+    number: int
+    subscription_id: str
+    cursor: str
+    message: bytes
+    reason: str
+    buried_at: datetime
+
+
+class CallbackStore(Protocol):
+    """
+    What the hubs on one log agree on about callbacks.
+
+    Progress is an object of the caller's own making, kept by subscription.
+    """
+
+    async def lease(self, name: str, owner: str, seconds: float) -> Lease | None:
+        """Take or renew a lease for `seconds` from now; None while somebody else has it."""
+
+    async def release(self, lease: Lease) -> None:
+        """Give a lease back early; one that is no longer held is no error."""
+
+    async def progress(self, subscription_id: str) -> dict[str, Any] | None:
+        """What was last saved for a subscription."""
+
+    async def save_progress(
+        self, lease: Lease, subscription_id: str, value: dict[str, Any]
+    ) -> bool:
+        """Save unless somebody with a later fence has the lease; whether it was saved."""
+
+    async def forget_progress(self, subscription_id: str) -> None:
+        """Forget a subscription's progress and its dead letters."""
+
+    async def bury(self, letter: DeadLetter) -> int:
+        """Keep a dead letter (the newest 10,000 are kept); its number."""
+
+    async def dead_letters(self, limit: int, before: int | None) -> list[DeadLetter]:
+        """The newest dead letters, newest first, older than number `before`."""
+
+    async def dead_letter(self, number: int) -> DeadLetter | None:
+        """One dead letter."""
+
+    async def remove_dead_letter(self, number: int) -> bool:
+        """Forget a dead letter; False when it was not known."""
+
+
+class Log(CallbackStore, Protocol):
     """The hub's memory. Every method that writes raises LogUnavailable when it could not."""
 
     async def open(self) -> None:
-        """Make the log usable; raises LogInUse or LogUnavailable."""
+        """
+        Make the log usable.
+
+        Raises:
+            LogInUse: another process owns it.
+            LogUnavailable: it cannot be used now (a log that is elsewhere may open all the same,
+                and say so in `check`).
+            LogUnfit: it cannot be used as it is set up.
+        """
 
     @property
     def head(self) -> Cursor:
         """The newest event published to listeners (position 0 in an empty log)."""
 
-    def listen(self, listener: Callable[[Sequence[Event]], None]) -> None:
+    def listen(self, listener: Listener) -> None:
         """Call `listener` on the event loop with every batch of new events, in order."""
 
     async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
@@ -246,14 +377,25 @@ class Log(Protocol):
     async def subscriptions(self) -> list[SubscriptionRow]:
         """Every stored subscription."""
 
+    async def changed_subscriptions(self) -> SubscriptionChanges:
+        """What this or another hub has stored or deleted since the last call, or the first read."""
+
+    async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
+        """Where the refs whose subject begins so stand, by subject."""
+
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""
 
     async def traces(self, target: str, limit: int) -> list[Trace]:
         """The newest traces that touched a target, oldest first."""
 
-    async def check(self) -> None:
-        """Write and commit something harmless, to prove that the log takes writes."""
+    async def check(self) -> str:
+        """
+        Write and commit something harmless, to prove that the log takes writes.
+
+        Returns:
+            In which way it is degraded while it still accepts deliveries, "" when it is not.
+        """
 
     async def close(self) -> None:
         """Finish what was accepted and release the log."""

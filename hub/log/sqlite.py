@@ -1,14 +1,13 @@
 """The embedded log (the default): one SQLite file, no server, one hub process."""
 
 import asyncio
-import fcntl
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from hub.log import sqlite_events, sqlite_records
 from hub.log.base import (
@@ -17,19 +16,23 @@ from hub.log.base import (
     DeliveryRecord,
     Event,
     Gap,
-    LogInUse,
+    Head,
+    Listener,
     LogUnavailable,
     NewEvent,
     SecretUse,
     StageReport,
+    SubscriptionChanges,
     SubscriptionRow,
     Trace,
+    tell,
 )
+from hub.log.locking import lock_directory
+from hub.log.sqlite_callbacks import SqliteCallbacks
 from hub.log.sqlite_schema import prepare
 from hub.log.sqlite_writer import GroupCommitWriter
 
 T = TypeVar("T")
-Listener = Callable[[Sequence[Event]], None]
 
 PRUNE_EVERY = 1_000  # deliveries between two prunings
 
@@ -42,7 +45,7 @@ class _Stored:
     events: list[Event]
 
 
-class SqliteLog:
+class SqliteLog(SqliteCallbacks):
     """The `Log` protocol over one SQLite file in WAL mode, synchronous=FULL."""
 
     def __init__(
@@ -54,6 +57,7 @@ class SqliteLog:
         deduplication_seconds: float = 600.0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__()
         self._path = directory / "log.sqlite3"
         self._keep = (keep_events, keep_deliveries)
         self._deduplication_seconds = deduplication_seconds
@@ -72,7 +76,8 @@ class SqliteLog:
             LogUnavailable: the directory cannot be used.
         """
         with ExitStack() as resources:
-            resources.enter_context(_lock(self._path.parent))
+            advice = "the embedded log serves one process"
+            resources.enter_context(lock_directory(self._path.parent, advice))
             try:
                 connection = resources.enter_context(closing(_open(self._path)))
                 self._reader = resources.enter_context(closing(_open(self._path)))
@@ -99,7 +104,9 @@ class SqliteLog:
         Raises:
             LogUnavailable: nothing was stored.
         """
-        stored = await self._writer.run(lambda c: self._append(c, delivery, events))
+        stored = await self._writer.run(
+            lambda c: self._append(c, delivery, events), weight=len(events) + 1
+        )
         return stored.appended
 
     def _append(
@@ -126,8 +133,7 @@ class SqliteLog:
         if not events:
             return
         self._head = events[-1].cursor
-        for listener in self._listeners:
-            listener(events)
+        tell(self._listeners, events)
 
     async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
         """At most `limit` events that follow `after`, oldest first; a Gap when it is not ours."""
@@ -137,7 +143,7 @@ class SqliteLog:
         gap = self._gap(connection, after)
         if gap is not None:
             return gap
-        return sqlite_events.read_events(connection, self._epoch, after.position, limit)
+        return sqlite_events.read_events(connection, after.position, limit)
 
     def _gap(self, connection: sqlite3.Connection, after: Cursor) -> Gap | None:
         if after.epoch != self._epoch:
@@ -177,6 +183,14 @@ class SqliteLog:
         """Every stored subscription."""
         return await self._query(sqlite_records.read_subscriptions)
 
+    async def changed_subscriptions(self) -> SubscriptionChanges:
+        """Nothing: no other hub uses this log."""
+        return SubscriptionChanges()
+
+    async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
+        """Where the refs whose subject begins so stand, by subject."""
+        return await self._query(lambda c: sqlite_events.read_heads(c, subject_prefix, limit))
+
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""
         await self._writer.run(lambda c: sqlite_records.insert_report(c, report))
@@ -185,9 +199,9 @@ class SqliteLog:
         """The newest traces that touched a target, oldest first."""
         return await self._query(lambda c: sqlite_records.read_traces(c, target, limit))
 
-    async def check(self) -> None:
+    async def check(self) -> str:
         """
-        Write and commit something harmless.
+        Write and commit something harmless; an embedded log is never degraded.
 
         Raises:
             LogUnavailable: the log takes no writes.
@@ -196,6 +210,7 @@ class SqliteLog:
         await self._writer.run(
             lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('checked', ?)", (now,))
         )
+        return ""
 
     async def close(self) -> None:
         """Finish what was accepted and release the directory."""
@@ -235,19 +250,3 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("ROLLBACK")
-
-
-def _lock(directory: Path) -> IO[bytes]:
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (directory / "lock").open("ab")
-    except OSError as error:
-        raise LogUnavailable(f"{directory}: {error.strerror}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise LogInUse(
-            f"{directory} is in use by another hub; the embedded log serves one process"
-        ) from error
-    return file

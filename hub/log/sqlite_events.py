@@ -7,9 +7,12 @@ and know nothing of threads or event loops.
 
 import json
 import sqlite3
-from datetime import datetime
+from datetime import UTC, datetime
 
-from hub.log.base import Cursor, Event, NewEvent, tag_of
+from hub.log.base import Cursor, Event, Head, NewEvent, tag_of
+from hub.log.messages import event_of, message_of
+
+LAST_CHARACTER = "\U0010ffff"  # behind every text that begins with the same letters
 
 
 def birth(connection: sqlite3.Connection, now: datetime) -> int:
@@ -47,8 +50,7 @@ def append_event(
         return Cursor(epoch, *repeat), None
     position = last_position(connection)[0] + 1
     cursor = Cursor(epoch, position, tag_of(event.event_id))
-    message = b'{"specversion":"1.0","id":"%s",%s' % (str(cursor).encode(), event.tail)
-    stored = Event(cursor, event.keys, event.ref, message)
+    stored = event_of(message_of(cursor, event.tail))
     _insert_event(connection, event, stored, times[0])
     _remember(connection, event, cursor, times)
     return cursor, stored
@@ -120,17 +122,22 @@ def _remember(
     )
 
 
-def read_events(connection: sqlite3.Connection, epoch: int, after: int, limit: int) -> list[Event]:
+def read_events(connection: sqlite3.Connection, after: int, limit: int) -> list[Event]:
     """At most `limit` events behind a position, oldest first."""
     rows = connection.execute(
-        "SELECT position, tag, keys, ref, message FROM events WHERE position > ?"
-        " ORDER BY position LIMIT ?",
-        (after, limit),
+        "SELECT message FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
     )
-    return [
-        Event(Cursor(epoch, position, tag), frozenset(json.loads(keys)), ref, message)
-        for position, tag, keys, ref, message in rows
-    ]
+    return [event_of(message) for (message,) in rows]
+
+
+def read_heads(connection: sqlite3.Connection, prefix: str, limit: int) -> list[Head]:
+    """Where the refs whose subject begins so stand, by subject."""
+    rows = connection.execute(
+        "SELECT subject, after, updated_at FROM heads WHERE subject >= ? AND subject < ?"
+        " ORDER BY subject LIMIT ?",
+        (prefix, prefix + LAST_CHARACTER, limit),
+    )
+    return [Head(subject, after, datetime.fromtimestamp(at, UTC)) for subject, after, at in rows]
 
 
 def tag_at(connection: sqlite3.Connection, position: int) -> int | None:

@@ -46,7 +46,20 @@ CREATE INDEX IF NOT EXISTS reports_by_trace ON reports (trace_id, number);
 """
 
 # What came after the first release, in order: as many as the file's user_version says are applied.
-MIGRATIONS = ("ALTER TABLE deliveries ADD COLUMN signed_by TEXT NOT NULL DEFAULT ''",)
+MIGRATIONS = (
+    "ALTER TABLE deliveries ADD COLUMN signed_by TEXT NOT NULL DEFAULT ''",
+    """
+    CREATE TABLE callback_progress (
+        subscription_id TEXT PRIMARY KEY, value TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, subscription_id TEXT NOT NULL,
+        cursor TEXT NOT NULL, message BLOB NOT NULL, reason TEXT NOT NULL, buried_at REAL NOT NULL
+    )
+    """,
+)
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -21,12 +21,13 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
 
-BATCH_LIMIT = 512  # operations a commit; bounds how long the first caller of a batch waits
+BATCH_LIMIT = 512  # rows or so a commit; bounds how long the first caller of a batch waits
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
     operation: Operation
+    weight: int
     future: "asyncio.Future[Any]"
 
 
@@ -59,16 +60,16 @@ class GroupCommitWriter:
         self._thread = threading.Thread(target=self._work, name="hub log writer", daemon=True)
         self._thread.start()
 
-    async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, operation: Callable[[sqlite3.Connection], T], weight: int = 1) -> T:
         """
-        The operation's result, once it is committed.
+        The operation's result, once it is committed; `weight` is about how many rows it writes.
 
         Raises:
             LogUnavailable: nothing of it was stored (disk full, disk gone, log closed).
         """
         if self._closed:
             raise LogUnavailable("the log is closed")
-        call = _Call(operation, self._loop.create_future())
+        call = _Call(operation, weight, self._loop.create_future())
         self._queue.put(call)
         # Shielded: a caller that goes away must not undo what is on its way to the disk.
         result: T = await asyncio.shield(call.future)
@@ -90,13 +91,14 @@ class GroupCommitWriter:
         first = self._queue.get()
         if first is None:
             return None
-        batch = [first]
-        while len(batch) < BATCH_LIMIT and not self._queue.empty():
+        batch, weight = [first], first.weight
+        while weight < BATCH_LIMIT and not self._queue.empty():
             call = self._queue.get()
             if call is None:
                 self._queue.put(None)  # the end is for the next round; this batch is owed a commit
                 break
             batch.append(call)
+            weight += call.weight
         return batch
 
     def _commit(self, batch: list[_Call]) -> list[_Outcome]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from adapters import Outcome, RefChange, Repository
 from cd4sources.notifications import parse_notification
 from cd4sources.reporting import StageReport, report_document
+from hub.log.base import Cursor
+from hub.log.messages import event_of, message_of
+from hub.notification import new_events
 from tests.support.deliveries import SHOP, A, B, push
 from tests.support.hubs import hub_client, post, settings
 
@@ -55,6 +60,56 @@ async def test_what_the_hub_says_is_what_the_schema_says(
         assert understood.after == document["data"]["after"]
         assert understood.traceparent == document["traceparent"]
         assert understood.keys == frozenset(document["data"]["repository"]["keys"])
+
+
+def moved(before: str | None = A, after: str | None = B, **changes: Any) -> RefChange:
+    """A branch that was moved."""
+    ref = {"ref": "refs/heads/main", "ref_type": "branch", "name": "main"}
+    fields = {"created": before is None, "deleted": after is None, "forced": False}
+    return RefChange(before=before, after=after, **(ref | fields | changes))
+
+
+COMPLETE = Outcome(
+    "push", notify=True, reason="", delivery_id="d", event="push", changes=(moved(),),
+    repository=Repository(frozenset({"h.test/a"}), "a", 1, "https://h.test/a", "", "", "main"),
+    truncated=False, paths=frozenset({"b", "a/c"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"truncated": None},
+        {"truncated": True},
+        {"paths": frozenset()},
+        {"paths": frozenset(map(str, range(201)))},
+        {"paths": frozenset({"x" * (16 * 1024 + 1)})},
+        {"changes": (moved(forced=True),)},
+        {"changes": (moved(forced=None),)},
+        {"changes": (moved(before=None),)},
+        {"changes": (moved(after=None),)},
+        {"changes": (moved(ref_type="tag"),)},
+        {"changes": (moved(), moved())},
+        {"kind": "test"},
+    ],
+    ids=lambda change: f"{next(iter(change))}",
+)
+def test_files_are_told_only_when_they_are_all(change: dict[str, Any]) -> None:
+    """Sorted; null whenever one may be missing, or they are too many."""
+    assert paths_of(COMPLETE) == ["a/c", "b"]
+    assert paths_of(replace(COMPLETE, **change)) is None
+
+
+def paths_of(outcome: Outcome) -> list[str] | None:
+    """What the notification says of a delivery's files."""
+    now = datetime.now(UTC)
+    for event in new_events(outcome, origin="/webhooks/x/y", provider="x", received_at=now):
+        message = message_of(Cursor(1, 1, 1), event.tail)
+        document = json.loads(message)
+        SCHEMA.validate(document)
+        paths: list[str] | None = document["data"]["paths"]
+        assert event_of(message).paths == (None if paths is None else frozenset(paths))
+    return paths
 
 
 def test_the_example_is_valid_and_understood() -> None:

@@ -1,6 +1,8 @@
 """`/v1/events` over a real socket: streams and polls, resume, gaps, drain."""
 
 import asyncio
+import hmac
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,11 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from hub.api import events
-from tests.support.deliveries import SHOP, A, B, C, push
+from hub.api import following
+from hub.log.sqlite import SqliteLog
+from tests.support.deliveries import SECRET, SHOP, A, B, C, Post, push
 from tests.support.hubs import hub_client, post, serving_hub, settings
+from tests.support.redis_servers import single
 
+TEA = "/webhooks/gitea/tea"
 SSE = {"accept": "text/event-stream"}
 
 
@@ -99,7 +105,7 @@ async def test_a_quiet_stream_moves_its_cursor_with_the_pings(tmp_path: Path) ->
         serving_hub(settings(tmp_path)) as (url, _, app),
         httpx.AsyncClient(base_url=url) as hub,
     ):
-        app.raw_events._ping_seconds = 0.05
+        app.raw_events._ticker.period_seconds = 0.05
         async with stream(hub, repository=SHOP) as live:
             start = (await first_with(live, "id"))["id"]
             await post(hub, push(A, url="https://github.com/acme/other.git"))
@@ -185,7 +191,7 @@ async def test_a_long_poll_hands_out_a_page_at_a_time(
     hub: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who was away for long comes back for the rest, and misses nothing."""
-    monkeypatch.setattr(events, "PAGE", 2)
+    monkeypatch.setattr(following, "PAGE", 2)
     cursor = await cursor_now(hub)
     for commit in (A, B, C):
         await post(hub, push(commit))
@@ -243,3 +249,186 @@ async def test_a_repository_that_is_none_is_refused(tmp_path: Path) -> None:
     async with hub_client(settings(tmp_path)) as hub:
         answer = await hub.get("/v1/events", params={"repository": "shop"})
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid-repository")
+
+
+async def subscribed(hub: httpx.AsyncClient, **changes: Any) -> dict[str, str]:
+    """A subscription to the shop: its id, and where it begins."""
+    repository = {"url": SHOP} | changes
+    body = {"name": "s1", "repositories": [repository]}
+    created = (await hub.post("/v1/subscriptions", json=body)).json()
+    return {"subscription": created["id"], "after": created["cursor"]}
+
+
+async def test_a_paused_stream_goes_on_where_it_was(hub: httpx.AsyncClient) -> None:
+    """Pings only while it is paused, its cursor stays; then what was missed, then what is new."""
+    query = await subscribed(hub)
+    url = f"/v1/subscriptions/{query['subscription']}"
+    async with stream(hub, **query) as live:
+        await post(hub, push(A))
+        assert after_of(await first_with(live, "data")) == A
+        await hub.post(f"{url}/pause")
+        await post(hub, push(B, A))
+        await hub.post(f"{url}/resume")
+        await post(hub, push(C, B))
+        assert [after_of(await first_with(live, "data")) for _ in range(2)] == [B, C]
+
+
+async def test_a_paused_stream_sends_pings_without_a_cursor(tmp_path: Path) -> None:
+    """Or who comes back would begin behind what was never sent."""
+    async with (
+        serving_hub(settings(tmp_path)) as (url, _, app),
+        httpx.AsyncClient(base_url=url) as hub,
+    ):
+        app.raw_events._ticker.period_seconds = 0.02
+        query = await subscribed(hub)
+        await hub.post(f"/v1/subscriptions/{query['subscription']}/pause")
+        await post(hub, push(A))
+        async with hub.stream("GET", "/v1/events", params=query, headers=SSE) as answer:
+            lines = answer.aiter_lines()
+            seen = [await anext(lines) for _ in range(12)]
+        assert seen.count(": ping") >= 3
+        assert not [line for line in seen if line.startswith(("id", "data"))]
+        polled = await poll(hub, timeout="0.05", **query)
+        assert polled.headers["x-directcd-cursor"] == query["after"]
+
+
+async def test_a_stream_follows_its_subscriptions_changes(hub: httpx.AsyncClient) -> None:
+    """Other wants count from then on, without a new connection; without any it ends."""
+    query = await subscribed(hub, ref="dev")
+    async with stream(hub, **query) as live:
+        await first_with(live, "id")
+        await subscribed(hub, ref="main")
+        await post(hub, push(A))
+        assert after_of(await first_with(live, "data")) == A
+        await hub.delete(f"/v1/subscriptions/{query['subscription']}")
+        assert (await first_with(live, "event"))["event"] == "bye"
+
+
+async def test_a_stream_hears_only_of_the_files_it_wants(hub: httpx.AsyncClient) -> None:
+    """A push that is known to touch none of them passes by."""
+    async with stream(hub, **await subscribed(hub, paths=["services/**"])) as live:
+        await post(hub, files(A, B, "docs/a.md"), TEA)
+        await post(hub, files(B, C, "docs/a.md", "services/shop/a.py"), TEA)
+        assert after_of(await first_with(live, "data")) == C
+
+
+def files(before: str, after: str, *names: str) -> Post:
+    """A push to Gitea of one commit that changed these files."""
+    commit = {"id": after, "added": [], "removed": [], "modified": names}
+    repository = {"full_name": "acme/shop", "clone_url": SHOP}
+    document: dict[str, Any] = {"ref": "refs/heads/main", "before": before, "after": after}
+    document |= {"commits": [commit], "total_commits": 1, "repository": repository}
+    body = json.dumps(document).encode()
+    signature = hmac.digest(SECRET, body, "sha256").hex()
+    headers = {"content-type": "application/json", "x-gitea-event": "push"}
+    return Post(body, headers | {"x-gitea-signature": signature})
+
+
+async def test_nothing_is_lost_or_doubled_between_log_and_live(tmp_path: Path) -> None:
+    """Streams that open while pushes come see each from their cursor on, once and in order."""
+    total = 60
+    async with (
+        serving_hub(settings(tmp_path)) as (url, *_),
+        httpx.AsyncClient(base_url=url) as hub,
+        asyncio.TaskGroup() as tasks,
+    ):
+        start = await cursor_now(hub)
+        readers = []
+        for number in range(total):
+            if number % 4 == 0:
+                readers.append(tasks.create_task(commits(hub, start, total)))
+            sending = tasks.create_task(post(hub, push(f"{number + 1:040x}", f"{number:040x}")))
+            await asyncio.sleep(0.003 * (number % 3))
+            if number % 8 == 0:
+                await sending
+        seen = [await reader for reader in readers]
+    assert len(seen[0]) == len(set(seen[0])) == total
+    assert all(one == seen[0] for one in seen)
+
+
+async def commits(hub: httpx.AsyncClient, after: str, number: int) -> list[str]:
+    """So many commits as a stream tells them; its ids never go back."""
+    seen: list[str] = []
+    newest = 0
+    async with stream(hub, repository=SHOP, after=after) as live:
+        async for block in live:
+            position = int(block.get("id", "0-0-0").split("-")[1])
+            assert position >= newest or "id" not in block
+            newest = max(newest, position)
+            seen += [after_of(block)] if "data" in block else []
+            if len(seen) == number:
+                break
+    return seen
+
+
+async def test_an_event_stored_while_a_stream_catches_up_is_told_once(tmp_path: Path) -> None:
+    """It is in the log and in the follower's queue; the cursor decides which one counts."""
+    async with (
+        serving_hub(settings(tmp_path)) as (url, _, app),
+        httpx.AsyncClient(base_url=url) as hub,
+        asyncio.TaskGroup() as tasks,
+    ):
+        log = app.raw_events._sources.log
+        assert isinstance(log, SqliteLog)
+        start = await cursor_now(hub)
+        await post(hub, push(A))
+        async with log._reading:  # it has its place, and cannot read yet
+            reader = tasks.create_task(commits(hub, start, 3))
+            while not app.raw_events._fanout._all:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
+            await post(hub, push(B, A))
+        await post(hub, push(C, B))
+        assert await reader == [A, B, C]
+
+
+async def test_another_log_behind_the_hub_is_a_gap_for_open_streams(tmp_path: Path) -> None:
+    """Redis was emptied: the stream says so, and goes on in the new log."""
+    with single(tmp_path / "redis") as server:
+        redis = SecretStr(server.url)
+        async with (
+            serving_hub(settings(tmp_path, redis=redis)) as (url, *_),
+            httpx.AsyncClient(base_url=url) as hub,
+            stream(hub, repository=SHOP) as live,
+        ):
+            await first_with(live, "id")
+            await post(hub, push(A))
+            old = (await first_with(live, "data"))["id"]
+            server.do("FLUSHALL")
+            await post(hub, push(B, A))
+            seen = [await first_with(live, "data")]
+            while "event" not in seen[-1]:
+                seen.append(await first_with(live, "data"))
+            assert seen[-1]["event"] == "gap"
+            assert seen[-1]["id"].split("-")[0] != old.split("-")[0]
+            await post(hub, push(C, B))
+            block = await first_with(live, "data")
+            while block.get("event") == "gap" or after_of(block) != C:
+                block = await first_with(live, "data")
+            gone = await poll(hub, after=old, repository=SHOP)
+            assert gone.json()["gap"]
+
+
+@pytest.mark.timeout(30)
+async def test_two_thousand_streams_drain_within_a_second(tmp_path: Path) -> None:
+    """Each is told to come back at a moment of its own."""
+    number = 2_000
+    request = b"GET /v1/events HTTP/1.1\r\nhost: h\r\naccept: text/event-stream\r\n\r\n"
+    async with serving_hub(settings(tmp_path)) as (url, stopping, app):
+        port = int(url.rpartition(":")[2])
+        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]
+        for _, writer in streams:
+            writer.write(request)
+        for reader, _ in streams:
+            await reader.readuntil(b"\nid: ")
+        assert len(app.raw_events._fanout._all) == number
+        started = time.monotonic()
+        stopping.set()
+        texts = [await reader.read() for reader, _ in streams]
+        assert time.monotonic() - started < 1
+        for _, writer in streams:
+            writer.close()
+    pauses = [int(text.partition(b"retry: ")[2].split()[0]) for text in texts]
+    assert min(pauses) >= 100
+    assert max(pauses) <= 100 + number
+    assert len(set(pauses)) > number / 3

@@ -12,14 +12,15 @@ import pytest
 
 from hub.log.base import DeliveryRecord, LogInUse, LogUnavailable
 from hub.log.sqlite import SqliteLog
-from tests.contract.test_log import append, event, record
+from tests.contract.test_log import append
+from tests.support.events import event, record
 
 # Appends until it is killed, printing each position once it is acknowledged.
 APPENDER = """
 import asyncio, sys
 from pathlib import Path
 from hub.log.sqlite import SqliteLog
-from tests.contract.test_log import event, record
+from tests.support.events import event, record
 
 async def main():
     log = SqliteLog(Path(sys.argv[1]))

@@ -1,7 +1,9 @@
 """Listening addresses and processes that start loudly or stop quickly."""
 
 import asyncio
+import gc
 import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -48,3 +50,23 @@ def test_the_first_part_that_fails_ends_the_others() -> None:
     with pytest.raises(ExceptionGroup):
         serving.run(waits, fails)
     assert ended == [True]
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    """The garbage collector as it was."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_what_is_there_at_the_start_is_not_looked_through_again(collector: None) -> None:
+    """A busy process does not pause for what never becomes garbage."""
+    frozen = []
+
+    async def looks(_: asyncio.Event) -> None:
+        frozen.append(gc.get_freeze_count())
+
+    serving.run(looks)
+    assert frozen[0] > 1000

@@ -1,0 +1,242 @@
+"""
+The script that appends: everything about one delivery in one step that is done or not done.
+
+Nothing counts beside the stream itself (a torn end of Redis's own file would leave counters ahead
+of it): the stream's ids are the positions.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from hub.log.base import Appended, Cursor, DeliveryRecord, NewEvent, tag_of
+from hub.log.redis_connection import Argument
+from hub.log.redis_keys import Keys
+from hub.log.redis_node import Script
+
+BATCH = 500  # events a call: some milliseconds in which Redis serves nobody else
+
+# Stored at `heads`: "<unix seconds>|<after or nothing>|<cursor>". At `seen:…` and `done:…`:
+# "<unix seconds until which it counts>|<cursor>". A stream's own clock would not do: what was
+# spooled is as old as the moment it was received.
+
+# The first id of a stream ends in 0, the first position is 1: position 0 is before everything.
+_BIRTH = """
+local function birth_of(log, epochs, birth)
+    local epoch = redis.call('GET', epochs)
+    if epoch then return epoch end
+    local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+    local older = last and tonumber(string.match(last[1], '^%d+')) or 0
+    birth = string.format('%.0f', math.max(tonumber(birth), older + 1))
+    redis.call('SET', epochs, birth)
+    redis.call('XDEL', log, redis.call('XADD', log, birth .. '-0', 'm', ''))
+    return birth
+end
+"""
+
+BEGIN = Script(f"{_BIRTH} return birth_of(KEYS[1], KEYS[2], ARGV[1])")
+
+APPEND = Script(
+    _BIRTH
+    + """
+local log, heads, deliveries, counts, lasts, epochs, channel = unpack(KEYS)
+local prefix, publish, nonce, late, now, received, window, keep_events, keep_deliveries,
+    birth, use, news, repeated, before_new = unpack(ARGV, 1, 14)
+now, received, window = tonumber(now), tonumber(received), tonumber(window)
+local memory = math.max(math.ceil(window), 600)
+
+if late == '1' and redis.call('EXISTS', prefix .. 'done:' .. nonce) == 1 then
+    return {0, 1}
+end
+
+local epoch = birth_of(log, epochs, birth)
+
+local function known(key)
+    local value = redis.call('GET', prefix .. 'seen:' .. key)
+    if not value then return nil end
+    local till, cursor = string.match(value, '^([^|]*)|(.*)$')
+    if tonumber(till) > now then return cursor end
+    return nil
+end
+
+local function moves_head(subject, before, after)
+    local head = redis.call('HGET', heads, subject)
+    if not head then return true end
+    local stands = string.match(head, '^[^|]*|([^|]*)|')
+    if stands == after then return false end
+    return before == '' or stands == before
+end
+
+local function repeat_of(event_id, delivery_key, subject, before, after)
+    if delivery_key ~= '' then
+        local cursor = known(delivery_key)
+        if cursor then return cursor end
+    end
+    local cursor = known(event_id)
+    if cursor and not moves_head(subject, before, after) then return cursor end
+    return nil
+end
+
+local function remember(cursor, event_id, delivery_key, subject, after, unsaid, trace)
+    if window > 0 then
+        local value = string.format('%.3f', now + window) .. '|' .. cursor
+        redis.call('SET', prefix .. 'seen:' .. event_id, value, 'EX', memory)
+        if delivery_key ~= '' then
+            redis.call('SET', prefix .. 'seen:' .. delivery_key, value, 'EX', memory)
+        end
+    end
+    redis.call('SET', prefix .. 'trace:' .. trace, cursor, 'EX', 86400)
+    if unsaid == '1' then
+        redis.call('HDEL', heads, subject)
+        return
+    end
+    if late == '1' then
+        local head = redis.call('HGET', heads, subject)
+        if head and tonumber(string.match(head, '^[^|]*')) > received then return end
+    end
+    local stands = string.format('%.3f', received) .. '|' .. after .. '|' .. cursor
+    redis.call('HSET', heads, subject, stands)
+end
+
+local cursors, new = {}, before_new == '1'
+for at = 15, #ARGV, 9 do
+    local event_id, delivery_key, subject, before, after, unsaid, trace, tag, tail =
+        unpack(ARGV, at, at + 8)
+    local cursor = repeat_of(event_id, delivery_key, subject, before, after)
+    if not cursor then
+        new = true
+        cursor = redis.call('XADD', log, 'MAXLEN', '~', keep_events, epoch .. '-*',
+            'm', tail, 't', tag) .. '-' .. tag
+        remember(cursor, event_id, delivery_key, subject, after, unsaid, trace)
+        redis.call(publish, channel, '{"specversion":"1.0","id":"' .. cursor .. '",' .. tail)
+    end
+    cursors[#cursors + 1] = cursor
+end
+
+local duplicate = #cursors > 0 and not new
+local number = 0
+if news ~= '' then
+    local id = redis.call('XADD', deliveries, 'MAXLEN', '~', keep_deliveries, '0-*',
+        'd', duplicate and repeated or news)
+    number = tonumber(string.match(id, '%d+$'))
+    redis.call('HINCRBY', counts, use, 1)
+    if tonumber(redis.call('HGET', lasts, use) or '0') < received then
+        redis.call('HSET', lasts, use, string.format('%.6f', received))
+    end
+end
+redis.call('SET', prefix .. 'done:' .. nonce, '1', 'EX', math.max(memory, 3600))
+return {number, duplicate and 1 or 0, unpack(cursors)}
+"""
+)
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept: events, deliveries, and for how many seconds repeats are recognised."""
+
+    events: int
+    deliveries: int
+    deduplication_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something is appended: Unix seconds, and whether that is later than it was received."""
+
+    now: float
+    late: bool = False
+
+
+def calls(events: Sequence[NewEvent]) -> Iterator[tuple[Sequence[NewEvent], bool]]:
+    """The events of each call that a delivery takes (mostly one), and whether it is the last."""
+    for start in range(0, max(len(events), 1), BATCH):
+        yield events[start : start + BATCH], start + BATCH >= len(events)
+
+
+def keys_of(keys: Keys) -> list[str]:
+    """The script's keys; what it makes of the prefix besides lies in the same slot."""
+    names = ("log", "heads", "deliveries", "uses:count", "uses:last", "epoch", "events")
+    return [keys(name) for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Appender:
+    """Makes the script's arguments, and values of its replies."""
+
+    keys: Keys
+    limits: Limits
+    publish: str
+
+    def arguments(
+        self,
+        record: DeliveryRecord,
+        events: Sequence[NewEvent],
+        moment: Moment,
+        *,
+        last: bool,
+        part: int,
+        before_new: bool,
+    ) -> list[Argument]:
+        """The arguments of one call; only the last one of a delivery remembers the delivery."""
+        news, repeated = (
+            _document(record, repeat=repeat) if last else b"" for repeat in (False, True)
+        )
+        arguments: list[Argument] = [
+            self.keys(""),
+            self.publish,
+            f"{record.nonce}.{part}",
+            int(moment.late),
+            f"{moment.now:.6f}",
+            f"{record.received_at.timestamp():.6f}",
+            self.limits.deduplication_seconds,
+            self.limits.events,
+            self.limits.deliveries,
+            int(moment.now * 1000),
+            _ENCODE([record.source, record.secret_mark]),
+            news,
+            repeated,
+            int(before_new),
+        ]
+        for event in events:
+            arguments += _event(event)
+        return arguments
+
+
+def appended(replies: Sequence[Sequence[int | bytes]]) -> Appended:
+    """What became of a delivery, by the replies of its calls."""
+    number, duplicate = replies[-1][:2]
+    cursors = [str(text, "ascii") for reply in replies for text in reply[2:]]  # type: ignore[arg-type]
+    found = tuple(cursor for cursor in map(Cursor.parse, cursors) if cursor)
+    return Appended(int(number), found, duplicate=bool(duplicate))
+
+
+def _document(record: DeliveryRecord, *, repeat: bool) -> bytes:
+    return _ENCODE(
+        {
+            "received_at": record.received_at.isoformat(),
+            "provider": record.provider,
+            "source": record.source,
+            "delivery_id": record.delivery_id,
+            "event": record.event,
+            "verdict": "duplicate" if repeat else record.verdict,
+            "signed_by": record.signed_by,
+            "explanation": record.repeat_explanation if repeat else record.explanation,
+        }
+    )
+
+
+def _event(event: NewEvent) -> tuple[Argument, ...]:
+    return (
+        event.event_id,
+        event.delivery_key,
+        event.subject,
+        event.before or "",
+        event.after or "",
+        int(event.unsaid),
+        event.trace_id,
+        f"{tag_of(event.event_id):06x}",
+        event.tail,
+    )

@@ -1,0 +1,234 @@
+"""
+What the Redis log keeps beside events: deliveries, uses of secrets, heads, subscriptions, reports.
+
+The first three are written by the script that appends (`hub.log.redis_append`), together with the
+events; here they are read.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from hub.log.base import (
+    Cursor,
+    Head,
+    SecretUse,
+    StageReport,
+    SubscriptionChanges,
+    SubscriptionRow,
+    Trace,
+)
+from hub.log.redis_node import RedisNode, Script
+
+KEEP_REPORTS = 1_000  # stage reports a target, about 400 bytes each
+FORGET_REPORTS_SECONDS = 30 * 24 * 3600  # of a target that nobody reports about any more
+KEEP_CHANGES = 10_000  # changed subscriptions; a hub that lags behind reads all of them again
+SCAN_COUNT = 1_000  # heads a step: a millisecond or so in which Redis serves nobody else
+
+MOST = 2**63 - 1
+
+# Changes are a stream, and not a counter: the ids of a stream follow the clock, so that a change
+# that a fail-over lost is never taken for another that was made instead of it.
+_PUT = Script("""
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'id', ARGV[1])
+""")
+_DELETE = Script("""
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 1 then
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[1])
+end
+return 1
+""")
+_REPORT = Script("""
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'r', ARGV[2])
+return redis.call('EXPIRE', KEYS[1], ARGV[3])
+""")
+
+_ROW = msgspec.json.Decoder(SubscriptionRow)
+_REPORT_DECODER = msgspec.json.Decoder(StageReport)
+
+
+class _Pushed(msgspec.Struct):
+    after: str | None
+
+
+class _Origin(msgspec.Struct):
+    """What a trace shows of the notification it began with."""
+
+    subject: str
+    time: datetime
+    data: _Pushed
+
+
+_ORIGIN = msgspec.json.Decoder(_Origin)
+
+
+class RedisRecords:
+    """What is kept in Redis beside events. Every method raises LogUnavailable."""
+
+    def __init__(self, node: RedisNode) -> None:
+        self._node = node
+        self._keys = keys = node.keys
+        self._rows = keys("subscriptions")
+        self._changes = keys("subscriptions:changes")
+        self._seen = b"0-0"  # the newest change of subscriptions that this hub has heard of
+        self._known: set[str] = set()
+
+    async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
+        """Remembered deliveries older than number `before` (all when None), newest first."""
+        newest = MOST if before is None else min(before - 1, MOST)
+        return await self._deliveries(newest, 1, limit)
+
+    async def delivery(self, number: int) -> dict[str, Any] | None:
+        """One remembered delivery, or None."""
+        return next(iter(await self._deliveries(number, number, 1)), None)
+
+    async def _deliveries(self, newest: int, oldest: int, limit: int) -> list[dict[str, Any]]:
+        if newest < oldest or newest < 1 or newest > MOST:
+            return []
+        key = self._keys("deliveries")
+        found = await self._node.execute(
+            "XREVRANGE", key, f"0-{newest}", f"0-{oldest}", "COUNT", limit
+        )
+        return [
+            {"number": int(entry.partition(b"-")[2]), **json.loads(fields[1])}
+            for entry, fields in found or ()
+        ]
+
+    async def secret_uses(self) -> list[SecretUse]:
+        """Every remembered use of a secret."""
+        counts, lasts = await asyncio.gather(self._hash("uses:count"), self._hash("uses:last"))
+        return [
+            SecretUse(source, mark, _time(lasts.get(use, b"0")), int(count))
+            for use, count in counts.items()
+            for source, mark in [json.loads(use)]
+        ]
+
+    async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
+        """Where the refs whose subject begins so stand, by subject."""
+        found: dict[bytes, bytes] = {}
+        step = b"0"
+        while True:
+            step, page = await self._node.execute(
+                "HSCAN", self._keys("heads"), step,
+                "MATCH", _literal(subject_prefix) + "*", "COUNT", SCAN_COUNT,
+            )  # fmt: skip
+            found.update(zip(page[::2], page[1::2], strict=True))
+            if step == b"0":
+                return [_head(subject, found[subject]) for subject in sorted(found)[:limit]]
+
+    async def put_subscription(self, row: SubscriptionRow) -> None:
+        """Store or replace a subscription."""
+        arguments = (row.id, msgspec.json.encode(row), KEEP_CHANGES)
+        await self._node.run(_PUT, (self._rows, self._changes), arguments)
+        self._known.add(row.id)
+
+    async def delete_subscription(self, subscription_id: str) -> None:
+        """Forget a subscription."""
+        arguments = (subscription_id, KEEP_CHANGES)
+        await self._node.run(_DELETE, (self._rows, self._changes), arguments)
+        self._known.discard(subscription_id)
+
+    async def subscriptions(self) -> list[SubscriptionRow]:
+        """Every stored subscription; changes are told from here on."""
+        # In this order: what is changed in between is read here and told again later.
+        newest = await self._node.execute("XREVRANGE", self._changes, "+", "-", "COUNT", 1)
+        stored = await self._hash("subscriptions")
+        self._seen = newest[0][0] if newest else b"0-0"
+        self._known = {subscription_id.decode() for subscription_id in stored}
+        return [_ROW.decode(row) for row in stored.values()]
+
+    async def changed_subscriptions(self) -> SubscriptionChanges:
+        """
+        What was stored or deleted since the last call, or since `subscriptions`.
+
+        When Redis no longer has the change that was heard of last (it was flushed, replaced by a
+        replica that lacks it, or this hub lags too far behind), that is everything there is.
+        """
+        found = await self._node.execute("XRANGE", self._changes, self._seen, "+")
+        if not found and self._seen == b"0-0" and not self._known:
+            return SubscriptionChanges()
+        if not found or found[0][0] != self._seen:
+            return await self._everything()
+        return await self._told(found[1:])
+
+    async def _everything(self) -> SubscriptionChanges:
+        known = self._known
+        stored = await self.subscriptions()
+        return SubscriptionChanges(tuple(stored), tuple(sorted(known - self._known)))
+
+    async def _told(self, found: Sequence[Any]) -> SubscriptionChanges:
+        if not found:
+            return SubscriptionChanges()
+        ids = list(dict.fromkeys(fields[1] for _, fields in found))
+        rows = await self._node.execute("HMGET", self._rows, *ids)
+        stored = tuple(_ROW.decode(row) for row in rows if row is not None)
+        deleted = {one.decode() for one, row in zip(ids, rows, strict=True) if row is None}
+        self._seen = found[-1][0]
+        self._known = (self._known | {row.id for row in stored}) - deleted
+        return SubscriptionChanges(stored, tuple(sorted(deleted)))
+
+    async def report(self, report: StageReport) -> None:
+        """Remember one stage report."""
+        arguments = (KEEP_REPORTS, msgspec.json.encode(report), FORGET_REPORTS_SECONDS)
+        await self._node.run(_REPORT, [self._keys(f"reports:{report.target}")], arguments)
+
+    async def traces(self, target: str, limit: int) -> list[Trace]:
+        """The newest traces that touched a target, oldest first."""
+        found = await self._node.execute("XRANGE", self._keys(f"reports:{target}"), "-", "+")
+        reports = [_REPORT_DECODER.decode(fields[1]) for _, fields in found]
+        newest = list(dict.fromkeys(report.trace_id for report in reports))[-limit:]
+        origins = await asyncio.gather(*(self._origin(trace_id) for trace_id in newest))
+        return [
+            _trace(trace_id, origin, _reports_of(trace_id, reports))
+            for trace_id, origin in zip(newest, origins, strict=True)
+        ]
+
+    async def _origin(self, trace_id: str) -> _Origin | None:
+        text = await self._node.execute("GET", self._keys(f"trace:{trace_id}"))
+        cursor = Cursor.parse(text.decode()) if text else None
+        if cursor is None:
+            return None
+        place = f"{cursor.epoch}-{cursor.position}"
+        found = await self._node.execute("XRANGE", self._keys("log"), place, place)
+        return _ORIGIN.decode(b"{" + found[0][1][1]) if found else None
+
+    async def _hash(self, name: str) -> dict[bytes, bytes]:
+        found = await self._node.execute("HGETALL", self._keys(name))
+        return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def _time(seconds: bytes) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _literal(text: str) -> str:
+    # https://redis.io/docs/latest/commands/keys/: what stands for itself in a pattern.
+    return "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in text)
+
+
+def _head(subject: bytes, value: bytes) -> Head:
+    seconds, after, _ = value.split(b"|", 2)
+    return Head(subject.decode(), after.decode() or None, _time(seconds))
+
+
+def _trace(trace_id: str, origin: _Origin | None, reports: tuple[StageReport, ...]) -> Trace:
+    if origin is None:
+        return Trace(trace_id, None, None, None, reports)
+    return Trace(trace_id, origin.subject, origin.data.after, origin.time, reports)
+
+
+def _reports_of(trace_id: str, reports: Sequence[StageReport]) -> tuple[StageReport, ...]:
+    # Those of another trace, too, when it came to the same version: another look may have met this
+    # push's commit first, and built it.
+    versions = {one.version for one in reports if one.trace_id == trace_id and one.version}
+    same = {one.trace_id for one in reports if one.version in versions}
+    return tuple(one for one in reports if one.trace_id == trace_id or _shared(one, same))
+
+
+def _shared(report: StageReport, traces: set[str]) -> bool:
+    return report.trace_id in traces and report.stage != "notified" and report.result != "unchanged"

@@ -1,0 +1,98 @@
+"""
+A delivery as it came, and what it means or why it is refused.
+
+Refusals are returned and not raised: the frames that an exception came through would keep the body
+in memory for as long as the answer takes, and the bodies are a stranger's.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from adapters import AdapterError, BadSignature, Request, UnsupportedContentType
+from adapters.sender import other_sender
+from hub.problem import Problem
+from hub.reading import Reading, read, signer
+from hub.secrets import SecretFileError
+from hub.sources import Source
+
+
+class KeptBody(Protocol):
+    """A body that is too large to be in memory for long."""
+
+    def read(self) -> bytes:
+        """All of it; blocks."""
+        ...
+
+    def close(self) -> None:
+        """Forget it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    One webhook POST as it came, and the source at whose URL it arrived.
+
+    Attributes:
+        source: whose URL.
+        request: with an empty body while that is elsewhere.
+        received_at: UTC.
+        kept_body: where the body is; None when the request has it.
+    """
+
+    source: Source
+    request: Request
+    received_at: datetime
+    kept_body: KeptBody | None = None
+
+
+def unsignable(source: Source, request: Request) -> Problem | None:
+    """Why no body at all could be signed with these headers; None when one could."""
+    try:
+        if not source.insecure:
+            signer(source, request)
+    except BadSignature as error:
+        if error.finding and not source.in_trouble:
+            detail = f"{error.finding}; the body was not read."
+            return Problem(401, error.code, detail, error.next_step)
+    except SecretFileError:
+        return _unreadable()
+    return None
+
+
+def read_delivery(delivery: Delivery) -> Reading | Problem:
+    """What a delivery means and who signed it, or why it is refused."""
+    source = delivery.source
+    try:
+        return read(source, delivery.request)
+    except Problem as problem:
+        # Not raised on: the frames it came through would keep the body in memory.
+        return problem.with_traceback(None)
+    except BadSignature as error:
+        if source.in_trouble:  # perhaps it was signed with the secret that cannot be read
+            return _unreadable()
+        # The usual cause, and none of a stranger's business.
+        hint = {"sent_by": other_sender(source.provider, delivery.request)}
+        return Problem(401, error.code, error.detail, error.next_step, log_keys=hint)
+    except AdapterError as error:
+        status = 415 if isinstance(error, UnsupportedContentType) else 400
+        return Problem(status, error.code, error.detail, error.next_step)
+    except SecretFileError:
+        return _unreadable()
+
+
+def read_kept(delivery: Delivery, kept_body: KeptBody) -> Reading | Problem:
+    """The same, of a delivery whose body is elsewhere; blocks."""
+    return read_delivery(
+        replace(delivery, request=replace(delivery.request, body=kept_body.read()))
+    )
+
+
+def _unreadable() -> Problem:
+    return Problem(
+        503,
+        "secret-unavailable",
+        "this hub cannot read one of its secrets",
+        "the hub's log names the file; mend it, no restart is needed",
+    )

@@ -1,0 +1,127 @@
+"""Following a hub through its Redis: the same pushes, and reports where the hub looks for them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cd4sources.http import Unreachable
+from cd4sources.notifications import Notification
+from cd4sources.reporting import StageReport
+from directcd.redis_hub import RedisHub
+from tests.support.deliveries import SHOP, A, B, push
+from tests.support.hubs import hub_client, post, settings
+from tests.support.redis_servers import RedisServer, single
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with single(tmp_path / "redis") as started:
+        yield started
+
+
+class Told:
+    """What a server was told."""
+
+    def __init__(self) -> None:
+        self.notifications: list[Notification] = []
+        self.missed: list[str] = []
+
+    @property
+    def commits(self) -> list[str | None]:
+        """The commits that were announced, in order."""
+        return [one.after for one in self.notifications]
+
+
+@asynccontextmanager
+async def following(url: str) -> AsyncIterator[Told]:
+    """Follow a Redis, once the first connection has been tried."""
+    told = Told()
+    hub = RedisHub(url)
+    task = asyncio.create_task(hub.follow(told.notifications.append, told.missed.append))
+    try:
+        yield told
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_push_at_the_hub_is_heard_through_redis(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """With its keys, its commit and its trace; and everything is looked at once before."""
+    hub_settings = settings(tmp_path / "hub", redis=server.url)
+    async with hub_client(hub_settings) as hub, following(server.url) as told:
+        await eventually(lambda: "reconnect" in told.missed)
+        await post(hub, push(A))
+        await eventually(lambda: told.commits == [A])
+        assert told.notifications[0].keys == {"github.com/acme/shop"}
+        assert told.notifications[0].traceparent
+
+
+@pytest.mark.timeout(20)
+async def test_pushes_while_the_connection_is_cut_are_caught_up_with(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """And everything is looked at once more."""
+    hub_settings = settings(tmp_path / "hub", redis=server.url)
+    async with hub_client(hub_settings) as hub, following(server.url) as told:
+        await eventually(lambda: "reconnect" in told.missed)
+        await post(hub, push(A))
+        await eventually(lambda: told.commits == [A])
+        server.do("CLIENT", "KILL", "TYPE", "pubsub")
+        await post(hub, push(B, A))
+        await eventually(lambda: told.commits == [A, B])
+        await eventually(lambda: told.missed.count("reconnect") >= 2)
+
+
+@pytest.mark.timeout(20)
+async def test_a_redis_that_lost_everything_is_a_reason_to_look(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """Which pushes it has forgotten cannot be known."""
+    hub_settings = settings(tmp_path / "hub", redis=server.url)
+    async with hub_client(hub_settings) as hub, following(server.url) as told:
+        await eventually(lambda: "reconnect" in told.missed)
+        await post(hub, push(A))
+        await eventually(lambda: told.commits == [A])
+        told.missed.clear()
+        server.kill()
+        server.start()
+        await eventually(lambda: {"gap", "reconnect"} <= set(told.missed))
+
+
+async def test_a_report_is_part_of_the_hubs_timeline(server: RedisServer, tmp_path: Path) -> None:
+    """The push's trace carries it there."""
+    hub_settings = settings(tmp_path / "hub", redis=server.url)
+    async with hub_client(hub_settings) as hub, following(server.url) as told:
+        await eventually(lambda: told.missed)
+        await post(hub, push(A))
+        await eventually(lambda: told.notifications)
+        now = datetime.now(UTC)
+        trace = told.notifications[0].traceparent
+        await RedisHub(server.url).report(
+            StageReport(
+                target="shop", version="v-1", stage="built", result="ok",
+                started_at=now, ended_at=now, traceparent=trace,
+            )
+        )  # fmt: skip
+        timeline = (await hub.get("/v1/targets/shop/timeline")).json()
+    assert "built" in str(timeline)
+    assert SHOP.split("//")[1].removesuffix(".git") in str(timeline)
+
+
+async def test_a_report_that_does_not_arrive_is_tried_again_by_its_sender() -> None:
+    """It is told so in its own terms."""
+    now = datetime.now(UTC)
+    report = StageReport(
+        target="shop", version=None, stage="built", result="ok",
+        started_at=now, ended_at=now, traceparent=None,
+    )  # fmt: skip
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        await RedisHub("redis://127.0.0.1:1").report(report)

@@ -1,0 +1,47 @@
+"""One clock for many streams."""
+
+import asyncio
+
+from hub.api.ticking import SLOTS, Ticker
+
+
+class Member:
+    """Counts its ticks."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.ticks = 0
+
+    def tick(self) -> None:
+        """One more."""
+        self.ticks += 1
+
+
+async def test_members_tick_once_a_period_and_not_together() -> None:
+    """Those who come together are spread over it."""
+    ticker = Ticker(0.32)
+    members = [Member() for _ in range(SLOTS)]
+    for member in members:
+        ticker.join(member)
+    spread: list[int] = []
+    async with asyncio.timeout(5):
+        while (told := sum(member.ticks for member in members)) < SLOTS:
+            spread.append(told)
+            await asyncio.sleep(0.005)
+    assert {member.ticks for member in members} == {1}
+    assert len(set(spread)) > 3
+
+
+async def test_who_has_left_is_not_told() -> None:
+    """And a clock without members stands still until one comes."""
+    ticker = Ticker(0.02)
+    gone, here = Member(), Member()
+    ticker.join(gone)
+    ticker.leave(gone)
+    await asyncio.sleep(0.05)
+    assert ticker._running is None
+    ticker.join(here)
+    async with asyncio.timeout(5):
+        while here.ticks < 2:
+            await asyncio.sleep(0.005)
+    assert gone.ticks == 0
