@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -27,6 +27,7 @@ DRAIN_SECONDS = 10  # requests that are still running after this are cut off
 # What a connection may send ahead, and so what is read at once. With the kernel's own choice a
 # hundred large bodies kept everybody else waiting; 25 MB still take 10 s over 50 ms of distance.
 RECEIVE_BYTES = 128 * 1024
+LAST_REQUEST_SECONDS = 0.1
 BACKLOG = 2048  # connections the kernel holds while the process is busy
 
 INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
@@ -105,7 +106,7 @@ async def serve(app: FastAPI, listen: str, name: str, stopping: asyncio.Event) -
     with bind(listen) as listener:
         async with app.router.lifespan_context(app), asyncio.TaskGroup() as tasks:
             server = _Server(_config(app))
-            drain = tasks.create_task(_drain(app, server, stopping), name=f"drain {name}")
+            drain = tasks.create_task(_drain(app, server, stopping, listener), name=f"drain {name}")
             connections = server.server_state.connections
             late = tasks.create_task(hang_up_on_late(connections), name=f"deadlines {name}")
             _announce(name, listener)
@@ -175,7 +176,32 @@ def _config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-async def _drain(app: FastAPI, server: uvicorn.Server, stopping: asyncio.Event) -> None:
+async def _drain(
+    app: FastAPI, server: uvicorn.Server, stopping: asyncio.Event, listener: socket.socket
+) -> None:
     await stopping.wait()
     app.state.stopping.set()
+    await _take_last(server, listener)
+    await asyncio.sleep(LAST_REQUEST_SECONDS)
     server.should_exit = True
+
+
+async def _take_last(server: uvicorn.Server, listener: socket.socket) -> None:
+    # Who was connected by the kernel, and not yet accepted, would be reset when the socket closes.
+    waiting = []
+    listener.setblocking(False)  # noqa: FBT003 - the only way to say it
+    with suppress(BlockingIOError):
+        while True:
+            waiting.append(listener.accept()[0])
+    for listening in server.servers:
+        listening.close()
+    listener.close()
+    for connection in waiting:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: PunctualProtocol(
+                config=server.config,
+                server_state=server.server_state,
+                app_state=server.lifespan.state,
+            ),
+            connection,
+        )

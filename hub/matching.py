@@ -1,7 +1,7 @@
 """Which subscriptions take a push, and which nearly do, found by the repository's keys."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import TypeVar
@@ -48,8 +48,11 @@ class Index:
         """
         matched: list[str] = []
         near: list[Mismatch] = []
+        candidates = self._candidates(keys)
+        if not candidates:
+            return matched, near
         taken = cache(partial(_first_taken, refs))  # many subscriptions want the same ref
-        for subscription in self._candidates(keys):
+        for subscription in candidates:
             wants = (taken(w.ref) for w in subscription.wants if not w.keys.isdisjoint(keys))
             ref = next(filter(None, wants), refs[0])
             failure = mismatch(subscription, keys, ref, now, paths)
@@ -59,7 +62,7 @@ class Index:
                 near.append(failure)
         return sorted(matched), near
 
-    def _candidates(self, keys: frozenset[str]) -> Iterable[Subscription]:
+    def _candidates(self, keys: frozenset[str]) -> list[Subscription]:
         # Only what could match, then what was probably meant (the same last word, another host or
         # owner): thousands of subscriptions must not be compared with every push.
         same = {id_ for key in keys for id_ in self._by_key.get(key, ())}

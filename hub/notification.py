@@ -6,8 +6,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 Only what a subscriber needs to look at git itself: no payload, no people, no commit messages.
 """
 
-import secrets
-from collections.abc import Mapping
+import random
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,6 +17,7 @@ from adapters import Outcome, RefChange, Repository, repository_keys
 from hub.log.base import NewEvent
 
 TYPE = "dev.directcd.push.v1"
+_IDS = random.Random()  # noqa: S311 - of traces, which are to be unique and not secret
 MOST_PATHS = 200
 MOST_PATHS_BYTES = 16 * 1024  # of names; with more a notification would be mostly list
 
@@ -30,9 +30,8 @@ class _Shared:
     primary_key: str
     delivery_id: str
     test: bool
-    attributes: bytes
-    data: bytes
-    paths: frozenset[str] | None
+    attributes: dict[str, object]
+    data: dict[str, object]
 
 
 def new_events(
@@ -57,7 +56,6 @@ def new_events(
         test=outcome.test,
         attributes=_attributes(origin, received_at),
         data=_data(outcome, repository, provider),
-        paths=complete_paths(outcome),
     )
     return [_new_event(shared, change) for change in outcome.changes]
 
@@ -99,7 +97,7 @@ def _primary_key(clone_url: str, keys: frozenset[str]) -> str:
 
 
 def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
-    trace_id = secrets.token_hex(16)
+    trace_id = f"{_IDS.getrandbits(128) or 1:032x}"
     subject = f"{shared.primary_key.replace('#', '%23')}#{change.ref}"
     unsaid = change.after is None and not change.deleted
     event_id = f"{subject} {change.before} {change.after}"
@@ -122,7 +120,6 @@ def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
 
 def _tail(shared: _Shared, change: RefChange, subject: str, trace_id: str) -> bytes:
     # Everything behind `{"specversion":"1.0","id":"<cursor>",`: only the log knows the cursor.
-    own = {"subject": subject, "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
     data = {
         "ref": change.ref,
         "ref_type": change.ref_type,
@@ -131,41 +128,37 @@ def _tail(shared: _Shared, change: RefChange, subject: str, trace_id: str) -> by
         "created": change.created,
         "deleted": change.deleted,
         "forced": change.forced,
-        "paths": None if shared.paths is None else sorted(shared.paths),
     }
-    parts = (shared.attributes, _fields(own), b'"data":{' + shared.data, _fields(data) + b"}}")
-    return b",".join(parts)
+    own = {
+        "subject": subject,
+        "traceparent": f"00-{trace_id}-{_IDS.getrandbits(64) or 1:016x}-01",
+        "data": shared.data | data,
+    }
+    return encode(shared.attributes | own)[1:]
 
 
-def _attributes(origin: str, received_at: datetime) -> bytes:
-    return _fields(
-        {
-            "source": origin,
-            "type": TYPE,
-            "time": received_at.isoformat(timespec="milliseconds"),
-            "datacontenttype": "application/json",
-        }
-    )
+def _attributes(origin: str, received_at: datetime) -> dict[str, object]:
+    return {
+        "source": origin,
+        "type": TYPE,
+        "time": received_at.isoformat(timespec="milliseconds"),
+        "datacontenttype": "application/json",
+    }
 
 
-def _data(outcome: Outcome, repository: Repository, provider: str) -> bytes:
-    return _fields(
-        {
-            "provider": provider,
-            "delivery_id": outcome.delivery_id,
-            "repository": {
-                "keys": sorted(repository.keys),
-                "full_name": repository.full_name,
-                "clone_url": repository.clone_url,
-                "ssh_url": repository.ssh_url,
-                "default_branch": repository.default_branch,
-                "id": repository.id,
-            },
-            "test": outcome.test,
-        }
-    )
-
-
-def _fields(document: Mapping[str, object]) -> bytes:
-    # The members of an object, without its braces.
-    return encode(document)[1:-1]
+def _data(outcome: Outcome, repository: Repository, provider: str) -> dict[str, object]:
+    paths = complete_paths(outcome)
+    return {
+        "provider": provider,
+        "delivery_id": outcome.delivery_id,
+        "repository": {
+            "keys": sorted(repository.keys),
+            "full_name": repository.full_name,
+            "clone_url": repository.clone_url,
+            "ssh_url": repository.ssh_url,
+            "default_branch": repository.default_branch,
+            "id": repository.id,
+        },
+        "test": outcome.test,
+        "paths": None if paths is None else sorted(paths),
+    }

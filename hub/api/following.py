@@ -22,6 +22,7 @@ from hub.wants import Want
 
 logger = logging.getLogger(__name__)
 
+UNREADABLE_PAUSE_SECONDS = 0.5
 PAGE = 500  # events read from the log at a time
 
 
@@ -142,6 +143,12 @@ class Answer:
         if self._writing is not None:
             self._writing.cancel()
 
+    async def _catch_up_again(self, error: LogUnavailable) -> None:
+        """Rest a moment and begin anew: meanwhile more may have come than a queue holds."""
+        logger.warning("log not readable", extra={"reason": str(error)})
+        await asyncio.sleep(UNREADABLE_PAUSE_SECONDS)
+        self._moved = True
+
     async def _write(self) -> None:
         raise NotImplementedError
 
@@ -183,9 +190,14 @@ class Answer:
 
 
 async def missed(log: Log, after: Cursor, newest: Cursor) -> AsyncIterator[list[Event] | Gap]:
-    """Pages of what follows `after` up to `newest`, or the gap that they end with."""
+    """
+    Pages of what follows `after` up to `newest`, or the gap that they end with.
+
+    Raises:
+        LogUnavailable: it cannot be told now; nothing need be lost.
+    """
     while after != newest:
-        page = await _read(log, after)
+        page = await log.read(after, PAGE)
         if isinstance(page, Gap):
             yield page
             return
@@ -195,14 +207,6 @@ async def missed(log: Log, after: Cursor, newest: Cursor) -> AsyncIterator[list[
         if not page or len(inside) < len(page):
             return
         after = page[-1].cursor
-
-
-async def _read(log: Log, after: Cursor) -> list[Event] | Gap:
-    try:
-        return await log.read(after, PAGE)
-    except LogUnavailable:
-        logger.exception("log not readable")
-        return Gap("the log could not be read")
 
 
 def _beyond(cursor: Cursor, newest: Cursor) -> bool:

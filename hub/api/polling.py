@@ -6,21 +6,23 @@ import json
 from hub.api import following
 from hub.api.asgi import Send, respond, respond_problem
 from hub.api.following import Answer, Request, Sources, is_newer, missed, news_after
-from hub.log.base import Cursor, Event, Gap
+from hub.log.base import Cursor, Event, Gap, LogUnavailable
 from hub.problem import mistake
 
 
 class Poll(Answer):
     """One poll that waits."""
 
-    __slots__ = ("_cursor", "_events", "_gap", "_over", "_timer")
+    __slots__ = ("_behind", "_cursor", "_events", "_gap", "_late", "_over", "_timer")
 
     def __init__(self, sources: Sources, request: Request, send: Send) -> None:
         super().__init__(sources, request, send)
         self._cursor = request.after
+        self._behind = False  # what it missed has not all been read
         self._events: list[Event] = []
         self._gap: Gap | None = None
         self._over = request.after is None  # who has no cursor wants one, and nothing else
+        self._late = False
         self._timer: asyncio.TimerHandle | None = None
 
     def _begin(self) -> None:
@@ -34,13 +36,18 @@ class Poll(Answer):
         super()._end()
 
     def _finish(self) -> None:
-        self._over = True
+        self._late = self._over = True
         self.wake()
 
     async def _write(self) -> None:
         while self._moved and not self._follower.closed:
-            await self._catch_up()
-        if not (self._events or self._gap):
+            try:
+                await self._catch_up()
+            except LogUnavailable as error:
+                if self._late:
+                    break
+                await self._catch_up_again(error)
+        if not (self._events or self._gap or self._behind):
             self._take()
         if self._over or self._follower.closed:
             self._done = True
@@ -54,6 +61,7 @@ class Poll(Answer):
             await self._read(self._cursor, newest)
 
     async def _read(self, after: Cursor, newest: Cursor) -> None:
+        self._behind = True
         async for page in missed(self._sources.log, after, newest):
             if self._interrupted:
                 return  # the rest is for the next poll
@@ -64,7 +72,8 @@ class Poll(Answer):
             self._found(wanted, None, page[-1].cursor)
             if len(self._events) >= following.PAGE:
                 return
-        if not self._interrupted and isinstance(self._cursor, Cursor):
+        self._behind = self._interrupted
+        if not self._behind and isinstance(self._cursor, Cursor):
             self._cursor = newest if is_newer(newest, self._cursor) else self._cursor
 
     def _take(self) -> None:

@@ -14,7 +14,7 @@ from hub.api.asgi import Send
 from hub.api.following import Answer, Request, Sources, is_newer, missed, news_after
 from hub.api.ticking import Ticker
 from hub.fanout import News
-from hub.log.base import Cursor, Event, Gap
+from hub.log.base import Cursor, Event, Gap, LogUnavailable
 
 RECONNECT_MS = 500
 SOONEST_MS, LATEST_MS = 100, 5_000  # when those who were sent away may come back
@@ -56,7 +56,10 @@ class Stream(Answer):
             await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             await self._send_block(b"retry: %d\n\n" % RECONNECT_MS)
         while self._moved and not self._follower.closed:
-            await self._catch_up()
+            try:
+                await self._catch_up()
+            except LogUnavailable as error:
+                await self._catch_up_again(error)
         if self._follower.closed:
             await self._say_bye()
         elif isinstance(self._cursor, Cursor):  # since it has caught up

@@ -18,11 +18,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from secrets import token_hex
 from typing import Any, Protocol
 from zlib import crc32
 
 logger = logging.getLogger(__name__)
+
+_PROCESS = token_hex(12)
+_NUMBERS = count()
+
+
+def _nonce() -> str:
+    # Unique is enough, nobody has to guess it; and it is wanted for every delivery.
+    return f"{_PROCESS}{next(_NUMBERS):x}"
+
 
 _CURSOR = re.compile(r"(\d{1,15})-(\d{1,18})-([0-9a-f]{6})", re.ASCII)
 
@@ -166,7 +176,7 @@ class DeliveryRecord:
     repeat_explanation: dict[str, Any]
     signed_by: str = ""
     secret_mark: str = ""
-    nonce: str = field(default_factory=lambda: token_hex(16))
+    nonce: str = field(default_factory=_nonce)
 
 
 @dataclass(frozen=True, slots=True)

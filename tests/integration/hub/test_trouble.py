@@ -146,7 +146,6 @@ def _scope() -> dict[str, Any]:
     }
 
 
-
 async def _until(chunks: list[bytes], wanted: bytes) -> None:
     async with asyncio.timeout(5):
         while not any(wanted in chunk for chunk in chunks):
