@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import hiredis
 
-from hub.log.base import LogUnavailable
+from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis_address import Credentials, Endpoint, Tls
 
 Argument = str | bytes | int | float
@@ -147,12 +147,14 @@ async def connect(
 
     Raises:
         LogUnavailable: nobody answers there, or not in the agreed way.
+        LogUnfit: a certificate's file cannot be used.
     """
     host, port = endpoint
+    context = _context(tls)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: RedisConnection(on_reply), host, port, ssl=_context(tls)
+                lambda: RedisConnection(on_reply), host, port, ssl=context
             )
     except TimeoutError as error:
         raise LogUnavailable(f"{host}:{port}: no answer for {CONNECT_SECONDS:g} s") from error
@@ -173,7 +175,11 @@ def introduction(credentials: Credentials, database: int) -> Iterable[tuple[str,
 def _context(tls: Tls | None) -> ssl.SSLContext | None:
     if tls is None:
         return None
-    context = ssl.create_default_context(cafile=tls.ca or None)
-    if tls.cert:
-        context.load_cert_chain(tls.cert, tls.key or None)
+    try:
+        context = ssl.create_default_context(cafile=tls.ca or None)
+        if tls.cert:
+            context.load_cert_chain(tls.cert, tls.key or None)
+    except OSError as error:
+        files = ", ".join(filter(None, (tls.ca, tls.cert, tls.key)))
+        raise LogUnfit(f"{files}: {error.strerror or error}") from error
     return context

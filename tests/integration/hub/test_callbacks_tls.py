@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from hub.log.base import Log
 from hub.log.sqlite import SqliteLog
 from tests.support.callbacks import Worker, push, worker
+from tests.support.certificates import certificate
 from tests.support.receivers import Receiver, receiver
 from tests.support.waiting import eventually
 
@@ -20,23 +20,10 @@ async def resolve(host: str, port: int) -> list[str]:
     return ["127.0.0.1"]
 
 
-def certificate(directory: Path) -> Path:
-    """A certificate of `shop.test`, and its key, in one file."""
-    file = directory / "shop.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-keyout", file, "-out", directory / "cert.pem", "-days", "2",
-         "-subj", "/CN=shop.test", "-addext", "subjectAltName=DNS:shop.test"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    file.write_text(file.read_text() + (directory / "cert.pem").read_text())
-    return file
-
-
 @pytest.fixture
 async def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
     """A receiver whose certificate this machine trusts."""
-    file = certificate(tmp_path)
+    file = certificate(tmp_path, "shop.test")
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)

@@ -1,0 +1,117 @@
+"""Which servers a log is opened on: over TLS, and only those that can hold one."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hub.log.base import LogUnavailable, LogUnfit
+from hub.log.redis import RedisLog
+from hub.log.redis_address import parse_redis_url
+from tests.support.certificates import certificate
+from tests.support.events import event, record
+from tests.support.redis_servers import single
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server of the test's own; its port."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[RedisLog]:
+    """A log over a server."""
+    log = RedisLog(parse_redis_url(url))
+    await log.open()
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@asynccontextmanager
+async def tls_in_front(port: int, pem: Path) -> AsyncIterator[int]:
+    """A door with TLS before a plain server; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.wait(
+            [
+                asyncio.ensure_future(copy(reader, inner_writer)),
+                asyncio.ensure_future(copy(inner_reader, writer)),
+            ]
+        )
+
+    async with listening(pass_on, context) as door:
+        yield door
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Everything that comes, until it ends."""
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+    except (ConnectionError, ssl.SSLError):
+        pass
+    finally:
+        writer.close()
+
+
+async def test_a_log_over_tls_trusts_the_authority_it_is_given(tmp_path: Path) -> None:
+    """And nobody else: without it the same server is refused."""
+    pem = certificate(tmp_path, "localhost")
+    with single(tmp_path / "redis") as server:
+        async with (
+            tls_in_front(server.port, pem) as door,
+            opened(f"rediss://localhost:{door}?ca={pem}") as log,
+            opened(f"rediss://localhost:{door}") as trusting_nobody,
+        ):
+            assert not (await log.append(record(), [event("a")])).duplicate
+            with pytest.raises(LogUnavailable, match="certificate"):
+                await trusting_nobody.check()
+
+
+@pytest.mark.parametrize("version", ["6.2.14", "5.0.7"])
+async def test_a_redis_that_is_too_old_is_named_with_its_version(version: str) -> None:
+    """It has neither sharded pub/sub nor scripts that are replicated by their effects."""
+    info = f"# Server\r\nredis_version:{version}\r\n".encode()
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            writer.write(b"$%d\r\n%s\r\n" % (len(info), info))
+        writer.close()
+
+    async with listening(old) as port:
+        with pytest.raises(LogUnfit, match=f"Redis {version}: 7 or later"):
+            async with opened(f"redis://127.0.0.1:{port}"):
+                pass
+
+
+async def test_what_is_no_redis_at_all_is_said_to_be_none() -> None:
+    """A web server answers the wrong address, too."""
+
+    async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with listening(web) as port, opened(f"redis://127.0.0.1:{port}") as log:
+        with pytest.raises(LogUnavailable, match="does not speak the Redis protocol"):
+            await log.check()
+
+
+async def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """It is a matter of the settings: waiting would not help."""
+    with pytest.raises(LogUnfit, match=r"missing\.pem"):
+        async with opened(f"rediss://127.0.0.1:1?ca={tmp_path / 'missing.pem'}"):
+            pass
