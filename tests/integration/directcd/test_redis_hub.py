@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cd4sources.http import Unreachable
 from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
 from directcd.redis_hub import RedisHub
-from tests.support.deliveries import SHOP, A, B, push
+from tests.support.deliveries import A, B, push
 from tests.support.hubs import hub_client, post, settings
 from tests.support.redis_servers import RedisServer, single
 from tests.support.waiting import eventually
@@ -51,69 +52,68 @@ async def following(url: str) -> AsyncIterator[Told]:
         await asyncio.wait([task])
 
 
-async def test_a_push_at_the_hub_is_heard_through_redis(
+@pytest.fixture
+async def followed(
     server: RedisServer, tmp_path: Path
-) -> None:
-    """With its keys, its commit and its trace; and everything is looked at once before."""
+) -> AsyncIterator[tuple[httpx.AsyncClient, Told]]:
+    """A hub, and a server that follows its Redis and has heard of one push."""
     hub_settings = settings(tmp_path / "hub", redis=server.url)
     async with hub_client(hub_settings) as hub, following(server.url) as told:
         await eventually(lambda: "reconnect" in told.missed)
         await post(hub, push(A))
         await eventually(lambda: told.commits == [A])
-        assert told.notifications[0].keys == {"github.com/acme/shop"}
-        assert told.notifications[0].traceparent
+        yield hub, told
+
+
+async def test_a_push_at_the_hub_is_heard_through_redis(
+    followed: tuple[httpx.AsyncClient, Told],
+) -> None:
+    """With its keys, its commit and its trace."""
+    [notification] = followed[1].notifications
+    assert notification.keys == {"github.com/acme/shop"}
+    assert notification.traceparent
 
 
 @pytest.mark.timeout(20)
 async def test_pushes_while_the_connection_is_cut_are_caught_up_with(
-    server: RedisServer, tmp_path: Path
+    server: RedisServer, followed: tuple[httpx.AsyncClient, Told]
 ) -> None:
     """And everything is looked at once more."""
-    hub_settings = settings(tmp_path / "hub", redis=server.url)
-    async with hub_client(hub_settings) as hub, following(server.url) as told:
-        await eventually(lambda: "reconnect" in told.missed)
-        await post(hub, push(A))
-        await eventually(lambda: told.commits == [A])
-        server.do("CLIENT", "KILL", "TYPE", "pubsub")
-        await post(hub, push(B, A))
-        await eventually(lambda: told.commits == [A, B])
-        await eventually(lambda: told.missed.count("reconnect") >= 2)
+    hub, told = followed
+    server.do("CLIENT", "KILL", "TYPE", "pubsub")
+    await post(hub, push(B, A))
+    await eventually(lambda: told.commits == [A, B])
+    await eventually(lambda: told.missed.count("reconnect") >= 2)
 
 
 @pytest.mark.timeout(20)
 async def test_a_redis_that_lost_everything_is_a_reason_to_look(
-    server: RedisServer, tmp_path: Path
+    server: RedisServer, followed: tuple[httpx.AsyncClient, Told]
 ) -> None:
     """Which pushes it has forgotten cannot be known."""
-    hub_settings = settings(tmp_path / "hub", redis=server.url)
-    async with hub_client(hub_settings) as hub, following(server.url) as told:
-        await eventually(lambda: "reconnect" in told.missed)
-        await post(hub, push(A))
-        await eventually(lambda: told.commits == [A])
-        told.missed.clear()
-        server.kill()
-        server.start()
-        await eventually(lambda: {"gap", "reconnect"} <= set(told.missed))
+    told = followed[1]
+    told.missed.clear()
+    server.kill()
+    server.start()
+    await eventually(lambda: {"gap", "reconnect"} <= set(told.missed))
 
 
-async def test_a_report_is_part_of_the_hubs_timeline(server: RedisServer, tmp_path: Path) -> None:
+async def test_a_report_is_part_of_the_hubs_timeline(
+    server: RedisServer, followed: tuple[httpx.AsyncClient, Told]
+) -> None:
     """The push's trace carries it there."""
-    hub_settings = settings(tmp_path / "hub", redis=server.url)
-    async with hub_client(hub_settings) as hub, following(server.url) as told:
-        await eventually(lambda: told.missed)
-        await post(hub, push(A))
-        await eventually(lambda: told.notifications)
-        now = datetime.now(UTC)
-        trace = told.notifications[0].traceparent
-        await RedisHub(server.url).report(
-            StageReport(
-                target="shop", version="v-1", stage="built", result="ok",
-                started_at=now, ended_at=now, traceparent=trace,
-            )
-        )  # fmt: skip
-        timeline = (await hub.get("/v1/targets/shop/timeline")).json()
+    hub, told = followed
+    now = datetime.now(UTC)
+    trace = told.notifications[0].traceparent
+    await RedisHub(server.url).report(
+        StageReport(
+            target="shop", version="v-1", stage="built", result="ok",
+            started_at=now, ended_at=now, traceparent=trace,
+        )
+    )  # fmt: skip
+    timeline = (await hub.get("/v1/targets/shop/timeline")).json()
     assert "built" in str(timeline)
-    assert SHOP.split("//")[1].removesuffix(".git") in str(timeline)
+    assert "github.com/acme/shop" in str(timeline)
 
 
 async def test_a_report_that_does_not_arrive_is_tried_again_by_its_sender() -> None:
