@@ -49,10 +49,28 @@ def _not_ours(name: str) -> str:
     return name
 
 
+HUB_SCHEMES = frozenset(
+    {"http", "https", "redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster",
+     "rediss+cluster"}
+)  # fmt: skip
+
+
+def _hub_address(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if url and not (separator and rest and scheme in HUB_SCHEMES):
+        raise ValueError(
+            "the hub's URL, such as http://hub:8080, or its Redis's, such as redis://host:6379/0"
+        )
+    return url
+
+
 def _known_signal(name: str) -> str:
     if f"SIG{name.removeprefix('SIG')}" not in signal.Signals.__members__:
         raise ValueError("no such signal; see `kill -l`")
     return name
+
+
+HubAddress = Annotated[str, AfterValidator(_hub_address)]
 
 
 class RepositorySettings(_Settings):
@@ -104,8 +122,9 @@ class ServerSettings(_Settings):
     data: DataDirectory = Path("/var/lib/directcd/server")
     """Directory of mirrors, build trees and versions. One server per directory."""
 
-    hub: str = ""
-    """URL of the hub whose notifications shorten the poll. Default empty: poll only."""
+    hub: HubAddress = ""
+    """URL of the hub whose notifications shorten the poll, or of the hubs' Redis
+    (`redis://host:6379/0`). Default empty: poll only."""
 
     name: str = Field(default_factory=_default_name)
     """Name of this server's subscription at the hub, and the reporter in timelines. Default
@@ -137,8 +156,9 @@ class ClientSettings(_Settings):
     data: DataDirectory = Path("/var/lib/directcd/client")
     """Directory of downloaded versions. One client per directory."""
 
-    hub: str = ""
-    """URL of the hub that stages are reported to. Default empty: no reports."""
+    hub: HubAddress = ""
+    """URL of the hub that stages are reported to, or of the hubs' Redis. Default empty: no
+    reports."""
 
     args: tuple[str, ...] = ()
     """Arguments of the delivered program. Default: none."""

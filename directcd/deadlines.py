@@ -1,7 +1,7 @@
 """
-Deadlines for receiving a request: a sender that drips or is silent does not keep its connection.
+Limits for receiving: a sender that drips, is silent or floods does not keep its connection.
 
-Only receiving has one. What is sent (streams, polls, downloads) may take as long as it takes.
+Only receiving has them. What is sent (streams, polls, downloads) may take as long as it takes.
 """
 
 import asyncio
@@ -10,15 +10,20 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from hub.api.asgi import Receive, Scope, Send, respond_problem
 from hub.problem import MEDIA_TYPE, Problem
 
 logger = logging.getLogger(__name__)
 
 HEADERS_SECONDS = 10.0  # from the connection, or from a later request's first byte
 BODY_SECONDS = 15.0  # from the headers; GitHub itself gives up after 10, Gitea after 5
+HEAD_BYTES = 64 * 1024  # of request line and headers, and of whatever else is no body
+WAITING_REQUESTS = 8  # on a connection, while the first one is answered
 LOOK_EVERY_SECONDS = 1.0
+LINGER_SECONDS = 1.0  # for what still arrives after a refusal, lest a reset destroys the answer
 RETRY_AFTER_SECONDS = 2  # a process that is restarted is back by then
 
 _TOO_SLOW = Problem(
@@ -27,6 +32,24 @@ _TOO_SLOW = Problem(
     f"the headers did not arrive within {HEADERS_SECONDS:g} s, "
     f"or the body not within {BODY_SECONDS:g} s after them",
     "send it again; if it happens again, look at the network between sender and here",
+)
+_TOO_LARGE = Problem(
+    431,
+    "headers-too-large",
+    f"request line and headers, or what follows the body, are over {HEAD_BYTES} bytes",
+    "send fewer or shorter headers; what is in the URL can be sent by POST, as the body",
+)
+_MALFORMED = Problem(
+    400,
+    "malformed-request",
+    "what arrived is not HTTP/1.1",
+    "send plain HTTP/1.1: TLS and HTTP/2 end at the proxy in front of this port",
+)
+_TOO_MANY = Problem(
+    400,
+    "too-many-waiting-requests",
+    f"more than {WAITING_REQUESTS} requests were sent on this connection without waiting",
+    "wait for the answers before sending more, or use several connections",
 )
 _STOPPING = Problem(
     503,
@@ -47,6 +70,9 @@ class PunctualProtocol(HttpToolsProtocol):
     late_at: float | None = None
     waits_for = "headers"
     has_begun = False
+    head_bytes = 0  # arrived since headers, a piece of a body or a request were complete
+    is_refused = False
+    refusal = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect headers."""
@@ -55,24 +81,82 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Expect headers from the first byte of a request, even if that is an empty line."""
+        if self.is_refused:
+            return
         if self.late_at is None and self._is_idle():
             self._expect("headers", HEADERS_SECONDS)
         self.has_begun = True
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self.head_bytes += len(data)
+        self._feed(data)
+        if self.head_bytes > HEAD_BYTES:
+            self._refuse(_WHEN_TOO_LARGE)
         incomplete = self.waits_for == "body" and self.late_at is not None
-        if incomplete and not self.transport.is_closing():
+        if incomplete and self.cycle.body and not self.transport.is_closing():
             # One piece at a time: the next is read when the application asks for it. A hundred
-            # large bodies would otherwise fill two buffers each.
+            # large bodies would otherwise fill two buffers each. Without anything to take, as after
+            # the size of a chunk alone, the application would not ask again.
             self.flow.pause_reading()
+
+    def _feed(self, data: bytes) -> None:
+        while data and not self.is_refused:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as offer:
+                data = self._without_offer(data[offer.args[0] :])
+            except HttpParserError:
+                self._refuse(self.refusal or _WHEN_MALFORMED)
+            else:
+                return
+
+    def _without_offer(self, rest: bytes) -> bytes:
+        # Nobody has to accept an upgrade (RFC 9110, 7.8), but the parser takes what follows the
+        # headers for another protocol. So it reads the same request again, as if none was offered.
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(_WHEN_MALFORMED)
+            return b""
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        lines += [b": ".join(header) for header in self.headers if header[0] not in _OFFER]
+        if any(n == b"connection" and b"close" in value.lower() for n, value in self.headers):
+            lines.append(b"connection: close")
+        self.parser = HttpRequestParser(self)
+        return b"\r\n".join([*lines, b"", rest])
 
     def on_headers_complete(self) -> None:
         """Expect a body; one without any is complete at once."""
-        self._expect("body", BODY_SECONDS)
+        if self.parser.should_upgrade():
+            return
+        if self.head_bytes > HEAD_BYTES and self._head_size() > HEAD_BYTES:
+            self._stop_parsing(_WHEN_TOO_LARGE)
+        self.head_bytes = 0
+        if len(self.pipeline) < WAITING_REQUESTS:
+            self._expect("body", BODY_SECONDS)
+            super().on_headers_complete()
+            return
+        self.app = _refuse_more
         super().on_headers_complete()
+        self.late_at = None
+        self.is_refused = True
+        self._stop_parsing(b"")
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _stop_parsing(self, refusal: bytes) -> None:
+        self.refusal = refusal
+        raise HttpParserError  # the only thing that stops the parser in the middle of what it has
+
+    def on_body(self, body: bytes) -> None:
+        """Something arrived that others count."""
+        self.head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect nothing: now the sender waits."""
+        if self.parser.should_upgrade():
+            return
         self.late_at = None
+        self.head_bytes = 0
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -94,6 +178,22 @@ class PunctualProtocol(HttpToolsProtocol):
         if self._owes_an_answer():
             self.transport.write(answer)
         self.transport.close()
+
+    def _refuse(self, answer: bytes) -> None:
+        if self.is_refused:
+            return
+        self.is_refused = True
+        self.late_at = None
+        if not self._owes_an_answer():
+            self.transport.close()
+            return
+        self.transport.write(answer)
+        self.transport.write_eof()
+        if not self._is_idle():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _owes_an_answer(self) -> bool:
         # Not in the middle of another answer, and not to who has said nothing.
@@ -117,7 +217,16 @@ def _answer(problem: Problem, headers: str = "") -> bytes:
 
 
 _WHEN_TOO_SLOW = _answer(_TOO_SLOW)
+_WHEN_TOO_LARGE = _answer(_TOO_LARGE)
+_WHEN_MALFORMED = _answer(_MALFORMED)
 _WHEN_STOPPING = _answer(_STOPPING, f"retry-after: {RETRY_AFTER_SECONDS}\r\n")
+
+
+_OFFER = {b"connection", b"upgrade", b"http2-settings"}
+
+
+async def _refuse_more(_: Scope, __: Receive, send: Send) -> None:
+    await respond_problem(send, _TOO_MANY, {"connection": "close"})
 
 
 async def hang_up_on_late(connections: Iterable[Any]) -> None:

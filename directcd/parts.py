@@ -7,6 +7,7 @@ left to `serving`.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
@@ -58,7 +59,7 @@ def server(config: Config) -> Part:
     targets = [Target.from_settings(target) for target in config.target]
     if not targets:
         raise ConfigError("no [[target]]: say what the server should build")
-    app = create_app(settings, targets, hub=_redis_hub(settings.hub))
+    app = create_app(settings, targets, hub=_redis_hub(settings.hub, settings.name, targets))
 
     async def run(stopping: asyncio.Event) -> None:
         await serve(app, settings.listen, "server", stopping)
@@ -85,15 +86,18 @@ def client(config: Config) -> Part:
     return Client(settings, urls, ref=target.repositories[0].ref, post=post).run
 
 
-def _redis_hub(url: str) -> "RedisHub | None":
+def _redis_hub(url: str, name: str = "", targets: Sequence[Target] = ()) -> "RedisHub | None":
     if not url.startswith("redis"):
         return None
-    from directcd.redis_hub import RedisHub
+    from directcd.redis_hub import RedisHub, Subscriber
+    from hub.wants import make_want
 
+    followed = [one for target in targets for one in target.repositories]
     try:
-        return RedisHub(url)
+        wants = tuple(make_want(one.url, one.ref) for one in followed)
+        return RedisHub(url, Subscriber(name, wants) if wants else None)
     except ValueError as error:
-        raise ConfigError(f"hub: {error}") from error
+        raise ConfigError(f"hub, in [server] or [client]: {error}") from error
 
 
 def client_target(config: Config, name: str) -> Target:

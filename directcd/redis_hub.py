@@ -8,6 +8,8 @@ itself knows neither.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from cd4sources import notifications
@@ -16,30 +18,46 @@ from cd4sources.notifications import MalformedNotification, Notification
 from cd4sources.reporting import StageReport
 from cd4sources.wakes import MissedReason
 from hub.log import base
-from hub.log.base import Event, Gap, LogError, LogUnfit
+from hub.log.base import Event, Gap, LogError, LogUnavailable, LogUnfit
 from hub.log.redis_address import parse_redis_url
 from hub.log.redis_node import RedisNode
 from hub.log.redis_records import RedisRecords
 from hub.log.redis_session import RedisSession
+from hub.rules import Subscription, from_row, to_row
+from hub.subscriptions import id_of
 from hub.tracing import trace_id_of
+from hub.wants import Want
 
 logger = logging.getLogger(__name__)
 
 UNFIT_PAUSE_SECONDS = 10.0  # a person has to change something; polling goes on meanwhile
+LEASE = timedelta(seconds=60)  # as when subscribing over HTTP
+RENEWAL_SECONDS = 20.0
+UP_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Who follows: by this the hubs say whom a push reaches, or why it does not."""
+
+    name: str
+    wants: tuple[Want, ...]
 
 
 class RedisHub:
     """The hubs behind one Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, subscriber: Subscriber | None = None) -> None:
         """
         Args:
             url: as in the hubs' own settings.
+            subscriber: who follows; None for who only reports.
 
         Raises:
             ValueError: it is no address of a Redis.
         """
         self._address = parse_redis_url(url)
+        self._subscriber = subscriber
 
     async def follow(
         self,
@@ -65,16 +83,40 @@ class RedisHub:
                 _pass_on(event, on_notification, on_missed)
 
         while True:
-            session = RedisSession(RedisNode(self._address), emit, recover=recover)
+            node = RedisNode(self._address)
+            session = RedisSession(node, emit, recover=recover)
             try:
                 await session.open()
-                await asyncio.get_running_loop().create_future()
+                await self._stay_subscribed(session, RedisRecords(node))
             except LogUnfit as error:
                 keys = {"address": str(self._address), "reason": str(error)}
                 logger.error("Redis cannot be followed", extra=keys)  # noqa: TRY400 - a reason, no bug
             finally:
                 await session.close()
             await asyncio.sleep(UNFIT_PAUSE_SECONDS)
+
+    async def _stay_subscribed(self, session: RedisSession, records: RedisRecords) -> NoReturn:
+        while True:
+            await session.wait_until_up()
+            try:
+                await self._subscribe(records)
+            except LogError as error:  # what is published is heard all the same
+                logger.debug("not subscribed", extra={"reason": str(error)})
+                await asyncio.sleep(UP_PAUSE_SECONDS)
+            else:
+                await asyncio.sleep(RENEWAL_SECONDS)
+
+    async def _subscribe(self, records: RedisRecords) -> None:
+        if self._subscriber is None:
+            return
+        subscriber, now = self._subscriber, datetime.now(UTC)
+        known = await records.subscription(id_of(subscriber.name))
+        paused = from_row(known).paused if known else False  # a person's decision, not ours
+        subscription = Subscription(
+            id_of(subscriber.name), subscriber.name, subscriber.wants, now + LEASE, paused
+        )
+        if not await records.put_subscription(to_row(subscription), known):
+            raise LogUnavailable("the subscription was changed at the same moment")
 
     async def report(self, report: StageReport) -> None:
         """

@@ -8,6 +8,7 @@ may hold several applications, and because a failure to start must be one senten
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -30,6 +31,10 @@ RECEIVE_BYTES = 128 * 1024
 LAST_REQUEST_SECONDS = 0.1
 BACKLOG = 2048  # connections the kernel holds while the process is busy
 
+# Enough for every connection there will be. What has no limit at all must not be inherited: old
+# programs close every descriptor they may have before they start others.
+DESCRIPTORS = 65_536
+
 INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
 
 Part = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -50,12 +55,21 @@ def run(*parts: Part, loop_factory: LoopFactory | None = None) -> None:
         parts: what to run, side by side.
         loop_factory: another event loop than asyncio's own.
     """
+    _raise_descriptors()
     _spare_the_collector()
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_run(parts))
     except asyncio.CancelledError:
         sys.exit(INTERRUPTED)
+
+
+def _raise_descriptors() -> None:
+    # Shells and systemd give 1,024, and more when asked.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _spare_the_collector() -> None:

@@ -119,7 +119,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     )
     app.raw_events = events.EventsEndpoint(engine, fanout, registry)
     problems.install(app)
-    app.include_router(subscriptions.router(registry, fanout, clock, callbacks))
+    app.include_router(subscriptions.router(registry, fanout, clock, callbacks, engine.channels))
     app.include_router(dead_letters.router(engine, callbacks))
     app.include_router(deliveries.router(engine))
     app.include_router(heads.router(engine))

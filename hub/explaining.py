@@ -143,15 +143,18 @@ def _next_step(outcome: Outcome, verdict: Verdict, nearest: list[Mismatch]) -> s
 def _mend(near: Mismatch) -> str:
     if near.failed == "ref":
         return (
-            f"push to {near.wanted}, or let {near.subscription} follow {near.got}: "
-            f'set ref = "{near.got}" in its [[target]]'
+            f"push to what it wants ({near.wanted}), or let {near.subscription} follow {near.got}: "
+            f'set ref = "{near.got}" in its [[target]], or subscribe again with it'
         )
     if near.failed == "paths":
         return f"nothing to do, or add a file of this push to the paths of {near.subscription}"
     if near.failed == "paused":
         return f"{near.subscription} is paused, and goes on from here after {near.wanted}"
     if near.failed == "lease":
-        return f"start {near.subscription} again, or see why it does not reach this hub"
+        return (
+            f"start {near.subscription} again, see why it does not reach this hub, or renew it: "
+            "PUT /v1/subscriptions/ID/lease"
+        )
     return (
         f"{near.subscription} wants {near.wanted}, this is {near.got}: correct the URL in its "
         "[[target]] or, if one forge goes by both names, set host_aliases at the hub's source"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub.log.base import Cursor, Event, Gap, Log
-from hub.wants import Want
+from hub.wants import Want, any_takes
 
 QUEUE_LIMIT = 1_000  # news (about 1 KB each, shared) a follower may lag before it is told of a gap
 PENDING_LIMIT = 10_000  # news the whole fan-out may lag before everybody is told of one
@@ -91,10 +91,7 @@ class Follower:
         """Whether the event is wanted; no wants at all means everything is."""
         if not self.wants:
             return self.wants is not None
-        for want in self.wants:  # noqa: SIM110 - any() costs as much as all the rest
-            if want.takes(event.keys, event.ref, event.paths):
-                return True
-        return False
+        return any_takes(self.wants, event.keys, event.ref, event.paths)
 
     def take(self) -> list[News]:
         """The news since the last call, oldest first."""

@@ -10,7 +10,6 @@ the environment is used: either would call an address that nobody has looked at.
 import asyncio
 import socket
 import ssl
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from functools import cached_property
 
 import httpcore
 
-from hub.callbacks.endpoints import Endpoint, is_address
+from hub.endpoints import Endpoint
+from hub.resolving import is_address, resolve_by_system
 
 REQUEST_SECONDS = 10.0
 """For a whole request, from looking up the name to the answer's status."""
@@ -179,40 +179,6 @@ def _refused(host: str, refusals: Mapping[str, str]) -> str:
     address, refusal = next(iter(refusals.items()), (host, "no address"))
     where = "" if address == host else f"{host} is at "
     return f"{where}{address}, {refusal}, which this hub does not call"
-
-
-async def resolve_by_system(host: str, port: int) -> list[str]:
-    """
-    A host's addresses as the operating system finds them.
-
-    Raises:
-        OSError: there are none now.
-    """
-    # A thread of its own, a daemon: looking up a name can take half a minute and cannot be
-    # stopped. It must neither keep the log's threads busy nor the process from ending.
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[str]] = loop.create_future()
-
-    def look_up() -> None:
-        try:
-            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            result: list[str] | OSError = list(dict.fromkeys(str(info[4][0]) for info in infos))
-        except (OSError, UnicodeError) as error:
-            result = error if isinstance(error, OSError) else OSError(str(error))
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_settle, found, result)
-
-    threading.Thread(target=look_up, name="hub name lookup", daemon=True).start()
-    return await found
-
-
-def _settle(found: "asyncio.Future[list[str]]", result: list[str] | OSError) -> None:
-    if found.done():
-        return
-    if isinstance(result, OSError):
-        found.set_exception(result)
-    else:
-        found.set_result(result)
 
 
 def _reason(error: Exception) -> str:

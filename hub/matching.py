@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import cache, partial
 from typing import TypeVar
 
+from hub.patterns import is_pattern, takes_ref
 from hub.rules import Mismatch, Subscription, last_word, mismatch
-from hub.wants import is_pattern, takes_ref
 
 NEAREST_LIMIT = 3  # near misses an explanation names; more would bury the one that matters
 

@@ -9,19 +9,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, TypeVar
 
 from adapters import BadSignature, Outcome, Request
 from hub.explaining import Explained, explain, explain_repeat
 from hub.log.base import Appended, DeliveryRecord, Log, LogUnavailable, NewEvent
+from hub.log.spool_files import SpoolFull
 from hub.notification import complete_paths, new_events
 from hub.problem import Problem
+from hub.reaching import Push, reach
 from hub.reading import Reading
+from hub.refusing import Refusals
 from hub.rotation import OlderSecrets
 from hub.secrets import Secret
 from hub.sources import Source
-from hub.subscriptions import Mismatch, Registry
+from hub.subscriptions import Registry
 from hub.throttling import BadSignatures
 from hub.verifying import Delivery, read_delivery, read_kept, unsignable
 
@@ -29,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 LARGE_BYTES = 256 * 1024  # about 3 ms to verify and parse
 MANY_REFS = 100  # about 2 ms of notifications
-REFS_AT_ONCE = 250  # compared with every pattern before others have their turn
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class Receiver:
         self._public_url = public_url
         self._older_secrets = OlderSecrets()
         self._bad_signatures = BadSignatures()
-        self._one_at_a_time = asyncio.Lock()
+        self._refusals = Refusals()
 
     def worth_reading(self, source: Source, request: Request) -> None:
         """
@@ -96,7 +97,8 @@ class Receiver:
         reading = await self._read(delivery)
         outcome = _limited(reading.outcome, delivery.source)
         events = await _aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
-        told = await self._match(events, complete_paths(outcome), delivery.received_at)
+        push = Push(events, complete_paths(outcome), delivery.received_at)
+        told = await reach(self._registry, push)
         explanation = explain(outcome, *told, known=self._registry.loaded).as_json()
         record = _record(delivery, outcome, explanation, reading.secret)
         appended = await self._append(record, events)
@@ -136,7 +138,7 @@ class Receiver:
     async def _reading(self, delivery: Delivery) -> Reading | Problem:
         if delivery.kept_body is not None:
             # Of what nobody has verified yet, memory holds one at a time.
-            async with self._one_at_a_time:
+            async with delivery.kept_body.turn:
                 return await asyncio.to_thread(read_kept, delivery, delivery.kept_body)
         if len(delivery.request.body) > LARGE_BYTES:
             return await asyncio.to_thread(read_delivery, delivery)
@@ -151,32 +153,17 @@ class Receiver:
             outcome, origin=origin, provider=source.provider, received_at=delivery.received_at
         )
 
-    async def _match(
-        self, events: list[NewEvent], paths: frozenset[str] | None, now: datetime
-    ) -> tuple[list[str], list[Mismatch]]:
-        refs = [event.ref for event in events]
-        matched: set[str] = set()
-        nearest: list[Mismatch] = []
-        # In slices: ten thousand refs and as many patterns would hold up everybody for a second.
-        for start in range(0, len(refs), REFS_AT_ONCE):
-            if start:
-                await asyncio.sleep(0)
-            part = refs[start : start + REFS_AT_ONCE]
-            found, missed = self._registry.match(events[0].keys, part, now, paths)
-            matched.update(found)
-            nearest = nearest or missed
-        return sorted(matched), [miss for miss in nearest if miss.subscription not in matched]
-
     async def _append(self, record: DeliveryRecord, events: list[NewEvent]) -> Appended:
         try:
             return await self._log.append(record, events)
         except LogUnavailable as error:
-            logger.exception("delivery not stored", extra={"source": record.source})
+            self._refusals.note(record.source, error)
+            disk = "send it again later; the hub's log says what its disk is missing"
             raise Problem(
                 503,
                 "log-unavailable",
                 "the delivery could not be stored, so it was not accepted",
-                "send it again later; the hub's log says what its disk is missing",
+                error.next_step if isinstance(error, SpoolFull) else disk,
             ) from error
 
 
@@ -224,8 +211,8 @@ def _limited(outcome: Outcome, source: Source) -> Outcome:
             400,
             "malformed-delivery",
             "the delivery names its repository by no URL that can be understood",
-            f"set base_url in [hub.sources.{source.name}] to the forge's address, "
-            "or correct the forge's own root URL setting",
+            f"give `repository` an http, ssh or git URL; if a forge sends this, set base_url in "
+            f"[hub.sources.{source.name}] to its address, or correct its own root URL setting",
         )
     keys = source.spoken_for(repository.keys)
     if repository.keys and not keys:

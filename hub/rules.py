@@ -6,15 +6,15 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from hub.endpoints import Endpoint
 from hub.log.base import SubscriptionRow
-from hub.wants import Want, make_want, takes_ref
+from hub.patterns import takes_ref
+from hub.wants import Want, any_touched, make_want
 
 NAMED_LIMIT = 3  # repositories, refs or files a near miss names
-URL_LIMIT = 2_000  # characters
 SECRET_PREFIX = "whsec_"  # noqa: S105 - Standard Webhooks' mark of a secret, not one
 SECRET_BYTES = 32
 SHORTEST_SECRET_BYTES, LONGEST_SECRET_BYTES = 24, 64  # as Standard Webhooks wants them
@@ -72,12 +72,10 @@ def make_callback(url: str, secret: str) -> Callback:
     Raises:
         ValueError: the URL or the secret cannot be used; the message never holds the secret.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or len(url) > URL_LIMIT:
-        raise ValueError("a callback's url is an http or https URL")
-    if "@" in parts.netloc:
-        raise ValueError("a callback's url holds no user name or password: the secret signs")
-    _ = parts.port  # raises ValueError
+    try:
+        Endpoint.parse(url)
+    except ValueError as error:
+        raise ValueError(f"the callback's url: {error}") from error
     if secret and not _is_whole(secret):
         raise ValueError(
             f"a callback's secret is {SECRET_PREFIX} and the base64 of {SHORTEST_SECRET_BYTES} to "
@@ -115,7 +113,7 @@ def mismatch(
     of_ref = [want for want in here if takes_ref(want.ref, ref)]
     if not of_ref:
         return Mismatch(subscription.name, "ref", _some([want.ref for want in here]), ref)
-    if not any(want.takes_paths(paths) for want in of_ref):
+    if not any_touched(of_ref, paths):
         wanted = _some([pattern for want in of_ref for pattern in want.paths])
         return Mismatch(subscription.name, "paths", wanted, _some(sorted(paths or ())))
     return _asleep(subscription, now)

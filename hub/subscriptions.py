@@ -7,11 +7,13 @@ others changed. The values and rules are in `hub.rules`, `hub.wants` and `hub.ma
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import TypeVar
 
 from hub.log.base import Log, LogUnavailable, SubscriptionRow
 from hub.matching import Index, discard
@@ -20,8 +22,12 @@ from hub.wants import Want
 
 __all__ = ["Callback", "Mismatch", "NewSubscription", "Registry", "Subscription"]
 
+Made = TypeVar("Made", Subscription, Subscription | None)
+
 logger = logging.getLogger(__name__)
 
+LOOK_AGAIN_SECONDS = 0.1
+ATTEMPTS = 10  # to change what other hubs change at the same time
 FORGET_AFTER = timedelta(days=1)  # an ended lease explains what did not happen for so long
 
 
@@ -66,9 +72,12 @@ class Registry:
         self._log = log
         self._writing = asyncio.Lock()  # memory and log change together, one change at a time
         self._index = Index()
+        self._rows: dict[str, SubscriptionRow] = {}  # as they were read: a change replaces one
+        self._unsure = False
         self._listeners: list[Callable[[], None]] = []
         self._watchers: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
         self._failing = False
+        self._looked_at = 0.0
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every change, made here or at another hub."""
@@ -95,22 +104,49 @@ class Registry:
             if not self._failing:
                 logger.warning("subscriptions not read", extra={"reason": str(error)})
             self._failing = True
+        except Exception:  # a mistake must not leave this hub with yesterday's subscriptions
+            if not self._failing:
+                logger.exception("subscriptions not taken over")
+            self._failing = self._unsure = True
         else:
             self._failing = False
 
+    async def look_again(self) -> bool:
+        """
+        Take over what other hubs have just changed; whether that was done.
+
+        Under load it is done ten times a second and not for every push.
+        """
+        now = time.monotonic()
+        if not self.loaded or now - self._looked_at < LOOK_AGAIN_SECONDS:
+            return False
+        self._looked_at = now
+        await self.refresh()
+        return True
+
     async def _take_over(self) -> None:
-        if self.loaded:
-            changes = await self._log.changed_subscriptions()
-            stored, deleted = changes.stored, changes.deleted
-        else:
-            stored, deleted = tuple(await self._log.subscriptions()), ()
-            self.loaded = True
+        if not self.loaded or self._unsure:
+            await self._take_all()
+            return
+        changes = await self._log.changed_subscriptions()
+        self._take(changes.stored, changes.deleted)
+
+    async def _take_all(self) -> None:
+        stored = await self._log.subscriptions()
+        self.loaded = True
+        self._take(stored, sorted(self._rows.keys() - {row.id for row in stored}))
+        self._unsure = False
+
+    def _take(self, stored: Sequence[SubscriptionRow], deleted: Sequence[str]) -> None:
         changed = [row.id for row in stored if self._take_row(row)]
+        for id_ in deleted:
+            self._rows.pop(id_, None)
         changed += [id_ for id_ in deleted if self._index.remove(id_)]
         if changed:
             self._changed(*changed)
 
     def _take_row(self, row: SubscriptionRow) -> bool:
+        self._rows[row.id] = row
         try:
             subscription = from_row(row)
         except ValueError as error:
@@ -135,14 +171,17 @@ class Registry:
         async with self._writing:
             await self._take_over()
             await self._forget_long_ended(now)
-            known = [s for s in self._index.all() if s.name == new.name]
-            subscription = _replacing(known, new, now)
-            await self._store(subscription)
+            subscription = await self._stored(
+                lambda: _replacing(self._named(new.name), new, now), id_of(new.name)
+            )
             # Ids were random once; a subscription of that time ends when its name comes again.
-            for old in known:
+            for old in self._named(new.name):
                 if old.id != subscription.id:
                     await self._delete(old.id)
             return subscription
+
+    def _named(self, name: str) -> list[Subscription]:
+        return [subscription for subscription in self._index.all() if subscription.name == name]
 
     async def renew(
         self, subscription_id: str, lease: timedelta, now: datetime
@@ -163,8 +202,10 @@ class Registry:
     ) -> Subscription | None:
         async with self._writing:
             await self._take_over()  # or what another hub has just changed would be undone
-            known = self._index.get(subscription_id)
-            return await self._store(change(known)) if known else None
+            return await self._stored(
+                lambda: change(known) if (known := self._index.get(subscription_id)) else None,
+                subscription_id,
+            )
 
     async def delete(self, subscription_id: str) -> bool:
         """Forget a subscription; False when it was not known."""
@@ -175,14 +216,24 @@ class Registry:
             await self._delete(subscription_id)
             return True
 
-    async def _store(self, subscription: Subscription) -> Subscription:
-        await self._log.put_subscription(to_row(subscription))
-        self._index.put(subscription)
-        self._changed(subscription.id)
-        return subscription
+    async def _stored(self, make: Callable[[], Made], subscription_id: str) -> Made:
+        # What another hub does between reading and storing is read, and the change made of that.
+        for _ in range(ATTEMPTS):
+            subscription = make()
+            if subscription is None:
+                return subscription
+            row = to_row(subscription)
+            if await self._log.put_subscription(row, self._rows.get(subscription_id)):
+                self._rows[row.id] = row
+                self._index.put(subscription)
+                self._changed(row.id)
+                return subscription
+            await self._take_all()
+        raise LogUnavailable("other hubs change this subscription all the time")
 
     async def _delete(self, subscription_id: str) -> None:
         await self._log.delete_subscription(subscription_id)
+        self._rows.pop(subscription_id, None)
         self._index.remove(subscription_id)
         self._changed(subscription_id)
 

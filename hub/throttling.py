@@ -1,5 +1,5 @@
 """
-Bad signatures in numbers: verified all the same, but no longer worth a line and an answer each.
+Refusals in numbers: no longer worth a line each, and bad signatures not an answer of their own.
 
 A source is never locked: whoever could spend its tokens with garbage would lock the forge out.
 """
@@ -14,7 +14,7 @@ from hub.problem import Problem
 
 logger = logging.getLogger(__name__)
 
-BURST = 20  # wrong signatures a source may have at once
+BURST = 20  # wrong signatures of a source, or refusals of a kind, at once
 REFILL_PER_SECOND = 1.0
 SUMMARY_EVERY_SECONDS = 60.0
 
@@ -46,9 +46,27 @@ class _Bucket:
     unsaid: int = 0
     said_at: float = -math.inf
 
+    def takes(self, now: float) -> bool:
+        """Is there a token? Then it is taken; else one more stays unsaid."""
+        refill = (now - self.filled_at) * REFILL_PER_SECOND
+        self.tokens = min(BURST, self.tokens + refill)
+        self.filled_at = now
+        if self.tokens >= 1:
+            self.tokens -= 1
+            return True
+        self.unsaid += 1
+        return False
 
-class BadSignatures:
-    """A token bucket for each source."""
+    def to_say(self, now: float) -> int:
+        """How many stayed unsaid; 0 while the last time that was told is not long ago."""
+        if now - self.said_at < SUMMARY_EVERY_SECONDS:
+            return 0
+        unsaid, self.unsaid, self.said_at = self.unsaid, 0, now
+        return unsaid
+
+
+class _Buckets:
+    """A token bucket for each name."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         """
@@ -58,23 +76,32 @@ class BadSignatures:
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 
+    def _take(self, name: str, key: str, summary: str) -> _Bucket | None:
+        """The bucket when it was empty, which is told once a while; None when it had a token."""
+        now = self._clock()
+        bucket = self._buckets.setdefault(name, _Bucket(BURST, now))
+        if bucket.takes(now):
+            return None
+        if unsaid := bucket.to_say(now):
+            logger.warning(summary, extra={key: name, "deliveries": unsaid})
+        return bucket
+
+
+class BadSignatures(_Buckets):
+    """A token bucket for each source."""
+
     def answer(self, source: str, refused: Problem) -> Problem:
         """What the sender of a wrong signature is told: its own refusal, or to come back later."""
-        now = self._clock()
-        bucket = self._buckets.setdefault(source, _Bucket(BURST, now))
-        refill = (now - bucket.filled_at) * REFILL_PER_SECOND
-        bucket.tokens = min(BURST, bucket.tokens + refill)
-        bucket.filled_at = now
-        if bucket.tokens >= 1:
-            bucket.tokens -= 1
+        summary = "too many bad signatures, not logged one by one"
+        empty = self._take(source, "source", summary)
+        if empty is None:
             return refused
-        _count(bucket, source, now)
-        return TooManyBadSignatures(math.ceil((1 - bucket.tokens) / REFILL_PER_SECOND))
+        return TooManyBadSignatures(math.ceil((1 - empty.tokens) / REFILL_PER_SECOND))
 
 
-def _count(bucket: _Bucket, source: str, now: float) -> None:
-    bucket.unsaid += 1
-    if now - bucket.said_at >= SUMMARY_EVERY_SECONDS:
-        keys = {"source": source, "deliveries": bucket.unsaid}
-        logger.warning("too many bad signatures, not logged one by one", extra=keys)
-        bucket.unsaid, bucket.said_at = 0, now
+class RefusalLines(_Buckets):
+    """A token bucket for each code of a refusal."""
+
+    def is_due(self, code: str) -> bool:
+        """Is one more refusal worth a line of its own?"""
+        return self._take(code, "code", "too many refusals, not logged one by one") is None

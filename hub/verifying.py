@@ -5,6 +5,7 @@ Refusals are returned and not raised: the frames that an exception came through 
 in memory for as long as the answer takes, and the bodies are a stranger's.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -20,8 +21,18 @@ from hub.sources import Source
 class KeptBody(Protocol):
     """A body that is too large to be in memory for long."""
 
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held by whoever has it in memory."""
+        ...
+
     def read(self) -> bytes:
-        """All of it; blocks."""
+        """
+        All of it; blocks.
+
+        Raises:
+            OSError: the disk does not give it back.
+        """
         ...
 
     def close(self) -> None:
@@ -84,9 +95,16 @@ def read_delivery(delivery: Delivery) -> Reading | Problem:
 
 def read_kept(delivery: Delivery, kept_body: KeptBody) -> Reading | Problem:
     """The same, of a delivery whose body is elsewhere; blocks."""
-    return read_delivery(
-        replace(delivery, request=replace(delivery.request, body=kept_body.read()))
-    )
+    try:
+        body = kept_body.read()
+    except OSError as error:
+        return not_kept(f"the hub's disk does not give it back: {error.strerror}")
+    return read_delivery(replace(delivery, request=replace(delivery.request, body=body)))
+
+
+def not_kept(detail: str) -> Problem:
+    """The hub has no room for a body, or lost it."""
+    return Problem(503, "body-not-kept", detail, "make room there, or send it again later")
 
 
 def _unreadable() -> Problem:

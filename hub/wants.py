@@ -1,19 +1,18 @@
 """
 Wants: which repositories, refs and files somebody wants to hear of, and whether a push is that.
 
-Pure. A ref is a name or a pattern, in which `*` stands for anything, slashes included. A path
-pattern is compared segment by segment: `*`, `?` and `[...]` stay within a segment, `**` is any
-number of segments.
+Pure; what patterns mean is said in `hub.patterns`.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from adapters import repository_keys
+from hub.patterns import check_ref, is_pattern, takes_ref, touches
 
-_PATTERN = re.compile(r"[*?\[]")
+PATTERNS_MOST = 1_000  # of paths, and of refs, in one subscription
 _USER_INFO = re.compile(r"//[^/]*@")  # a password has no business in an explanation
 
 
@@ -34,21 +33,49 @@ class Want:
     ref: str = ""
     paths: tuple[str, ...] = ()
 
-    def takes(self, keys: frozenset[str], ref: str, paths: frozenset[str] | None = None) -> bool:
-        """
-        Whether a push to `ref` of the repository with these keys is wanted.
+    def takes(self, keys: frozenset[str], ref: str) -> bool:
+        """Whether a push to `ref` of the repository with these keys is wanted, files aside."""
+        return not self.keys.isdisjoint(keys) and takes_ref(self.ref, ref)
 
-        Args:
-            keys: the repository's.
-            ref: the full ref.
-            paths: the files it changed; None when they are not known to be all.
-        """
-        same = not self.keys.isdisjoint(keys)
-        return same and takes_ref(self.ref, ref) and self.takes_paths(paths)
 
-    def takes_paths(self, paths: frozenset[str] | None) -> bool:
-        """Whether a push of these files is wanted; one of unknown files always is."""
-        return paths is None or not self.paths or touches(self.paths, paths)
+def any_takes(
+    wants: Iterable[Want], keys: frozenset[str], ref: str, paths: frozenset[str] | None = None
+) -> bool:
+    """
+    Whether a push to `ref` of the repository with these keys is wanted.
+
+    Args:
+        wants: those of one subscriber.
+        keys: the repository's.
+        ref: the full ref.
+        paths: the files it changed; None when they are not known to be all.
+    """
+    here = [want for want in wants if want.takes(keys, ref)]
+    return bool(here) and any_touched(here, paths)
+
+
+def any_touched(wants: Iterable[Want], paths: frozenset[str] | None) -> bool:
+    """Whether a push of these files is wanted; one of unknown files always is."""
+    patterns = tuple(dict.fromkeys(want.paths for want in wants))
+    return paths is None or () in patterns or touches(patterns, paths)
+
+
+def check_number(wants: Iterable[Want]) -> None:
+    """
+    Refuse more patterns than can be compared with every push.
+
+    Raises:
+        ValueError: there are too many; the message says of what.
+    """
+    paths = refs = 0
+    for want in wants:
+        paths += len(want.paths)
+        refs += is_pattern(want.ref)
+    for number, kind in ((paths, "path"), (refs, "ref")):
+        if number > PATTERNS_MOST:
+            raise ValueError(
+                f"{number} {kind} patterns; a subscription has {PATTERNS_MOST} at most"
+            )
 
 
 def full_ref(ref: str) -> str:
@@ -68,12 +95,14 @@ def make_want(url: str, ref: str = "", paths: tuple[str, ...] = ()) -> Want:
     A want from what a subscriber wrote.
 
     Raises:
-        ValueError: the URL names no repository.
+        ValueError: the URL names no repository, or git allows no such ref.
     """
     keys = repository_keys(url) or _local_key(url)
     if not keys:
         raise ValueError("the URL names no repository; write host/path, a clone URL or a file URL")
-    return Want(_USER_INFO.sub("//", url), keys, full_ref(ref), tuple(map(_full_path, paths)))
+    full = full_ref(ref)
+    check_ref(full)
+    return Want(_USER_INFO.sub("//", url), keys, full, tuple(map(_full_path, paths)))
 
 
 def _full_path(pattern: str) -> str:
@@ -87,36 +116,3 @@ def _local_key(url: str) -> frozenset[str]:
     # subscribed to (nothing will match) so that one list of targets works with and without a forge.
     path = url.removeprefix("file://")
     return frozenset({f"file:{path}"}) if path.startswith("/") else frozenset()
-
-
-def takes_ref(wanted: str, ref: str) -> bool:
-    """Whether a ref is the wanted one, or matches its pattern; "" wants any."""
-    if not wanted or wanted == ref:
-        return True
-    return is_pattern(wanted) and fnmatchcase(ref, wanted)
-
-
-@lru_cache(maxsize=1024)
-def is_pattern(wanted: str) -> bool:
-    """Whether a wanted ref may mean several: git allows none of these signs in a ref."""
-    return _PATTERN.search(wanted) is not None
-
-
-@lru_cache(maxsize=1024)  # thousands of subscribers of one repository ask the same of one push
-def touches(patterns: tuple[str, ...], paths: frozenset[str]) -> bool:
-    """Whether any of the files is one of those that the patterns mean."""
-    split = [pattern.split("/") for pattern in patterns]
-    return any(_matches(parts, path.split("/")) for path in paths for parts in split)
-
-
-def _matches(pattern: list[str], path: list[str]) -> bool:
-    # Every place in the path that the pattern so far may have come to: no backtracking.
-    reached = {0}
-    for part in pattern:
-        if part == "**":
-            reached = set(range(min(reached), len(path) + 1))
-        else:
-            reached = {at + 1 for at in reached if at < len(path) and fnmatchcase(path[at], part)}
-        if not reached:
-            return False
-    return len(path) in reached

@@ -1,9 +1,10 @@
 """
 Bodies of deliveries while they arrive: small ones in memory, others in files that nobody sees.
 
-What strangers send must not decide how much memory the hub needs. A body of which nobody knows yet
-whether it is signed is either small, or fits into what bodies may take together, or goes to an
-unlinked file; one at a time comes back from there to be verified.
+What strangers send must not decide how much memory the hub needs. A body is charged as it arrives,
+until its delivery is answered. What is large, or no longer fits into what bodies may take together,
+goes to an unlinked file; from there one at a time comes back to be verified, and small ones do not
+wait for large ones.
 """
 
 import asyncio
@@ -17,14 +18,16 @@ from typing import IO, Any
 
 from hub.api.asgi import Receive
 from hub.problem import Problem
+from hub.verifying import not_kept
 
 KIB = 1024
-FREE_BYTES = 64 * KIB  # what the HTTP server itself keeps for a connection
 SMALL_BYTES = 1024 * KIB  # a larger one always goes to a file
-MEMORY_BYTES = 8 * 1024 * KIB  # of the bodies between the two, together
+MEMORY_BYTES = 8 * 1024 * KIB  # of the others, together
+PIECES_BYTES = 16 * 1024 * KIB  # on their way to files, when the disk is slower than the senders
 DISK_BYTES = 1024 * 1024 * KIB  # of all files together
 DRAIN_BYTES = 1024 * KIB
 DRAIN_SECONDS = 1.0
+LENGTH_DIGITS = 15  # of a Content-Length; a petabyte is too large whatever the limit
 
 
 class ClientGone(Exception):
@@ -37,10 +40,12 @@ class SpooledBody:
 
     Attributes:
         size: bytes, those included that are being written.
+        turn: whoever reads it back holds this.
     """
 
-    def __init__(self, file: IO[bytes], release: Callable[[int], None]) -> None:
+    def __init__(self, file: IO[bytes], turn: asyncio.Lock, release: Callable[[int], None]) -> None:
         self.size = 0
+        self.turn = turn
         self._file = file
         self._release = release
 
@@ -72,7 +77,11 @@ class Bodies:
         self._directory = directory
         self._limit = limit_bytes
         self._in_memory = 0
+        self._on_the_way = 0
         self._on_disk = 0
+        # What is small must not stand behind what is large.
+        self._small_turn = asyncio.Lock()
+        self._large_turn = asyncio.Lock()
         # Not the loop's own threads: a slow disk must not keep everything else waiting.
         self._threads = ThreadPoolExecutor(2, "hub bodies")
 
@@ -80,84 +89,114 @@ class Bodies:
         self, receive: Receive, declared: str, worth_reading: Callable[[], None]
     ) -> bytes | SpooledBody:
         """
-        A request's body; one in a file is the caller's to close.
+        A request's body; the caller gives it back once the request is answered.
 
         Args:
             receive: the request's.
             declared: its Content-Length, "" when there is none.
-            worth_reading: raises a Problem when a large body can be refused unread.
+            worth_reading: raises a Problem when a body can be refused unread.
 
         Raises:
             Problem: it is over the limit, refused unread, or there is no room for it.
             ClientGone: the sender hung up.
         """
         size = _declared_size(declared)
-        if size is not None and size > self._limit:
+        if size > self._limit:
             raise self._too_large()
-        if size is None or size > SMALL_BYTES:
-            return await self._read_at_length(receive, size, worth_reading)
-        if size <= FREE_BYTES:
-            return await self._in_one_piece(receive)
-        if self._in_memory + size > MEMORY_BYTES:
-            return await self._spool(receive, b"")
-        self._in_memory += size
-        try:
-            return await self._in_one_piece(receive)
-        finally:
-            self._in_memory -= size
+        if size > SMALL_BYTES:
+            worth_reading()
+            return await self._fill(await self._spool([]), receive)
+        pieces: list[bytes] = []
+        if await _next(receive, pieces.append):
+            return await self._in_pieces(receive, pieces, worth_reading)
+        [body] = pieces
+        if len(body) > self._limit:
+            raise self._too_large()
+        self._in_memory += len(body)
+        return body
 
-    async def _read_at_length(
-        self, receive: Receive, size: int | None, worth_reading: Callable[[], None]
+    def give_back(self, body: bytes | SpooledBody) -> None:
+        """Forget a body, and let others have its room."""
+        if isinstance(body, bytes):
+            self._in_memory -= len(body)
+        else:
+            body.close()
+
+    async def _in_pieces(
+        self, receive: Receive, pieces: list[bytes], worth_reading: Callable[[], None]
     ) -> bytes | SpooledBody:
-        start = b""
-        more = True
-        while size is None and more and len(start) <= FREE_BYTES:
-            chunk, more = await _next(receive)
-            start += chunk
-            if len(start) > self._limit:
+        held = 0
+
+        def hold(piece: bytes) -> None:
+            nonlocal held
+            pieces.append(piece)
+            held += len(piece)
+            self._in_memory += len(piece)
+
+        hold(pieces.pop())
+        try:
+            more = True
+            while more and self._stays_in_memory(held):
+                more = await _next(receive, hold)
+            if held > self._limit:
                 raise self._too_large()
-        if not more:
-            return start
-        worth_reading()
-        return await self._spool(receive, start)
+            if not more:
+                body = b"".join(pieces)
+                self._in_memory += held
+                return body
+            worth_reading()
+            file = await self._spool(pieces)
+        finally:
+            self._in_memory -= held
+        return await self._fill(file, receive)
 
-    async def _in_one_piece(self, receive: Receive) -> bytes:
-        # An HTTP server lets nobody send more than was declared.
-        body, more = await _next(receive)
-        if not more:
-            return body
-        chunks = [body]
-        while more:
-            chunk, more = await _next(receive)
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def _stays_in_memory(self, held: int) -> bool:
+        return held <= min(SMALL_BYTES, self._limit) and self._in_memory <= MEMORY_BYTES
 
-    async def _spool(self, receive: Receive, start: bytes) -> SpooledBody:
+    async def _spool(self, pieces: list[bytes]) -> SpooledBody:
+        # Takes the pieces off the list: only the file has them then.
         body: SpooledBody = await self._on_the_disk(self._new_file)
         try:
-            await self._add(body, start)
-            more = True
-            while more:
-                chunk, more = await _next(receive)
-                await self._add(body, chunk)
+            while pieces:
+                await self._add(body, pieces.pop(0))
         except BaseException:
             body.close()
             raise
+        return body
+
+    async def _fill(self, body: SpooledBody, receive: Receive) -> SpooledBody:
+        arrived: list[bytes] = []
+        more = True
+        try:
+            while more:
+                more = await _next(receive, arrived.append)
+                await self._add(body, arrived.pop())
+        except BaseException:
+            body.close()
+            raise
+        if body.size > SMALL_BYTES:
+            body.turn = self._large_turn
         return body
 
     async def _add(self, body: SpooledBody, chunk: bytes) -> None:
         if body.size + len(chunk) > self._limit:
             raise self._too_large()
         if self._on_disk + len(chunk) > DISK_BYTES:
-            raise _no_room("the large deliveries that are arriving take all the disk they may")
+            raise not_kept("the large deliveries that are arriving take all the disk they may")
+        if self._on_the_way + len(chunk) > PIECES_BYTES:
+            raise not_kept("more arrives at once than the hub's disk takes")
         self._on_disk += len(chunk)
         body.size += len(chunk)
-        await self._on_the_disk(body.write, chunk)
+        self._on_the_way += len(chunk)
+        try:
+            await self._on_the_disk(body.write, chunk)
+        finally:
+            self._on_the_way -= len(chunk)
 
     def _new_file(self) -> SpooledBody:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - the caller closes it
-        return SpooledBody(file, self._release)
+        return SpooledBody(file, self._small_turn, self._release)
 
     def _release(self, size: int) -> None:
         self._on_disk -= size
@@ -171,7 +210,7 @@ class Bodies:
             await asyncio.wait([running])  # the file is the thread's until it is done
             raise
         except OSError as error:
-            raise _no_room(f"the hub's disk does not take it: {error.strerror}") from error
+            raise not_kept(f"the hub's disk does not take it: {error.strerror}") from error
 
     def _too_large(self) -> Problem:
         return Problem(
@@ -191,25 +230,29 @@ async def drain(receive: Receive) -> None:
     """
     left = DRAIN_BYTES
     more = True
+    arrived: list[bytes] = []
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             while more and left > 0:
-                chunk, more = await _next(receive)
-                left -= len(chunk)
+                more = await _next(receive, arrived.append)
+                left -= len(arrived.pop())
     except (TimeoutError, ClientGone):
         return
 
 
-async def _next(receive: Receive) -> tuple[bytes, bool]:
+async def _next(receive: Receive, take: Callable[[bytes], object]) -> bool:
+    # Whoever waits for the next piece must not hold the last one: there are many who wait.
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
-    return message.get("body", b""), message.get("more_body", False)
+    take(message.get("body", b""))
+    more: bool = message.get("more_body", False)
+    return more
 
 
-def _declared_size(declared: str) -> int | None:
-    return int(declared[:20]) if declared.isdecimal() else None
-
-
-def _no_room(detail: str) -> Problem:
-    return Problem(503, "body-not-kept", detail, "make room there, or send it again later")
+def _declared_size(declared: str) -> int:
+    # Zeros may stand before it, and Python itself refuses to read thousands of digits.
+    if not (declared.isascii() and declared.isdecimal()):
+        return 0
+    digits = declared.lstrip("0") or "0"
+    return int(digits) if len(digits) <= LENGTH_DIGITS else 10**LENGTH_DIGITS

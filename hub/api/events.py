@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from hub.api.asgi import Receive, Scope, Send, header_map, respond_problem
 from hub.api.following import Answer, Request, Sources
 from hub.api.polling import Poll
+from hub.api.problems import log_unavailable
 from hub.api.streaming import Stream
 from hub.api.ticking import Ticker
 from hub.fanout import Fanout
@@ -57,8 +58,7 @@ class EventsEndpoint:
         try:
             known = await self._registry.find(subscription_id)
         except LogUnavailable as error:
-            step = "try again when the hub's log is back; /readyz says what it is missing"
-            raise Problem(503, "log-unavailable", str(error), step) from error
+            raise log_unavailable(error) from error
         if known is None:
             raise Problem(404, "unknown-subscription", "no such subscription", "subscribe again")
 
@@ -83,7 +83,8 @@ def _wants(query: dict[str, list[str]]) -> tuple[Want, ...]:
     try:
         return tuple(make_want(url, ref) for url in query.get("repository", []))
     except ValueError as error:
-        raise Problem(400, "invalid-repository", str(error), "correct the URL") from error
+        step = "correct the repository's URL or ref"
+        raise Problem(400, "invalid-repository", str(error), step) from error
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:
@@ -112,6 +113,9 @@ def _refuse_half_filters(query: dict[str, list[str]]) -> None:
         raise Problem(400, "unknown-parameter", f"unknown: {unknown[0][:50]}", f"known: {known}")
     if "ref" in query and "repository" not in query:
         raise Problem(400, "ref-alone", "a ref belongs to a repository", "add repository=URL")
+    if "subscription" in query and "repository" in query:
+        step = "leave one of them out: a subscription names its repositories"
+        raise Problem(400, "two-filters", "both a subscription and a repository", step)
     if "" in query.get("subscription", ()):
         raise Problem(404, "unknown-subscription", "no such subscription", "subscribe again")
 

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from hub.log.base import Log, LogUnavailable
+from hub.log.spool_files import SpoolFull
 from hub.problem import Problem
 
 
@@ -26,9 +27,9 @@ def router(log: Log, stopping: asyncio.Event) -> APIRouter:
         try:
             degraded = await log.check()
         except LogUnavailable as error:
-            raise Problem(
-                503, "log-unavailable", str(error), "free space on, or mend, the hub's disk"
-            ) from error
+            disk = "free space on, or mend, the hub's disk"
+            step = error.next_step if isinstance(error, SpoolFull) else disk
+            raise Problem(503, "log-unavailable", str(error), step) from error
         # Degraded is still ready: deliveries are taken, and nobody else could do better.
         status = {"status": "degraded", "reason": degraded} if degraded else {"status": "ok"}
         return {**status, "log": str(log.head)}

@@ -10,6 +10,15 @@ from starlette.exceptions import HTTPException
 from hub.log.base import LogUnavailable
 from hub.problem import MEDIA_TYPE, Problem, mistake
 
+JSON = "application/json"
+RETRY_AFTER_SECONDS = 2
+
+
+def log_unavailable(error: LogUnavailable) -> Problem:
+    """What is answered while the log cannot be asked."""
+    step = "try again when the hub's log is back; /readyz says what it is missing"
+    return Problem(503, "log-unavailable", str(error), step)
+
 
 def install(app: FastAPI) -> None:
     """Answer with problems, also where the framework has errors of its own."""
@@ -19,7 +28,12 @@ def install(app: FastAPI) -> None:
         return _response(problem)
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        if request.method != "GET" and media_type != JSON:
+            detail = f"the body's content type is {media_type or 'not said'}"
+            step = f"send Content-Type: {JSON}"
+            return _response(Problem(415, "unsupported-content-type", detail, step))
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         detail = f"{place}: {first['msg']}"
@@ -34,8 +48,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(LogUnavailable)
     async def on_log_unavailable(_: Request, error: LogUnavailable) -> Response:
-        step = "mend the hub's disk, then try again"
-        return _response(Problem(503, "log-unavailable", str(error), step))
+        return _response(log_unavailable(error), {"retry-after": str(RETRY_AFTER_SECONDS)})
 
     @app.exception_handler(Exception)
     async def on_mistake(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged above

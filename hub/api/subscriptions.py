@@ -13,7 +13,7 @@ from hub.fanout import Fanout
 from hub.problem import Problem
 from hub.rules import Callback, make_callback
 from hub.subscriptions import NewSubscription, Registry, Subscription
-from hub.wants import Want, make_want
+from hub.wants import Want, check_number, make_want
 
 LEASE_LIMIT_SECONDS = 86_400.0
 PathPattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -30,7 +30,8 @@ class WantedRepository(BaseModel):
     paths: list[PathPattern] = Field(default=[], max_length=100)
     """
     Patterns over full paths: `services/shop/**`, `go.mod`, `**/*.proto`. A push that is known to
-    touch none of them is not told; one whose files are not all known is. Default: any files.
+    touch none of them is not told; one whose files are not all known is, and so is one that would
+    take long to compare. At most 1,000 in one subscription. Default: any files.
     """
 
 
@@ -75,9 +76,13 @@ class Lease(BaseModel):
 
 
 def router(
-    registry: Registry, fanout: Fanout, clock: Callable[[], datetime], callbacks: Callbacks
+    registry: Registry,
+    fanout: Fanout,
+    clock: Callable[[], datetime],
+    callbacks: Callbacks,
+    channels: tuple[str, ...],
 ) -> APIRouter:
-    """The routes over one registry."""
+    """The routes over one registry; `channels` is where Redis publishes the events."""
     routes = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
     @routes.post("", status_code=201)
@@ -88,7 +93,7 @@ def router(
         if new.callback is not None:
             await callbacks.check(new.callback.url)
         subscription = await registry.put(new, clock())
-        told = {**view(subscription), "cursor": cursor, "channels": []}
+        told = {**view(subscription), "cursor": cursor, "channels": channels}
         if new.callback and subscription.callback is new.callback and not new.secret_given:
             # Once, by the answer that made it: later ones show the URL alone.
             told["secret"] = new.callback.secret.get_secret_value()
@@ -141,7 +146,7 @@ def _changes(registry: Registry, clock: Callable[[], datetime]) -> APIRouter:
 
 
 def _new_subscription(body: Subscribing) -> NewSubscription:
-    wants = tuple(map(_want, body.repositories))
+    wants = _wants(body.repositories)
     lease = timedelta(seconds=body.lease_seconds)
     deliver = body.deliver
     if isinstance(deliver, StreamDelivery):
@@ -157,11 +162,22 @@ def _callback(url: str, secret: str) -> Callback:
         raise Problem(400, "invalid-callback", str(error), "correct `deliver`") from error
 
 
+def _wants(repositories: list[WantedRepository]) -> tuple[Want, ...]:
+    wants = tuple(map(_want, repositories))
+    try:
+        check_number(wants)
+    except ValueError as error:
+        step = "use wider patterns, or make several subscriptions"
+        raise Problem(400, "too-many-patterns", str(error), step) from error
+    return wants
+
+
 def _want(wanted: WantedRepository) -> Want:
     try:
         return make_want(wanted.url, wanted.ref, tuple(wanted.paths))
     except ValueError as error:
-        raise Problem(400, "invalid-repository", str(error), "correct the URL") from error
+        step = "correct the repository's URL or ref"
+        raise Problem(400, "invalid-repository", str(error), step) from error
 
 
 def _known(subscription: Subscription | None) -> Subscription:

@@ -15,10 +15,10 @@ from msgspec.json import encode
 
 from adapters import Request
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
-from hub.api.bodies import Bodies, ClientGone, drain
+from hub.api.bodies import Bodies, ClientGone, SpooledBody, drain
 from hub.problem import Problem, mistake
 from hub.receiving import Accepted, Receiver
-from hub.throttling import TooManyBadSignatures
+from hub.throttling import RefusalLines, TooManyBadSignatures
 from hub.verifying import Delivery
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 PREFIX = "/webhooks"
 RETRY_AFTER_SECONDS = 2
 RETRY_SPREAD_SECONDS = 7
+
+
+_Read = tuple[Delivery, bytes | SpooledBody]
 
 
 class WebhookEndpoint:
@@ -42,31 +45,38 @@ class WebhookEndpoint:
         self._receiver = receiver
         self._clock = clock
         self._bodies = bodies
+        self._lines = RefusalLines()
         self._deliveries_url = f"{public_url}/v1/deliveries/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            delivery = await self._read(scope, receive)
+            found = await self._read(scope, receive)
         except ClientGone:
             return
         except Problem as problem:
-            _log_refusal(scope, problem)
-            await _refuse_unread(scope, receive, send, problem)
+            self._log_refusal(scope, problem)
+            found = _without_frames(problem)
+        except Exception:  # an adapter looks at the headers of a large one
+            logger.exception("delivery not understood", extra={"path": scope["path"][:200]})
+            found = mistake()
+        if isinstance(found, Problem):
+            await _refuse_unread(scope, receive, send, found)
             return
+        delivery, body = found
         try:
             await self._answer(scope, send, delivery)
         finally:
-            if delivery.kept_body is not None:
-                delivery.kept_body.close()
+            self._bodies.give_back(body)
 
-    async def _read(self, scope: Scope, receive: Receive) -> Delivery:
+    async def _read(self, scope: Scope, receive: Receive) -> _Read | Problem:
         query = scope["query_string"].decode("latin-1")
         if not _is_delivery(scope["method"], query):
             raise _not_a_delivery(scope["method"])
         provider, _, name = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
         source = self._receiver.source(provider, name)  # nobody's body is not worth reading
         headers = header_map(scope)
+        _refuse_encoded(headers.get("content-encoding", ""))
 
         def worth_reading() -> None:
             self._receiver.worth_reading(source, Request(headers, b"", query, self._clock()))
@@ -75,20 +85,29 @@ class WebhookEndpoint:
         body = await self._bodies.read(receive, declared, worth_reading)
         now = self._clock()
         if isinstance(body, bytes):
-            return Delivery(source, Request(headers, body, query, now), now)
-        return Delivery(source, Request(headers, b"", query, now), now, body)
+            return Delivery(source, Request(headers, body, query, now), now), body
+        return Delivery(source, Request(headers, b"", query, now), now, body), body
 
     async def _answer(self, scope: Scope, send: Send, delivery: Delivery) -> None:
         try:
             accepted = await self._receiver.receive(delivery)
         except Problem as problem:
-            _log_refusal(scope, problem)
+            self._log_refusal(scope, problem)
             await _refuse(send, problem)
         except Exception:  # an adapter may be anybody's
             logger.exception("delivery not understood", extra={"path": scope["path"][:200]})
             await _refuse(send, mistake())
         else:
             await self._accept(send, accepted)
+
+    def _log_refusal(self, scope: Scope, problem: Problem) -> None:
+        if isinstance(problem, TooManyBadSignatures):
+            return  # counted, and told once a while
+        if not self._lines.is_due(problem.code):
+            return
+        keys = {"status": problem.status, "code": problem.code, "path": scope["path"][:200]}
+        extra = {**keys, "detail": problem.detail, **problem.log_keys}
+        logger.warning("delivery refused", extra=extra)
 
     async def _accept(self, send: Send, accepted: Accepted) -> None:
         number = accepted.number
@@ -115,11 +134,20 @@ def _not_a_delivery(method: str) -> Problem:
     )
 
 
-def _log_refusal(scope: Scope, problem: Problem) -> None:
-    if isinstance(problem, TooManyBadSignatures):
-        return  # counted, and told once a while
-    keys = {"status": problem.status, "code": problem.code, "path": scope["path"][:200]}
-    logger.warning("delivery refused", extra={**keys, "detail": problem.detail, **problem.log_keys})
+def _without_frames(problem: Problem) -> Problem:
+    # They hold pieces of the body, and the answer may take a second.
+    problem.__cause__ = problem.__context__ = None
+    return problem.with_traceback(None)
+
+
+def _refuse_encoded(encoding: str) -> None:
+    if encoding.strip().lower() not in {"", "identity"}:
+        raise Problem(
+            415,
+            "encoded-body",
+            f"the body is encoded as {encoding[:50]}, and signatures are of what was sent plainly",
+            "send it uncompressed, without Content-Encoding",
+        )
 
 
 async def _refuse(send: Send, problem: Problem) -> None:

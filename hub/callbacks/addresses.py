@@ -84,7 +84,7 @@ def _unwrapped(address: Address) -> Address:
         return address.ipv4_mapped
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    return IPv6Address(int(address))  # without a zone: it would be in no network
+    return address
 
 
 def _kind(address: Address) -> str:

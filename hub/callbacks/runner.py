@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 from hub.callbacks.letters import Letter, gap_notice, notification
 from hub.callbacks.progress import Progress
@@ -11,6 +12,7 @@ from hub.callbacks.sending import Outcome
 from hub.callbacks.tools import Tools, is_told
 from hub.log.base import Cursor, DeadLetter, Event, Gap, Lease, LogUnavailable
 from hub.rules import Callback, Subscription
+from hub.wants import any_takes
 
 logger = logging.getLogger(__name__)
 
@@ -64,15 +66,23 @@ class Runner:
         Raises:
             LeaseLost: another hub has taken over.
         """
+        mistakes = 0
         while self._callback() is not None:
             try:
                 await self._step(await self._begun())
+                mistakes = 0
+            except LeaseLost:
+                raise
             except LogUnavailable as error:
                 logger.warning(
                     "callback waits for the log",
                     extra={"subscription": self._id, "reason": str(error)},
                 )
                 await asyncio.sleep(UNREACHABLE_PAUSE_SECONDS)
+            except Exception:
+                mistakes += 1
+                logger.exception("callback broke off", extra={"subscription": self._name()})
+                await asyncio.sleep(self._tools.timing.pause_seconds(mistakes))
 
     async def finish(self) -> None:
         """Save what is not saved, and give the lease back; a log that is away changes nothing."""
@@ -111,7 +121,7 @@ class Runner:
             subscription = self._tools.registry.get(self._id)
             if subscription is None or self._callback() is None:
                 return
-            if any(want.takes(event.keys, event.ref, event.paths) for want in subscription.wants):
+            if any_takes(subscription.wants, event.keys, event.ref, event.paths):
                 if not await self._deliver(event.cursor, notification(self._id, event)):
                     return
             else:
@@ -152,6 +162,9 @@ class Runner:
         self.sending = True
         try:
             return await self._tools.sender.send(callback, letter)
+        except Exception:  # it is tried again with growing pauses, like whatever else fails
+            logger.exception("callback not sent", extra={"subscription": self._name()})
+            return Outcome(taken=False, reason="the hub made a mistake; its log has the traceback")
         finally:
             self.sending = False
 
@@ -159,19 +172,25 @@ class Runner:
         progress, now = self._known(), self._tools.clock()
         pause = self._tools.timing.pause_seconds(progress.failures + 1, outcome.retry_after_seconds)
         progress = progress.failed(outcome.reason, now, 0.0 if outcome.gone else pause)
-        self._move(progress)
-        self._log_failure(progress, pause)
         if outcome.gone:
+            self._move(replace(progress, next_attempt_at=None))
+            step = f"POST /v1/subscriptions/{self._id}/resume"
+            extra = {"subscription": self._name(), "reason": outcome.reason, "next": step}
+            logger.warning("callback paused by its receiver", extra=extra)
             await self._save()
             await self._tools.registry.pause(self._id)
             return False
+        self._move(progress)
         failing_since = progress.failing_since or now
         if (now - failing_since).total_seconds() < self._tools.timing.retry_seconds:
+            self._log_failure(progress, pause)
             await self._save()
             return False
         buried = DeadLetter(0, self._id, str(cursor), letter.body, outcome.reason, now)
         number = await self._tools.log.bury(buried)
-        logger.error("callback given up", extra={"subscription": self._id, "dead_letter": number})
+        step = f"POST /v1/dead-letters/{number}/resend"
+        extra = {"subscription": self._name(), "reason": outcome.reason, "next": step}
+        logger.error("callback given up, it is a dead letter now", extra=extra)
         self._moved_on(cursor)
         await self._save()
         return True
@@ -226,12 +245,16 @@ class Runner:
     def _log_failure(self, progress: Progress, pause_seconds: float) -> None:
         level = logging.WARNING if progress.failures == 1 else logging.DEBUG
         extra = {
-            "subscription": self._id,
+            "subscription": self._name(),
             "reason": progress.last_error,
             "failures": progress.failures,
             "next_attempt_seconds": round(pause_seconds, 2),
         }
         logger.log(level, "callback failed", extra=extra)
+
+    def _name(self) -> str:
+        subscription = self._tools.registry.get(self._id)
+        return subscription.name if subscription else self._id
 
     async def _sleep(self, event: asyncio.Event, until: float) -> None:
         with suppress(TimeoutError):

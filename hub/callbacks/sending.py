@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from hub.callbacks.endpoints import Endpoint
 from hub.callbacks.hosts import Hosts
 from hub.callbacks.letters import Letter
 from hub.callbacks.signing import signed_headers
+from hub.endpoints import Endpoint
 from hub.http import Answer, NoAnswer, Poster
 from hub.rules import Callback
 
@@ -105,6 +105,6 @@ def _seconds(retry_after: str, now: datetime) -> float:
         return float(retry_after)
     try:
         then = parsedate_to_datetime(retry_after)
-    except ValueError:
+        return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    except (ValueError, OverflowError):  # the latter of years and zones that no calendar has
         return 0.0
-    return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - now.timestamp()

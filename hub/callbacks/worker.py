@@ -11,15 +11,15 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from hub.callbacks.endpoints import Endpoint
 from hub.callbacks.letters import again
 from hub.callbacks.runner import LeaseLost, Runner
 from hub.callbacks.sending import Outcome
 from hub.callbacks.tools import Tools, is_told
+from hub.endpoints import Endpoint
 from hub.http import AddressRefused
 from hub.log.base import DeadLetter, Event, Gap, LogUnavailable
 from hub.problem import Problem
@@ -84,12 +84,26 @@ class Callbacks:
 
         Raises:
             LogUnavailable: nobody knows the subscription now.
+            Problem: the hub stops before there is an answer; whether it was taken is not known.
         """
         subscription = await self._tools.registry.find(letter.subscription_id)
         if subscription is None or subscription.callback is None:
             return None
         sent = again(letter.subscription_id, letter.message)
-        return await self._tools.sender.send(subscription.callback, sent)
+        return await self._unless_stopping(self._tools.sender.send(subscription.callback, sent))
+
+    async def _unless_stopping(self, sending: Coroutine[Any, Any, Outcome]) -> Outcome:
+        attempt = asyncio.create_task(sending, name="resend")
+        stopping = asyncio.create_task(self._stopping.wait(), name="resend: stopping")
+        try:
+            await asyncio.wait({attempt, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not attempt.done():
+                step = "send it again when the hub is back, or at another replica"
+                raise Problem(503, "stopping", "the hub is shutting down", step)
+            return await attempt
+        finally:
+            attempt.cancel()
+            stopping.cancel()
 
     async def check(self, url: str) -> None:
         """
@@ -99,14 +113,11 @@ class Callbacks:
 
         Raises:
             Problem: it may not; it says why.
+            ValueError: it is no URL that `make_callback` takes.
         """
         try:
-            endpoint = Endpoint.parse(url)
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                await self._tools.poster.addresses(endpoint)
-        except ValueError as error:
-            step = "use an http or https URL; for a password, use the secret"
-            raise Problem(400, "invalid-callback", f"the callback's url: {error}", step) from error
+                await self._tools.poster.addresses(Endpoint.parse(url))
         except AddressRefused as error:
             step = "use a public address, or add its network to hub.callback_allowed_networks"
             raise Problem(400, "callback-address", str(error), step) from error

@@ -356,6 +356,9 @@ class Log(CallbackStore, Protocol):
             LogUnfit: it cannot be used as it is set up.
         """
 
+    channels: tuple[str, ...]
+    """Where Redis publishes the events; none at an embedded log."""
+
     @property
     def head(self) -> Cursor:
         """The newest event published to listeners (position 0 in an empty log)."""
@@ -378,8 +381,14 @@ class Log(CallbackStore, Protocol):
     async def secret_uses(self) -> list[SecretUse]:
         """When each secret last verified a delivery, also of deliveries long forgotten."""
 
-    async def put_subscription(self, row: SubscriptionRow) -> None:
-        """Store a subscription under its id, replacing an earlier one."""
+    async def put_subscription(
+        self, row: SubscriptionRow, replaces: SubscriptionRow | None
+    ) -> bool:
+        """
+        Store a subscription under its id, if what is stored there is `replaces` (None: nothing).
+
+        Another hub may have changed or deleted it meanwhile: False, and nothing was stored.
+        """
 
     async def delete_subscription(self, subscription_id: str) -> None:
         """Forget a subscription; unknown ids are no error."""
@@ -391,7 +400,7 @@ class Log(CallbackStore, Protocol):
         """What this or another hub has stored or deleted since the last call, or the first read."""
 
     async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
-        """Where the refs whose subject begins so stand, by subject."""
+        """Where the refs whose subject begins so stand, by subject; without a prefix any."""
 
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""

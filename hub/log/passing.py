@@ -7,6 +7,7 @@ class PassedOn:
     """Everything of the `Log` protocol but its life and appending."""
 
     def __init__(self, log: Log) -> None:
+        self.channels: tuple[str, ...] = log.channels
         self.listen = log.listen
         self.read = log.read
         self.deliveries = log.deliveries

@@ -6,9 +6,7 @@ A stream is the log, a channel wakes whoever listens, one script appends.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,22 +26,13 @@ from hub.log.redis_address import RedisAddress
 from hub.log.redis_append import APPEND, BEGIN, Appender, Limits, Moment, appended, calls, keys_of
 from hub.log.redis_callbacks import RedisCallbacks
 from hub.log.redis_node import RedisNode
+from hub.log.redis_outbox import Outbox
 from hub.log.redis_reader import read
 from hub.log.redis_records import RedisRecords
 from hub.log.redis_session import RedisSession
 
-OUTBOX_SECONDS = 60.0  # a fail-over loses what the old master had not passed on; seconds at most
-OUTBOX_DELIVERIES = 20_000  # about 1.5 KB each
-TOGETHER = 256  # of them on their way at once
-
-
-@dataclass(frozen=True, slots=True)
-class _Acknowledged:
-    """A delivery that is in the log, if the log is still the same."""
-
-    at: float
-    record: DeliveryRecord
-    events: Sequence[NewEvent]
+TRIM_SECONDS = 5.0  # between two looks at what in the outbox has become old
+TOGETHER = 256  # of the outbox on their way at once
 
 
 class RedisLog(RedisCallbacks, RedisRecords):
@@ -67,12 +56,14 @@ class RedisLog(RedisCallbacks, RedisRecords):
             "SPUBLISH" if self._node.sharded else "PUBLISH",
         )
         self._append_keys = keys_of(self._node.keys)
+        self.channels: tuple[str, ...] = (self._node.keys("events"),)
         self._clock = clock
         self._listeners: list[Listener] = []
         self._session = RedisSession(
             self._node, self._emit, prepare=self._prepare, recover=self._append_again
         )
-        self._outbox: deque[_Acknowledged] = deque()
+        self._outbox = Outbox()
+        self._trimming: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """
@@ -82,6 +73,7 @@ class RedisLog(RedisCallbacks, RedisRecords):
             LogUnfit: Redis is there, and cannot be used as it is set up.
         """
         await self._session.open()
+        self._trim()
 
     @property
     def address(self) -> RedisAddress:
@@ -118,6 +110,14 @@ class RedisLog(RedisCallbacks, RedisRecords):
         """Return when appends can succeed."""
         await self._session.wait_until_up()
 
+    @property
+    def trouble(self) -> tuple[datetime, str] | None:
+        """Since when appends cannot succeed, and why; None when they can."""
+        if self._session.is_up:
+            return None
+        since = datetime.fromtimestamp(self._session.troubled_since, UTC)
+        return since, self._session.trouble or "the connection was lost"
+
     async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
         """At most `limit` events that follow `after`, oldest first; a Gap when it is not ours."""
         return await read(self._node, after, limit)
@@ -136,6 +136,8 @@ class RedisLog(RedisCallbacks, RedisRecords):
 
     async def close(self) -> None:
         """Disconnect; what is under way is told that it may have happened, or not."""
+        if self._trimming is not None:
+            self._trimming.cancel()
         await self._session.close()
 
     # --- appending ------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ class RedisLog(RedisCallbacks, RedisRecords):
         except LogUnavailable as error:
             self._session.doubt(error)
             raise
-        self._remember(_Acknowledged(time.monotonic(), record, events))
+        self._outbox.add(record, events)
         return done
 
     async def _run(
@@ -167,11 +169,11 @@ class RedisLog(RedisCallbacks, RedisRecords):
     def _late(self) -> Moment:
         return Moment(self._clock().timestamp(), late=True)
 
-    def _remember(self, acknowledged: _Acknowledged) -> None:
-        outbox = self._outbox
-        outbox.append(acknowledged)
-        while len(outbox) > OUTBOX_DELIVERIES or outbox[0].at < acknowledged.at - OUTBOX_SECONDS:
-            outbox.popleft()
+    def _trim(self) -> None:
+        # While Redis is away nothing grows old: it counts from the moment at which it was lost.
+        if self._session.is_up:
+            self._outbox.drop_before(time.monotonic())
+        self._trimming = asyncio.get_running_loop().call_later(TRIM_SECONDS, self._trim)
 
     # --- sessions -------------------------------------------------------------------------------
 
@@ -187,8 +189,8 @@ class RedisLog(RedisCallbacks, RedisRecords):
 
     async def _append_again(self) -> None:
         # This server may have lost what another one, or it, had acknowledged.
-        since, moment = time.monotonic() - OUTBOX_SECONDS, self._late()
-        recent = [one for one in self._outbox if one.at >= since]
+        self._outbox.drop_before(self._session.lost_at)
+        recent, moment = self._outbox.all(), self._late()
         for start in range(0, len(recent), TOGETHER):
             # They leave in this order, on one connection.
             some = recent[start : start + TOGETHER]

@@ -81,7 +81,7 @@ def parse_redis_url(url: str) -> RedisAddress:
     Raises:
         ValueError: it is none of these; the message never holds a password.
     """
-    parts = urlsplit(url.strip())
+    parts = _split(url.strip())
     if parts.scheme not in SCHEMES:
         raise ValueError(f"write one of {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
     parameters = _parameters(parts)
@@ -101,6 +101,20 @@ def parse_redis_url(url: str) -> RedisAddress:
         tls=tls if parts.scheme.startswith("rediss") else None,
         prefix=_prefix(parameters.get("prefix", "directcd")),
     )
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("it is no URL") from None  # the reason may hold a password
+    # A password that ends the host before it has begun.
+    if parts.fragment or any("@" in behind for behind in (parts.path, parts.query)):
+        raise ValueError(
+            "percent-encode what is special in a password or a file's name: # is %23, / is %2F, "
+            "? is %3F, @ is %40"
+        )
+    return parts
 
 
 def _kind(scheme: str) -> Kind:

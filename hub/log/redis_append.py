@@ -21,42 +21,74 @@ BATCH = 500  # events a call: some milliseconds in which Redis serves nobody els
 # "<unix seconds until which it counts>|<cursor>". A stream's own clock would not do: what was
 # spooled is as old as the moment it was received.
 
-# The first id of a stream ends in 0, the first position is 1: position 0 is before everything.
+# The first id of a stream ends in 0, the first position is 1: position 0 is before everything. An
+# epoch is above the one before it and above whatever somebody else put into the stream, up to what
+# a cursor can hold: a stream that ends beyond that takes nothing any more, and is put aside.
 _BIRTH = """
-local function birth_of(log, epochs, birth)
+local function top_of(log)
+    if redis.call('EXISTS', log) == 0 then return 0 end
+    local about = redis.call('XINFO', 'STREAM', log)
+    for at = 1, #about, 2 do
+        if about[at] == 'last-generated-id' then
+            return tonumber(string.match(about[at + 1], '^%d+'))
+        end
+    end
+    return 0
+end
+
+local function epoch_in(epochs)
     local epoch = redis.call('GET', epochs)
-    if epoch then return epoch end
-    local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-    local older = last and tonumber(string.match(last[1], '^%d+')) or 0
-    birth = string.format('%.0f', math.max(tonumber(birth), older + 1))
+    if epoch and #epoch <= 15 and string.match(epoch, '^%d+$') then return epoch end
+    return nil
+end
+
+local function begin(log, epochs, birth)
+    local most, older, top = 999999999999999, tonumber(epoch_in(epochs) or '0'), top_of(log)
+    if math.max(older, top) >= most and redis.call('EXISTS', log) == 1 then
+        redis.call('RENAME', log, log .. ':unusable')
+        top = 0
+    end
+    if older >= most then older = 0 end
+    birth = string.format('%.0f', math.max(tonumber(birth), older + 1, top + 1))
     redis.call('SET', epochs, birth)
     redis.call('XDEL', log, redis.call('XADD', log, birth .. '-0', 'm', ''))
     return birth
 end
+
+local function epoch_of(log, epochs, birth)
+    local epoch = epoch_in(epochs)
+    if epoch and redis.call('EXISTS', log) == 1 then return epoch end
+    return begin(log, epochs, birth)
+end
 """
 
-BEGIN = Script(f"{_BIRTH} return birth_of(KEYS[1], KEYS[2], ARGV[1])")
+BEGIN = Script(f"{_BIRTH} return epoch_of(KEYS[1], KEYS[2], ARGV[1])")
 
 APPEND = Script(
     _BIRTH
     + """
-local log, heads, deliveries, counts, lasts, epochs, channel = unpack(KEYS)
+local log, heads, deliveries, counts, lasts, epochs, channel, gone = unpack(KEYS)
 local prefix, publish, nonce, late, now, received, window, keep_events, keep_deliveries,
     birth, use, news, repeated, before_new = unpack(ARGV, 1, 14)
 now, received, window = tonumber(now), tonumber(received), tonumber(window)
 local memory = math.max(math.ceil(window), 600)
 
-if late == '1' and redis.call('EXISTS', prefix .. 'done:' .. nonce) == 1 then
+if redis.call('EXISTS', prefix .. 'done:' .. nonce) == 1 then
     return {0, 1}
 end
 
-local epoch = birth_of(log, epochs, birth)
+-- Whatever is of another type than ours fails here, before anything is written.
+for _, hash in ipairs({heads, counts, lasts}) do redis.call('HLEN', hash) end
+redis.call('XLEN', deliveries)
+redis.call('ZCARD', gone)
+
+local epoch = epoch_of(log, epochs, birth)
 
 local function known(key)
     local value = redis.call('GET', prefix .. 'seen:' .. key)
     if not value then return nil end
     local till, cursor = string.match(value, '^([^|]*)|(.*)$')
-    if tonumber(till) > now then return cursor end
+    if (tonumber(till) or 0) > now then return cursor end
     return nil
 end
 
@@ -64,6 +96,7 @@ local function moves_head(subject, before, after)
     local head = redis.call('HGET', heads, subject)
     if not head then return true end
     local stands = string.match(head, '^[^|]*|([^|]*)|')
+    if not stands then return true end
     if stands == after then return false end
     return before == '' or stands == before
 end
@@ -86,18 +119,61 @@ local function remember(cursor, event_id, delivery_key, subject, after, unsaid, 
             redis.call('SET', prefix .. 'seen:' .. delivery_key, value, 'EX', memory)
         end
     end
-    redis.call('SET', prefix .. 'trace:' .. trace, cursor, 'EX', 86400)
+    redis.call('SET', prefix .. 'trace:' .. trace, cursor, 'EX', 21600)
+    if late == '1' then
+        local head = redis.call('HGET', heads, subject)
+        if head and (tonumber(string.match(head, '^[^|]*')) or 0) > received then return end
+    end
     if unsaid == '1' then
         redis.call('HDEL', heads, subject)
         return
     end
-    if late == '1' then
-        local head = redis.call('HGET', heads, subject)
-        if head and tonumber(string.match(head, '^[^|]*')) > received then return end
-    end
     local stands = string.format('%.3f', received) .. '|' .. after .. '|' .. cursor
     redis.call('HSET', heads, subject, stands)
+    if after == '' then redis.call('ZADD', gone, now, subject) end
 end
+
+-- The head of a deleted ref tells its deletion's repeats; when those are news again, it may go.
+local function forget_gone()
+    local old = redis.call('ZRANGEBYSCORE', gone, '-inf', now - memory, 'LIMIT', 0, 20)
+    for _, subject in ipairs(old) do
+        local head = redis.call('HGET', heads, subject)
+        if head and string.match(head, '^[^|]*||') then redis.call('HDEL', heads, subject) end
+        redis.call('ZREM', gone, subject)
+    end
+end
+
+local function try(tail, tag)
+    return redis.pcall('XADD', log, 'MAXLEN', '~', keep_events, epoch .. '-*', 'm', tail, 't', tag)
+end
+
+-- Whether an entry of somebody else's is above ours, or leaves a cursor no room.
+local function is_blocked(id)
+    if type(id) == 'string' then return #id > #epoch + 19 end
+    return string.find(id.err, 'equal or smaller') or string.find(id.err, 'exhausted')
+end
+
+local function add(tail, tag)
+    local id = try(tail, tag)
+    if is_blocked(id) then  -- the log goes on as another one: it must never stop for good
+        if type(id) == 'string' then redis.call('XDEL', log, id) end
+        epoch = begin(log, epochs, birth)
+        id = try(tail, tag)
+    end
+    if type(id) == 'table' then error(id) end
+    return id
+end
+
+local function remember_delivery(document)
+    local id = redis.pcall('XADD', deliveries, 'MAXLEN', '~', keep_deliveries, '0-*', 'd', document)
+    if type(id) == 'table' then  -- as above; what they were is no reason to refuse a push
+        redis.call('RENAME', deliveries, deliveries .. ':unusable')
+        id = redis.call('XADD', deliveries, '0-*', 'd', document)
+    end
+    return tonumber(string.match(id, '%d+$'))
+end
+
+forget_gone()
 
 local cursors, new = {}, before_new == '1'
 for at = 15, #ARGV, 9 do
@@ -106,8 +182,7 @@ for at = 15, #ARGV, 9 do
     local cursor = repeat_of(event_id, delivery_key, subject, before, after)
     if not cursor then
         new = true
-        cursor = redis.call('XADD', log, 'MAXLEN', '~', keep_events, epoch .. '-*',
-            'm', tail, 't', tag) .. '-' .. tag
+        cursor = add(tail, tag) .. '-' .. tag
         remember(cursor, event_id, delivery_key, subject, after, unsaid, trace)
         redis.call(publish, channel, '{"specversion":"1.0","id":"' .. cursor .. '",' .. tail)
     end
@@ -117,15 +192,14 @@ end
 local duplicate = #cursors > 0 and not new
 local number = 0
 if news ~= '' then
-    local id = redis.call('XADD', deliveries, 'MAXLEN', '~', keep_deliveries, '0-*',
-        'd', duplicate and repeated or news)
-    number = tonumber(string.match(id, '%d+$'))
-    redis.call('HINCRBY', counts, use, 1)
-    if tonumber(redis.call('HGET', lasts, use) or '0') < received then
+    number = remember_delivery(duplicate and repeated or news)
+    local uses = tonumber(redis.call('HGET', counts, use) or '0') or 0
+    redis.call('HSET', counts, use, string.format('%.0f', uses + 1))
+    if (tonumber(redis.call('HGET', lasts, use) or '0') or 0) < received then
         redis.call('HSET', lasts, use, string.format('%.6f', received))
     end
 end
-redis.call('SET', prefix .. 'done:' .. nonce, '1', 'EX', math.max(memory, 3600))
+redis.call('SET', prefix .. 'done:' .. nonce, '1', 'EX', math.max(memory, 86400))
 return {number, duplicate and 1 or 0, unpack(cursors)}
 """
 )
@@ -158,7 +232,16 @@ def calls(events: Sequence[NewEvent]) -> Iterator[tuple[Sequence[NewEvent], bool
 
 def keys_of(keys: Keys) -> list[str]:
     """The script's keys; what it makes of the prefix besides lies in the same slot."""
-    names = ("log", "heads", "deliveries", "uses:count", "uses:last", "epoch", "events")
+    names = (
+        "log",
+        "heads",
+        "deliveries",
+        "uses:count",
+        "uses:last",
+        "epoch",
+        "events",
+        "heads:gone",
+    )
     return [keys(name) for name in names]
 
 

@@ -65,13 +65,29 @@ return 1
 """)
 
 # KEYS letters, number, numbers of the subscription; ARGV keep, subscription, cursor, message,
-# reason, time
+# reason, time, beginning of the keys of numbers
 _BURY = Script("""
 local number = redis.call('INCR', KEYS[2])
-redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[1], '1-' .. number,
+redis.call('XADD', KEYS[1], '1-' .. number,
   's', ARGV[2], 'c', ARGV[3], 'm', ARGV[4], 'r', ARGV[5], 't', ARGV[6])
 redis.call('SADD', KEYS[3], number)
+local over = redis.call('XLEN', KEYS[1]) - tonumber(ARGV[1])
+if over > 0 then
+  for _, oldest in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', over)) do
+    redis.call('SREM', ARGV[7] .. oldest[2][2], string.match(oldest[1], '%d+$'))
+    redis.call('XDEL', KEYS[1], oldest[1])
+  end
+end
 return number
+""")
+
+# KEYS letters; ARGV number, beginning of the keys of numbers
+_REMOVE = Script("""
+local place = '1-' .. ARGV[1]
+local letter = redis.call('XRANGE', KEYS[1], place, place)[1]
+if not letter then return 0 end
+redis.call('SREM', ARGV[2] .. letter[2][2], ARGV[1])
+return redis.call('XDEL', KEYS[1], place)
 """)
 
 
@@ -123,6 +139,7 @@ class RedisCallbacks:
             letter.message,
             letter.reason,
             repr(letter.buried_at.timestamp()),
+            self._keys("dead-letters:of:"),
         ]
         return int(await self._node.run(_BURY, [self._keys(name) for name in names], arguments))
 
@@ -142,7 +159,8 @@ class RedisCallbacks:
 
     async def remove_dead_letter(self, number: int) -> bool:
         """Forget a dead letter; False when it was not known."""
-        return bool(await self._node.execute("XDEL", self._keys("dead-letters"), f"1-{number}"))
+        arguments: list[Argument] = [number, self._keys("dead-letters:of:")]
+        return bool(await self._node.run(_REMOVE, [self._keys("dead-letters")], arguments))
 
 
 def _letter(entry: Sequence[Any]) -> DeadLetter:

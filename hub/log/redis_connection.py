@@ -8,13 +8,15 @@ order: a call costs a few microseconds instead of a round trip. Nothing here kno
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import hiredis
 
 from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis_address import Credentials, Endpoint, Tls
+from hub.resolving import addresses
 
 Argument = str | bytes | int | float
 
@@ -39,11 +41,13 @@ class RedisRefusal(LogUnavailable):
 class RedisConnection(asyncio.Protocol):
     """A connection for commands, or one for a subscription when it is given `on_reply`."""
 
-    def __init__(self, on_reply: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, name: str, on_reply: Callable[[Any], None] | None = None) -> None:
         """
         Args:
+            name: what is said of the server.
             on_reply: takes every reply, asked for or not; without it each belongs to a call.
         """
+        self._name = name
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._on_reply = on_reply or self._settle
         self._loop = asyncio.get_running_loop()
@@ -67,7 +71,7 @@ class RedisConnection(asyncio.Protocol):
             while (reply := self._reader.gets()) is not _NOTHING:
                 self._on_reply(reply)
         except hiredis.ProtocolError:
-            self.abort("it does not speak the Redis protocol")
+            self.abort(f"{self._name} does not speak the Redis protocol")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what is still waiting: it may have happened, or not."""
@@ -81,26 +85,29 @@ class RedisConnection(asyncio.Protocol):
 
         Replies are bytes, int, None or lists of them.
         """
+        packed = _packed(command)  # before there is anybody who would wait for its reply
         future: asyncio.Future[Any] = self._loop.create_future()
         if self.lost.done():
             future.set_exception(LogUnavailable(self.lost.result()))
             return future
         self._waiting.append((self._loop.time(), future))
-        self.post(*command)
+        self._post(packed)
         return future
 
     def post(self, *command: Argument) -> None:
         """Send a command whose replies go to `on_reply`."""
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        packed = hiredis.pack_command(command)  # type: ignore[arg-type] # its stub is too narrow
-        self._outgoing.append(packed)
+        self._post(_packed(command))
 
     def abort(self, reason: str) -> None:
         """Close at once."""
         self._end(reason)
         if self._transport is not None:
             self._transport.abort()
+
+    def _post(self, packed: bytes) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(packed)
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
@@ -149,18 +156,45 @@ async def connect(
         LogUnavailable: nobody answers there, or not in the agreed way.
         LogUnfit: a certificate's file cannot be used.
     """
-    host, port = endpoint
+    name = shown(endpoint)
     context = _context(tls)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: RedisConnection(on_reply), host, port, ssl=context
-            )
+            return await _reach(endpoint, context, lambda: RedisConnection(name, on_reply))
     except TimeoutError as error:
-        raise LogUnavailable(f"{host}:{port}: no answer for {CONNECT_SECONDS:g} s") from error
+        raise LogUnavailable(f"{name}: no answer for {CONNECT_SECONDS:g} s") from error
     except OSError as error:
-        raise LogUnavailable(f"{host}:{port} cannot be reached: {error}") from error
-    return connection
+        raise LogUnavailable(f"{name} cannot be reached: {error}") from error
+
+
+async def _reach(
+    endpoint: Endpoint, context: ssl.SSLContext | None, make: Callable[[], RedisConnection]
+) -> RedisConnection:
+    # Looked up here, and not by asyncio: its threads are few, and the log's disk work needs them.
+    host, port = endpoint
+    loop = asyncio.get_running_loop()
+
+    async def connected(address: str) -> RedisConnection:
+        name = host if context else None
+        found = await loop.create_connection(make, address, port, ssl=context, server_hostname=name)
+        return found[1]
+
+    *others, last = await addresses(host, port)
+    for address in others:
+        with suppress(OSError):
+            return await connected(address)
+    return await connected(last)
+
+
+def shown(endpoint: Endpoint) -> str:
+    """An endpoint as it is written."""
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _packed(command: Sequence[Argument]) -> bytes:
+    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type] # stub too narrow
+    return packed
 
 
 def introduction(credentials: Credentials, database: int) -> Iterable[tuple[str, ...]]:

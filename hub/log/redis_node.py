@@ -7,30 +7,24 @@ that moves means that it is another one now, and everything begins again there.
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.log.base import LogUnavailable, LogUnfit
-from hub.log.redis_address import Credentials, Endpoint, RedisAddress
+from hub.log.redis_address import Endpoint, RedisAddress
 from hub.log.redis_connection import (
     Argument,
     RedisConnection,
     RedisRefusal,
     connect,
     introduction,
+    shown,
 )
+from hub.log.redis_judging import judged
 from hub.log.redis_keys import Keys
-
-logger = logging.getLogger(__name__)
+from hub.log.redis_location import Locator
 
 OLDEST_MAJOR = 7  # sharded pub/sub, and scripts that are replicated by their effects
-# A person must change something; anything else a server says may pass.
-UNFIT = frozenset({"NOAUTH", "WRONGPASS"})
-NEEDS = (
-    "the hub's user needs ~{prefix}:{{log}}:* &{prefix}:{{log}}:* +@read +@write +@pubsub "
-    "+@scripting +@connection +info +role +cluster|slots"
-)
 
 
 class Script:
@@ -47,6 +41,7 @@ class RedisNode:
     def __init__(self, address: RedisAddress) -> None:
         self.address = address
         self.keys = Keys(address.prefix)
+        self._locator = Locator(address)
         self._endpoint: Endpoint = address.endpoints[0]
         self._commands: RedisConnection | None = None
 
@@ -101,7 +96,7 @@ class RedisNode:
             LogUnfit: it is reached, and cannot be used.
         """
         try:
-            self._endpoint = await locate(self.address)
+            self._endpoint = await self._locator.locate()
             self._commands = await self._open()
             await self._examine()
         except RedisRefusal as error:
@@ -132,10 +127,14 @@ class RedisNode:
             LogUnavailable: another one is, or nobody knows.
         """
         role = (await self.execute("ROLE"))[0]
+        where, kind = shown(self._endpoint), self.address.kind
+        if role == b"sentinel":
+            raise LogUnfit(f"{where} is a Sentinel: write redis+sentinel://{where}/NAME")
         if role != b"master":
-            raise LogUnavailable(f"{_shown(self._endpoint)} is a replica now")
-        if self.address.kind == "sentinel" and await locate(self.address) != self._endpoint:
-            raise LogUnavailable(f"{_shown(self._endpoint)} is no longer the Sentinels' master")
+            step = ": name its master, or use redis+sentinel://" if kind == "single" else " now"
+            raise LogUnavailable(f"{where} is a replica{step}")
+        if kind == "sentinel" and await self._locator.locate() != self._endpoint:
+            raise LogUnavailable(f"{where} is no longer the Sentinels' master")
 
     async def _open(self, on_reply: Callable[[Any], None] | None = None) -> RedisConnection:
         address = self.address
@@ -154,87 +153,18 @@ class RedisNode:
     async def _examine(self) -> None:
         info = _fields(await self.execute("INFO", "server"))
         version = info.get("redis_version", "0")
-        if int(version.partition(".")[0]) < OLDEST_MAJOR:
-            raise LogUnfit(
-                f"{_shown(self._endpoint)} is Redis {version}: {OLDEST_MAJOR} or later is needed"
-            )
+        where, major = shown(self._endpoint), version.partition(".")[0]
+        if not major.isdecimal():
+            raise LogUnfit(f"{where}: its version {version!r} is no number: is it a Redis?")
+        if int(major) < OLDEST_MAJOR:
+            raise LogUnfit(f"{where} is Redis {version}: {OLDEST_MAJOR} or later is needed")
         await self.check_place()
 
     def judged(self, error: RedisRefusal) -> LogUnavailable | LogUnfit:
-        """What a refusal at the beginning means: wait, or change something."""
-        where = _shown(self._endpoint)
-        # A script that may not do something fails with a code that says nothing.
-        forbidden = error.code == "NOPERM" or "ACL failure" in str(error)
-        if forbidden:
-            return LogUnfit(f"{where}: {error}; {NEEDS.format(prefix=self.address.prefix)}")
-        if error.code in UNFIT:
-            return LogUnfit(f"{where}: {error}")
-        return LogUnavailable(f"{where}: {error}")
-
-
-async def locate(address: RedisAddress) -> Endpoint:
-    """
-    Where the log is now.
-
-    Raises:
-        LogUnavailable: none of the endpoints answers, or none knows.
-        LogUnfit: the Sentinels know no such master.
-    """
-    if address.kind == "single":
-        return address.endpoints[0]
-    ask, credentials = (
-        (_ask_sentinel, address.sentinel_credentials)
-        if address.kind == "sentinel"
-        else (_ask_cluster, address.credentials)
-    )
-    failures = []
-    for endpoint in address.endpoints:
-        try:
-            return await _asked(address, endpoint, credentials, ask)
-        except LogUnavailable as error:
-            failures.append(f"{_shown(endpoint)}: {error}")
-    raise LogUnavailable("; ".join(failures))
-
-
-Question = Callable[[RedisAddress, Endpoint, RedisConnection], Any]
-
-
-async def _asked(
-    address: RedisAddress, endpoint: Endpoint, credentials: Credentials, ask: Question
-) -> Endpoint:
-    connection = await connect(endpoint, address.tls)
-    try:
-        for command in introduction(credentials, 0):
-            await connection.send(*command)
-        found: Endpoint = await ask(address, endpoint, connection)
-        return found
-    finally:
-        connection.abort("asked")
-
-
-async def _ask_sentinel(address: RedisAddress, _: Endpoint, sentinel: RedisConnection) -> Endpoint:
-    # https://redis.io/docs/latest/develop/reference/sentinel-clients/
-    found = await sentinel.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master)
-    if found is None:
-        raise LogUnfit(f"the Sentinels at {address} know no master of that name")
-    host, port = found
-    return host.decode(), int(port)
-
-
-async def _ask_cluster(address: RedisAddress, asked: Endpoint, node: RedisConnection) -> Endpoint:
-    # https://redis.io/docs/latest/commands/cluster-slots/
-    slot = await node.send("CLUSTER", "KEYSLOT", Keys(address.prefix)("log"))
-    for first, last, master, *_ in await node.send("CLUSTER", "SLOTS"):
-        if first <= slot <= last:
-            return (master[0] or asked[0].encode()).decode(), int(master[1])
-    raise LogUnavailable(f"no server has slot {slot}")
+        """What a refusal means: wait, or change something."""
+        return judged(error, self._endpoint, self.address)
 
 
 def _fields(info: bytes) -> dict[str, str]:
     lines = info.decode(errors="replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def _shown(endpoint: Endpoint) -> str:
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

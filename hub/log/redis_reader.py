@@ -8,6 +8,7 @@ stream's end is looked at every second besides; what is missing is read from the
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,14 @@ from hub.log.redis_node import RedisNode
 logger = logging.getLogger(__name__)
 
 PAGE = 500
-LOOK_SECONDS = 1.0  # how long a deaf subscription can go unnoticed
+LOOK_SECONDS = 1.0
+DEAF_LOOKS = 2  # in a row; so long can a deaf subscription go unnoticed
+
+EPOCH_DIGITS = 15
+_TAG = re.compile(rb"[0-9a-f]{6}")
+LAST = 2**64 - 1  # of a stream's ids
+TOO_OLD = "the log no longer reaches back to the cursor"
+ANOTHER = "the log is another one (was Redis flushed?): subscribers are told of a gap"
 
 NOWHERE = Cursor(0, 0, 0)  # before the log was reached for the first time
 
@@ -38,6 +46,7 @@ class RedisReader:
         self._behind = asyncio.Event()
         self._subscription: RedisConnection | None = None
         self._confirmed: asyncio.Future[None] | None = None
+        self._silent_looks = 0
         self.head = NOWHERE
 
     async def start(self) -> None:
@@ -48,6 +57,7 @@ class RedisReader:
             LogUnavailable: Redis does not let us, or is away.
         """
         self.stop()
+        self._silent_looks = 0
         self._confirmed = asyncio.get_running_loop().create_future()
         self._subscription = await self._node.subscribe("events", self._hear)
         try:
@@ -86,8 +96,10 @@ class RedisReader:
         await self._node.check_place()
         head = self.head
         newest = await newest_cursor(self._node)
-        # A message may be on its way: only who heard nothing at all since the last look is deaf.
-        if newest not in {head, self.head} and self.head == heard:
+        # A message may be on its way: only who heard nothing at all between looks is deaf.
+        silent = newest not in {head, self.head} and self.head == heard
+        self._silent_looks = self._silent_looks + 1 if silent else 0
+        if self._silent_looks == DEAF_LOOKS:
             raise LogUnavailable("the subscription has fallen silent")
         return self.head
 
@@ -132,8 +144,7 @@ class RedisReader:
         while True:
             page = await read(self._node, self.head, PAGE)
             if isinstance(page, Gap):
-                self.head = await newest_cursor(self._node)
-                self._emit(page)
+                await self._jump(page)
                 return
             # Messages have gone on arriving meanwhile.
             events = [event for event in page if event.cursor.position > self.head.position]
@@ -142,6 +153,14 @@ class RedisReader:
                 self._emit(events)
             if len(page) < PAGE:
                 return
+
+    async def _jump(self, gap: Gap) -> None:
+        left = self.head
+        self.head = await newest_cursor(self._node)
+        if self.head.epoch != left.epoch:
+            keys = {"before": str(left), "now": str(self.head)}
+            logger.warning(ANOTHER, extra=keys)
+        self._emit(gap)
 
     async def _begin(self) -> None:
         self.head = await newest_cursor(self._node)
@@ -155,25 +174,25 @@ async def read(node: RedisNode, after: Cursor, limit: int) -> list[Event] | Gap:
     Raises:
         LogUnavailable: Redis cannot be asked.
     """
-    epoch = await node.execute("GET", node.keys("epoch"))
-    if epoch is None or int(epoch) != after.epoch:
+    if await _epoch(node) != after.epoch:
         return Gap("this is another log than the one the cursor comes from")
     # From the cursor's own entry on: it must be there, and be the same.
     start = f"{after.epoch}-{max(after.position, 1)}"
     entries = await node.execute(
-        "XRANGE", node.keys("log"), start, "+", "COUNT", limit + bool(after.position)
-    )
-    found = [_event(entry) for entry in entries]
+        "XRANGE", node.keys("log"), start, f"{after.epoch}-{LAST}",
+        "COUNT", limit + bool(after.position),
+    )  # fmt: skip
+    places = [_cursor(entry) for entry in entries]
     if not after.position:
-        whole = not found or found[0].cursor.position == 1
-        return found if whole else Gap("the log no longer reaches back to the cursor")
-    if not found:
+        whole = not places or places[0].position == 1
+        return _events(entries) if whole else Gap(TOO_OLD)
+    if not places:
         return Gap("the log was set back to an older state")
-    if found[0].cursor.position != after.position:
-        return Gap("the log no longer reaches back to the cursor")
-    if found[0].cursor.tag != after.tag:
+    if places[0].position != after.position:
+        return Gap(TOO_OLD)
+    if places[0].tag != after.tag:
         return Gap("the log was set back, and its positions were used again")
-    return found[1:]
+    return _events(entries[1:])
 
 
 async def newest_cursor(node: RedisNode) -> Cursor:
@@ -183,22 +202,37 @@ async def newest_cursor(node: RedisNode) -> Cursor:
     Raises:
         LogUnavailable: Redis cannot be asked.
     """
-    epoch, entries = await asyncio.gather(
-        node.send("GET", node.keys("epoch")),
-        node.send("XREVRANGE", node.keys("log"), "+", "-", "COUNT", 1),
-    )
+    epoch = await _epoch(node)
     if epoch is None:
         return NOWHERE
-    newest = _event(entries[0]).cursor if entries else NOWHERE
-    return newest if newest.epoch == int(epoch) else Cursor(int(epoch), 0, 0)
+    # Whatever lies above or below our epoch was put there by somebody else.
+    entries = await node.execute(
+        "XREVRANGE", node.keys("log"), f"{epoch}-{LAST}", f"{epoch}-0", "COUNT", 1
+    )
+    return _cursor(entries[0]) if entries else Cursor(epoch, 0, 0)
 
 
-def _event(entry: list[Any]) -> Event:
-    entry_id, fields = entry
-    values = dict(zip(fields[::2], fields[1::2], strict=True))
-    epoch, _, position = entry_id.decode().partition("-")
-    cursor = Cursor(int(epoch), int(position), int(values[b"t"], 16))
-    return event_of(message_of(cursor, values[b"m"]))
+async def _epoch(node: RedisNode) -> int | None:
+    found = await node.execute("GET", node.keys("epoch"))
+    return int(found) if found and found.isdigit() and len(found) <= EPOCH_DIGITS else None
+
+
+def _values(entry: list[Any]) -> dict[bytes, bytes]:
+    return dict(zip(entry[1][::2], entry[1][1::2], strict=True))
+
+
+def _cursor(entry: list[Any]) -> Cursor:
+    epoch, _, position = entry[0].decode().partition("-")
+    tag = _values(entry).get(b"t", b"")
+    # An entry that no hub wrote has a place all the same: readers must get past it.
+    return Cursor(int(epoch), int(position), int(tag, 16) if _TAG.fullmatch(tag) else 0)
+
+
+def _events(entries: list[Any]) -> list[Event] | Gap:
+    try:
+        return [event_of(message_of(_cursor(one), _values(one)[b"m"])) for one in entries]
+    except (KeyError, ValueError):
+        return Gap("the log holds an entry that no hub wrote")
 
 
 async def _wait(event: asyncio.Event, ends: Sequence[asyncio.Future[str]], seconds: float) -> None:

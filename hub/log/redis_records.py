@@ -7,6 +7,7 @@ events; here they are read.
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,8 @@ from hub.log.base import (
 )
 from hub.log.redis_node import RedisNode, Script
 
+logger = logging.getLogger(__name__)
+
 KEEP_REPORTS = 1_000  # stage reports a target, about 400 bytes each
 FORGET_REPORTS_SECONDS = 30 * 24 * 3600  # of a target that nobody reports about any more
 KEEP_CHANGES = 10_000  # changed subscriptions; a hub that lags behind reads all of them again
@@ -34,8 +37,10 @@ MOST = 2**63 - 1
 # Changes are a stream, and not a counter: the ids of a stream follow the clock, so that a change
 # that a fail-over lost is never taken for another that was made instead of it.
 _PUT = Script("""
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[4] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-return redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'id', ARGV[1])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'id', ARGV[1])
+return 1
 """)
 _DELETE = Script("""
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 1 then
@@ -48,6 +53,7 @@ redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'r', ARGV[2])
 return redis.call('EXPIRE', KEYS[1], ARGV[3])
 """)
 
+_ENCODE = msgspec.json.Encoder().encode
 _ROW = msgspec.json.Decoder(SubscriptionRow)
 _REPORT_DECODER = msgspec.json.Decoder(StageReport)
 
@@ -77,6 +83,7 @@ class RedisRecords:
         self._changes = keys("subscriptions:changes")
         self._seen = b"0-0"  # the newest change of subscriptions that this hub has heard of
         self._known: set[str] = set()
+        self._unreadable: set[bytes] = set()
 
     async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
         """Remembered deliveries older than number `before` (all when None), newest first."""
@@ -109,7 +116,11 @@ class RedisRecords:
         ]
 
     async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
-        """Where the refs whose subject begins so stand, by subject."""
+        """
+        Where the refs whose subject begins so stand, by subject; any so many without a prefix.
+
+        A deleted ref is there until its deletion's repeats are no longer recognised.
+        """
         found: dict[bytes, bytes] = {}
         step = b"0"
         while True:
@@ -118,14 +129,29 @@ class RedisRecords:
                 "MATCH", _literal(subject_prefix) + "*", "COUNT", SCAN_COUNT,
             )  # fmt: skip
             found.update(zip(page[::2], page[1::2], strict=True))
-            if step == b"0":
+            # Without a prefix it would be all there are, which may be a hundred thousand.
+            if step == b"0" or (not subject_prefix and len(found) >= limit):
                 return [_head(subject, found[subject]) for subject in sorted(found)[:limit]]
 
-    async def put_subscription(self, row: SubscriptionRow) -> None:
-        """Store or replace a subscription."""
-        arguments = (row.id, msgspec.json.encode(row), KEEP_CHANGES)
-        await self._node.run(_PUT, (self._rows, self._changes), arguments)
-        self._known.add(row.id)
+    async def subscription(self, subscription_id: str) -> SubscriptionRow | None:
+        """One stored subscription."""
+        stored = await self._node.execute("HGET", self._rows, subscription_id)
+        return self._row(subscription_id.encode(), stored) if stored else None
+
+    async def put_subscription(
+        self, row: SubscriptionRow, replaces: SubscriptionRow | None
+    ) -> bool:
+        """Store a subscription if `replaces` is what is stored; whether it was."""
+        # Compared by value here and by its bytes there: another version may write it otherwise.
+        stored = await self._node.execute("HGET", self._rows, row.id)
+        found = self._row(row.id.encode(), stored) if stored else None
+        if _ENCODE(found) != _ENCODE(replaces):
+            return False
+        arguments = (row.id, _ENCODE(row), KEEP_CHANGES, stored or b"")
+        done = bool(await self._node.run(_PUT, (self._rows, self._changes), arguments))
+        if done:
+            self._known.add(row.id)
+        return done
 
     async def delete_subscription(self, subscription_id: str) -> None:
         """Forget a subscription."""
@@ -139,8 +165,9 @@ class RedisRecords:
         newest = await self._node.execute("XREVRANGE", self._changes, "+", "-", "COUNT", 1)
         stored = await self._hash("subscriptions")
         self._seen = newest[0][0] if newest else b"0-0"
-        self._known = {subscription_id.decode() for subscription_id in stored}
-        return [_ROW.decode(row) for row in stored.values()]
+        self._known = {_text(subscription_id) for subscription_id in stored}
+        rows = (self._row(key, row) for key, row in stored.items())
+        return [row for row in rows if row]
 
     async def changed_subscriptions(self) -> SubscriptionChanges:
         """
@@ -166,15 +193,31 @@ class RedisRecords:
             return SubscriptionChanges()
         ids = list(dict.fromkeys(fields[1] for _, fields in found))
         rows = await self._node.execute("HMGET", self._rows, *ids)
-        stored = tuple(_ROW.decode(row) for row in rows if row is not None)
-        deleted = {one.decode() for one, row in zip(ids, rows, strict=True) if row is None}
+        pairs = list(zip(ids, rows, strict=True))
+        readable = (self._row(one, row) for one, row in pairs if row is not None)
+        stored = tuple(row for row in readable if row)
+        deleted = {_text(one) for one, row in pairs if row is None}
         self._seen = found[-1][0]
         self._known = (self._known | {row.id for row in stored}) - deleted
         return SubscriptionChanges(stored, tuple(sorted(deleted)))
 
+    def _row(self, key: bytes, stored: bytes) -> SubscriptionRow | None:
+        try:
+            row = _ROW.decode(stored)
+            if row.id.encode() == key and row.expires_at.tzinfo is not None:
+                return row
+            reason = "the id is another one, or the time has no zone"
+        except msgspec.MsgspecError as error:
+            reason = str(error)
+        if key not in self._unreadable:  # once, and not at every look
+            self._unreadable.add(key)
+            keys = {"subscription": _text(key), "reason": reason}
+            logger.error("subscription not readable, it is skipped", extra=keys)
+        return None
+
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""
-        arguments = (KEEP_REPORTS, msgspec.json.encode(report), FORGET_REPORTS_SECONDS)
+        arguments = (KEEP_REPORTS, _ENCODE(report), FORGET_REPORTS_SECONDS)
         await self._node.run(_REPORT, [self._keys(f"reports:{report.target}")], arguments)
 
     async def traces(self, target: str, limit: int) -> list[Trace]:
@@ -200,6 +243,10 @@ class RedisRecords:
     async def _hash(self, name: str) -> dict[bytes, bytes]:
         found = await self._node.execute("HGETALL", self._keys(name))
         return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def _text(some: bytes) -> str:
+    return some.decode(errors="replace")
 
 
 def _time(seconds: bytes) -> datetime:

@@ -8,6 +8,7 @@ the server is looked for again, the subscription made anew, what was missed is r
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -59,6 +60,8 @@ class RedisSession:
         self._keeping: asyncio.Task[None] | None = None
         self.reader = RedisReader(node, emit)
         self.trouble = "not connected yet"
+        self.lost_at = 0.0
+        self.troubled_since = time.time()
 
     @property
     def is_up(self) -> bool:
@@ -98,9 +101,12 @@ class RedisSession:
     def doubt(self, error: LogUnavailable) -> None:
         """Note that a command failed: is it the server's state, the next session begins."""
         if not isinstance(error, RedisRefusal):
+            self._note_loss()
             self._up.clear()  # the connection is lost; the next one is already being made
-        elif error.code in ENDING:
-            self._end(str(error))
+            return
+        found = self._node.judged(error)
+        if isinstance(found, LogUnfit) or error.code in ENDING:
+            self._end(str(found))
 
     async def _keep(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -110,6 +116,8 @@ class RedisSession:
                     await self._begin()
                 pause = FIRST_PAUSE_SECONDS
                 await self.reader.keep()
+            except RedisRefusal as error:
+                self._down(self._node.judged(error))
             except (LogUnavailable, LogUnfit) as error:
                 self._down(error)
             except Exception as error:  # a mistake here must not leave the hub deaf for good
@@ -140,7 +148,13 @@ class RedisSession:
             logger.log(level, "Redis cannot be used, trying again", extra=keys)
         self.trouble = reason
 
+    def _note_loss(self) -> None:
+        if self._up.is_set():
+            self.lost_at = time.monotonic()
+            self.troubled_since = time.time()
+
     def _end(self, reason: str) -> None:
+        self._note_loss()
         self._up.clear()
         self.reader.stop(reason)
         self._node.disconnect(reason)

@@ -7,14 +7,13 @@ appended to the log in order before anything new goes there directly.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-
-import msgspec
 
 from hub.log.base import (
     Appended,
@@ -28,17 +27,22 @@ from hub.log.base import (
 from hub.log.locking import lock_directory
 from hub.log.passing import PassedOn
 from hub.log.spool_disk import SpoolDisk
+from hub.log.spool_entries import decoded, encoded, independent
 from hub.log.spool_files import LIMIT_BYTES, SpoolFiles
 
 logger = logging.getLogger(__name__)
 
-Entry = tuple[DeliveryRecord, list[NewEvent]]
-
 RETRY_SECONDS = 0.5  # between two attempts while the log is there and refuses
-HOLD_DELIVERIES = 1_000  # taken up while new ones wait: at most a second, mostly a tenth of that
+HOLD_SECONDS = 0.5  # new deliveries wait for the last ones when these should take less than this
+MOST_HOLD_SECONDS = 1.5  # and no longer than this, if they take longer after all
+BATCH_SECONDS = 0.5  # a batch that fails is appended from its beginning again: it must be short
+LEAST_TOGETHER, MOST_TOGETHER = 16, 256  # fewer would show no rate but the round trip's
 
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODER: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
+# How an engine says that nobody answers. Any other reason is a server's that is there.
+_UNREACHABLE = (
+    "cannot be reached", "no answer", "connection was", "connection refused", "connection lost",
+    "Connection reset", "Broken pipe", "not connected",
+)  # fmt: skip
 
 
 class LateLog(Log, Protocol):
@@ -50,10 +54,14 @@ class LateLog(Log, Protocol):
     async def wait_until_up(self) -> None:
         """Return when appends can succeed."""
 
+    @property
+    def trouble(self) -> tuple[datetime, str] | None:
+        """Since when appends cannot succeed, and why; None when they can."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """Since when, and for what reason, the log takes nothing."""
+    """Since when, and for what reason, a log that is there takes nothing."""
 
     since: datetime
     reason: str
@@ -83,6 +91,8 @@ class SpooledLog(PassedOn):
         self._disk = SpoolDisk(SpoolFiles(directory, limit_bytes=limit_bytes))
         self._clock = clock
         self._trouble: _Trouble | None = None
+        self._rate = 0.0  # deliveries a second, in the last batch
+        self._together = LEAST_TOGETHER
         self._spooling = asyncio.Event()  # nothing may go to the log directly
         self._gate = asyncio.Event()  # closed for the moment in which the last is taken up
         self._gate.set()
@@ -120,7 +130,7 @@ class SpooledLog(PassedOn):
         Raises:
             LogUnavailable: neither took it.
         """
-        if not self._gate.is_set():
+        if not self._gate.is_set():  # asked once: nobody waits for a second hold
             await self._gate.wait()
         if not self._spooling.is_set():
             try:
@@ -129,7 +139,7 @@ class SpooledLog(PassedOn):
                 self._note(error)
         if self._closed:
             raise LogUnavailable("the log is closed")
-        await self._disk.store(_ENCODE((delivery, events)))
+        await self._disk.store(encoded(delivery, events))
         return Appended(0, spooled=True)
 
     async def check(self) -> str:
@@ -137,22 +147,21 @@ class SpooledLog(PassedOn):
         Prove that a delivery can be stored.
 
         Returns:
-            Since when the log is away and how much waits for it; "" when all is well.
+            Since when the log is away, how much waits for it, and what file has deliveries that
+            this version cannot read; "" when all is well.
 
         Raises:
             LogUnavailable: the log is away, and this disk takes nothing either.
         """
         if not self._spooling.is_set():
             try:
-                return await self._engine.check()
+                degraded = await self._engine.check()
+                return "; ".join(filter(None, (degraded, await self._aside())))
             except LogUnavailable as error:
                 self._note(error)
         records, size = await self._disk.check()
-        away = ""
-        if self._trouble:
-            since = self._trouble.since.isoformat(timespec="seconds")
-            away = f"Redis is unreachable since {since} ({self._trouble.reason}); "
-        return f"{away}{records} deliveries ({size} bytes) wait in {self._directory}"
+        waiting = f"{records} deliveries ({size} bytes) wait in {self._directory}"
+        return "; ".join(filter(None, (self._away(), waiting, await self._aside())))
 
     async def close(self) -> None:
         """Finish what was accepted; what is not in the log yet stays for the next start."""
@@ -163,12 +172,30 @@ class SpooledLog(PassedOn):
         await self._engine.close()
         await self._resources.aclose()
 
+    def _away(self) -> str:
+        if self._engine.trouble:
+            since, reason = self._engine.trouble
+        elif self._trouble:
+            since, reason = self._trouble.since, self._trouble.reason
+        else:
+            return ""
+        unreachable = self._engine.trouble and any(words in reason for words in _UNREACHABLE)
+        state = "is unreachable" if unreachable else "takes nothing"
+        return f"Redis {state} since {since.isoformat(timespec='seconds')} ({reason})"
+
+    async def _aside(self) -> str:
+        path = await self._disk.unreadable()
+        return f"{path} has deliveries that this version cannot read" if path else ""
+
     def _note(self, error: LogError) -> None:
-        if self._trouble is None:
+        if not self._spooling.is_set():
             keys = {"reason": str(error), "directory": str(self._directory)}
             logger.warning("the log is away, deliveries wait on this disk", extra=keys)
-        since = self._trouble.since if self._trouble else self._clock()
-        self._trouble = _Trouble(since, str(error))
+        if self._engine.trouble:  # it knows better
+            self._trouble = None
+        else:
+            since = self._trouble.since if self._trouble else self._clock()
+            self._trouble = _Trouble(since, str(error))
         self._spooling.set()
 
     async def _keep_replaying(self) -> None:
@@ -185,16 +212,25 @@ class SpooledLog(PassedOn):
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _replay_all(self) -> None:
-        while await self._replay_batch() > HOLD_DELIVERIES:
-            pass
+        left = await self._replay_batch()
+        while left > self._rate * HOLD_SECONDS:
+            before, left = left, await self._replay_batch()
+            if left >= before:  # they come faster than they are taken up: hold them now and then
+                break
         # Now nobody may add, or a steady stream of deliveries would keep it from ever being empty.
         self._gate.clear()
+        # What takes too long goes on afterwards, a batch at least without holding anybody.
+        # It is opened even while an append is under way; whoever waited is then spooled, behind.
+        overdue = asyncio.get_running_loop().call_later(MOST_HOLD_SECONDS, self._gate.set)
         try:
-            while not await self._replay_last():
-                pass
-            self._spooling.clear()
-            logger.info("the log has everything", extra={"directory": str(self._directory)})
+            while not self._gate.is_set():
+                if await self._replay_last():
+                    self._spooling.clear()
+                    self._trouble = None
+                    logger.info("the log has everything", extra={"directory": str(self._directory)})
+                    return
         finally:
+            overdue.cancel()
             self._gate.set()
 
     async def _replay_last(self) -> bool:
@@ -207,37 +243,20 @@ class SpooledLog(PassedOn):
 
     async def _replay_batch(self) -> int:
         """Append what comes next; how many deliveries are left."""
-        batch = await self._disk.read()
-        entries = [entry for entry in map(_decoded, batch.payloads) if entry]
-        for together in _independent(entries):
+        start = time.monotonic()
+        batch = await self._disk.read(self._together)
+        found = decoded(batch.payloads)
+        for together in independent(found.entries):
             calls = (self._engine.append_late(*entry) for entry in together)
             for result in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(result, BaseException):
                     raise result
+        if found.unreadable:
+            await self._disk.set_aside(found.unreadable, found.reason)
         await self._disk.advance(batch.end)
-        self._trouble = None
+        if batch.payloads:
+            self._trouble = None
+            self._rate = len(batch.payloads) / max(time.monotonic() - start, 1e-6)
+            fitting = int(self._rate * BATCH_SECONDS)
+            self._together = min(max(fitting, LEAST_TOGETHER), MOST_TOGETHER)
         return batch.left
-
-
-def _decoded(payload: bytes) -> Entry | None:
-    try:
-        return _DECODER.decode(payload)
-    except msgspec.MsgspecError:
-        logger.exception("a delivery in the spool is not understood, it is skipped")
-        return None
-
-
-def _independent(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    # Deliveries that follow each other and share no ref: if one of them fails and a later one does
-    # not, no ref has gone backwards.
-    together: list[Entry] = []
-    subjects: set[str] = set()
-    for entry in entries:
-        own = {event.subject for event in entry[1]}
-        if not own.isdisjoint(subjects):
-            yield together
-            together, subjects = [], set()
-        together.append(entry)
-        subjects |= own
-    if together:
-        yield together

@@ -6,12 +6,13 @@ What arrives while the disk is written to goes there together in the next step.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from hub.log.base import LogUnavailable
-from hub.log.spool_files import Batch, SpoolFiles
+from hub.log.spool_files import Batch, SpoolFiles, SpoolFull
 from hub.log.spool_position import Place
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,17 @@ class SpoolDisk:
             self._writer = asyncio.create_task(self._write(), name="hub spool writer")
         await future
 
-    async def read(self) -> Batch:
-        """The next payloads; none only when no whole one is left."""
-        return await self._run(self._files.read)
+    async def read(self, most: int) -> Batch:
+        """The next payloads, so many at most; none only when no whole one is left."""
+        return await self._run(lambda: self._files.read(most))
+
+    async def set_aside(self, payloads: Sequence[bytes], reason: str) -> None:
+        """Keep payloads that cannot be read in a file of their own."""
+        await self._run(lambda: self._files.set_aside(payloads, reason))
+
+    async def unreadable(self) -> Path | None:
+        """The file with what was set aside, if there is one."""
+        return await self._run(lambda: self._files.unreadable)
 
     async def advance(self, place: Place) -> None:
         """Take up everything before a place."""
@@ -79,19 +88,21 @@ class SpoolDisk:
                 if future.done():  # its caller has gone
                     continue
                 if error:
-                    future.set_exception(LogUnavailable(error))
+                    future.set_exception(type(error)(*error.args))  # one each has its traceback
                 else:
                     future.set_result(None)
 
-    async def _append(self, payloads: list[bytes]) -> str:
+    async def _append(self, payloads: list[bytes]) -> LogUnavailable | None:
         try:
             await self._run(lambda: self._files.append(payloads))
+        except SpoolFull as error:
+            return SpoolFull(f"the spool takes no deliveries: {error}")
         except LogUnavailable as error:
-            return f"the spool takes no deliveries: {error}"
+            return LogUnavailable(f"the spool takes no deliveries: {error}")
         except Exception as error:  # whatever it is, the callers must be answered
             logger.exception("the spool takes no deliveries", extra={"deliveries": len(payloads)})
-            return f"the spool takes no deliveries: {error}"
-        return ""
+            return LogUnavailable(f"the spool takes no deliveries: {error}")
+        return None
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -3,6 +3,7 @@ The spool's files: what was answered and is not in the log yet, in order, on thi
 
     <number of the first record>.spool   records, some 64 MiB of them
     spool.position                       how far they have been taken up; may be behind
+    unreadable.spool-records             records that were taken up and could not be read
 
 Numbers begin with the clock and go on by one, so that no file ever has the name of an earlier one,
 and a position that outlived its file means nothing. Everything here blocks: one thread calls it.
@@ -24,12 +25,23 @@ from hub.log.spool_records import framed, records
 logger = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
-LIMIT_BYTES = 1024 * MIB  # about a million deliveries
+LIMIT_BYTES = 1024 * MIB  # about 400,000 deliveries
 SEGMENT_BYTES = 64 * MIB  # what has been taken up is removed in these pieces
 BATCH_RECORDS = 256
 BUFFER_BYTES = 256 * 1024  # of a file that is read
+DELIVERY_BYTES = 64 * 1024  # a plausible one; most are much smaller
+UNREADABLE = "unreadable.spool-records"
 
 _SEGMENTS = "[0-9]" * 20 + ".spool"
+
+
+class SpoolFull(LogUnavailable):
+    """The spool has reached its limit; the disk may have room."""
+
+    next_step = (
+        "Redis is away and this hub's spool is full: bring Redis back, "
+        "or raise hub.spool_limit_bytes"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +106,11 @@ class SpoolFiles:
             self._sizes[segment] += len(data)
             self._next += len(payloads)
 
-    def read(self) -> Batch:
-        """The next records; none only when no whole one is left."""
+    def read(self, most: int = BATCH_RECORDS) -> Batch:
+        """The next records, so many at most; none only when no whole one is left."""
         with self._translated():
             ahead = [one for one in self._sizes if one >= self._place.segment]
-            batches = (self._read(segment, self._sizes[segment]) for segment in ahead)
+            batches = (self._read(segment, most) for segment in ahead)
             found = next((batch for batch in batches if batch.payloads), None)
         return found or Batch((), self._end(), 0)
 
@@ -114,14 +126,34 @@ class SpoolFiles:
                 self._path(segment).unlink(missing_ok=True)
                 del self._sizes[segment]
 
+    @property
+    def unreadable(self) -> Path | None:
+        """The file with what was set aside, until somebody takes it away."""
+        path = self._directory / UNREADABLE
+        return path if path.exists() else None
+
+    def set_aside(self, payloads: Sequence[bytes], reason: str) -> None:
+        """Add records to the file of those that cannot be read; on the disk when it returns."""
+        path = self._directory / UNREADABLE
+        with self._translated():
+            descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            try:
+                data = memoryview(b"".join(map(framed, payloads)))
+                _write(descriptor, os.fstat(descriptor).st_size, data)
+            finally:
+                os.close(descriptor)
+            _sync_directory(self._directory)
+        keys = {"file": str(path), "deliveries": len(payloads), "reason": reason}
+        logger.error("deliveries in the spool cannot be read, they are set aside", extra=keys)
+
     def check(self) -> None:
-        """Put something harmless on the disk, to prove that a delivery could be."""
-        self._keep_limit(1)
+        """Put something harmless on the disk, to prove that a plausible delivery could be."""
+        self._keep_limit(DELIVERY_BYTES)
         probe = self._directory / "spool.probe"
         with self._translated():
             try:
                 with probe.open("wb") as file:
-                    file.write(b"\0" * 4096)
+                    file.write(b"\0" * DELIVERY_BYTES)
                     file.flush()
                     os.fsync(file.fileno())
             finally:
@@ -137,7 +169,7 @@ class SpoolFiles:
 
     def _keep_limit(self, size: int) -> None:
         if self._size() + size > self._limit_bytes:
-            raise LogUnavailable(f"{self._directory} has reached {self._limit_bytes} bytes")
+            raise SpoolFull(f"{self._directory} has reached {self._limit_bytes} bytes")
 
     def _begin_segment(self) -> int:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
@@ -150,12 +182,13 @@ class SpoolFiles:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def _read(self, segment: int, size: int) -> Batch:
+    def _read(self, segment: int, most: int) -> Batch:
+        size = self._sizes[segment]
         place = self._place if segment == self._place.segment else Place(segment, 0, segment)
         payloads: list[bytes] = []
         offset = place.offset
         with self._path(segment).open("rb", buffering=BUFFER_BYTES) as file:
-            for payload, start, stop in islice(records(file, offset, size), BATCH_RECORDS):
+            for payload, start, stop in islice(records(file, offset, size), most):
                 self._report_damage(segment, offset, start)
                 payloads.append(payload)
                 offset = stop

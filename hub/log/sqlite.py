@@ -48,6 +48,8 @@ class _Stored:
 class SqliteLog(SqliteCallbacks):
     """The `Log` protocol over one SQLite file in WAL mode, synchronous=FULL."""
 
+    channels: tuple[str, ...] = ()
+
     def __init__(
         self,
         directory: Path,
@@ -171,9 +173,11 @@ class SqliteLog(SqliteCallbacks):
         """When each secret last verified a delivery, also of deliveries long forgotten."""
         return await self._query(sqlite_records.read_secret_uses)
 
-    async def put_subscription(self, row: SubscriptionRow) -> None:
-        """Store a subscription under its id, replacing an earlier one."""
-        await self._writer.run(lambda c: sqlite_records.put_subscription(c, row))
+    async def put_subscription(
+        self, row: SubscriptionRow, replaces: SubscriptionRow | None
+    ) -> bool:
+        """Store a subscription if `replaces` is what is stored; whether it was."""
+        return await self._writer.run(lambda c: sqlite_records.put_subscription(c, row, replaces))
 
     async def delete_subscription(self, subscription_id: str) -> None:
         """Forget a subscription; unknown ids are no error."""

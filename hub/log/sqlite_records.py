@@ -124,12 +124,21 @@ def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def put_subscription(connection: sqlite3.Connection, row: SubscriptionRow) -> None:
-    """Store or replace a subscription."""
-    connection.execute(
-        "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?)",
-        (row.id, row.name, json.dumps(row.body), row.expires_at.timestamp()),
-    )
+def put_subscription(
+    connection: sqlite3.Connection, row: SubscriptionRow, replaces: SubscriptionRow | None
+) -> bool:
+    """Store a subscription if `replaces` is what is stored; whether it was."""
+    stored = connection.execute(
+        "SELECT id, name, body, expires_at FROM subscriptions WHERE id = ?", (row.id,)
+    ).fetchone()
+    if stored != (replaces and _columns(replaces)):
+        return False
+    connection.execute("INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?)", _columns(row))
+    return True
+
+
+def _columns(row: SubscriptionRow) -> tuple[str, str, str, float]:
+    return row.id, row.name, json.dumps(row.body), row.expires_at.timestamp()
 
 
 def delete_subscription(connection: sqlite3.Connection, subscription_id: str) -> None:

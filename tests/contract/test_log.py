@@ -237,11 +237,23 @@ async def test_whatever_follows_a_hint_without_a_hash_is_news(log: Log) -> None:
 async def test_subscriptions_are_stored_replaced_and_forgotten(log: Log) -> None:
     """A subscription survives in the log until it is deleted."""
     row = SubscriptionRow("sub_1", "shop", {"repositories": []}, NOW)
-    await log.put_subscription(row)
-    await log.put_subscription(SubscriptionRow("sub_1", "shop", {"repositories": [1]}, NOW))
-    assert [r.body for r in await log.subscriptions()] == [{"repositories": [1]}]
+    other = replace(row, body={"repositories": [1]})
+    assert await log.put_subscription(row, None)
+    assert await log.put_subscription(other, row)
+    assert await log.subscriptions() == [other]
     await log.delete_subscription("sub_1")
     assert await log.subscriptions() == []
+
+
+async def test_a_subscription_is_stored_only_over_the_one_that_was_read(log: Log) -> None:
+    """Whoever has read an older one, or none, is told and changes nothing; nor does it return."""
+    row = SubscriptionRow("sub_1", "shop", {"repositories": []}, NOW)
+    other = replace(row, body={"repositories": [1]})
+    assert not await log.put_subscription(other, row)
+    assert await log.put_subscription(row, None)
+    assert not await log.put_subscription(other, None)
+    assert not await log.put_subscription(other, replace(row, expires_at=NOW + timedelta(1)))
+    assert await log.subscriptions() == [row]
 
 
 async def test_reports_are_gathered_by_the_trace_of_the_push(log: Log) -> None:

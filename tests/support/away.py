@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from hub.log.base import Appended, DeliveryRecord, LogUnavailable, NewEvent
 from hub.log.sqlite import SqliteLog
+from tests.support.events import NOW
 
 
 class AwayLog(SqliteLog):
@@ -20,6 +22,7 @@ class AwayLog(SqliteLog):
         self.forgets_to_answer = False
         self.slow_seconds = 0.0
         self.slow_late_seconds = 0.0
+        self.away_since = NOW
         if up:
             self.come_back()
 
@@ -30,6 +33,11 @@ class AwayLog(SqliteLog):
     def come_back(self) -> None:
         """Take everything again."""
         self._up.set()
+
+    @property
+    def trouble(self) -> tuple[datetime, str] | None:
+        """Since when it is away."""
+        return None if self._up.is_set() else (self.away_since, "connection refused")
 
     async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
         """As the embedded log, unless it is away."""

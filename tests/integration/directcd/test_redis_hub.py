@@ -12,8 +12,9 @@ import pytest
 from cd4sources.http import Unreachable
 from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
-from directcd.redis_hub import RedisHub
-from tests.support.deliveries import A, B, push
+from directcd.redis_hub import RedisHub, Subscriber
+from hub.wants import make_want
+from tests.support.deliveries import SHOP, A, B, C, push
 from tests.support.hubs import hub_client, post, settings
 from tests.support.redis_servers import RedisServer, single
 from tests.support.waiting import eventually
@@ -43,7 +44,7 @@ class Told:
 async def following(url: str) -> AsyncIterator[Told]:
     """Follow a Redis, once the first connection has been tried."""
     told = Told()
-    hub = RedisHub(url)
+    hub = RedisHub(url, Subscriber("s1", (make_want(SHOP, "main"),)))
     task = asyncio.create_task(hub.follow(told.notifications.append, told.missed.append))
     try:
         yield told
@@ -72,6 +73,24 @@ async def test_a_push_at_the_hub_is_heard_through_redis(
     [notification] = followed[1].notifications
     assert notification.keys == {"github.com/acme/shop"}
     assert notification.traceparent
+
+
+async def test_who_follows_through_redis_is_a_subscriber_like_any_other(
+    followed: tuple[httpx.AsyncClient, Told],
+) -> None:
+    """The sender of a push is told who takes it, and who would if it were another ref."""
+    hub, _ = followed
+    await eventually_matched(hub)
+    answer = (await post(hub, push(C, ref="refs/heads/other"))).json()
+    assert [(near["subscription"], near["failed"]) for near in answer["nearest"]] == [("s1", "ref")]
+
+
+async def eventually_matched(hub: httpx.AsyncClient) -> None:
+    """Return when the follower is among the hub's subscriptions, and takes a push."""
+    async with asyncio.timeout(5):
+        while not (await hub.get("/v1/subscriptions")).json()["subscriptions"]:
+            await asyncio.sleep(0.01)
+    assert (await post(hub, push(B, A))).json()["matched"] == ["s1"]
 
 
 @pytest.mark.timeout(20)

@@ -489,3 +489,78 @@ async def test_a_huge_answer_is_not_read(log: Log, hub: Worker) -> None:
         await push(log, 3)
         await eventually(lambda: len(shop.received) == 3)
         assert shop.connections == 3
+
+
+async def test_a_subscription_made_again_while_no_hub_ran_begins_anew(
+    log: Log, shop: Receiver
+) -> None:
+    """What was saved for the old one says nothing about the new one."""
+    async with worker(log) as first:
+        subscription = await first.subscribe("s1", shop.url)
+        await push(log)
+        await eventually(lambda: shop.taken)
+    await push(log)
+    await first.registry.delete(subscription.id)
+    await first.subscribe("s1", shop.url)
+    commits = await push(log)
+    async with worker(log):
+        await eventually(lambda: len(shop.taken) == 2)
+        await asyncio.sleep(0.1)
+    assert afters(shop.taken[1:]) == commits
+
+
+@pytest.mark.parametrize(("status", "waits"), [(408, True), (429, True), (500, True), (404, False)])
+async def test_some_answers_are_about_the_whole_host(
+    log: Log, hub: Worker, status: int, *, waits: bool
+) -> None:
+    """Its other receivers wait as well; any other refusal is about one URL."""
+    async with receiver(lambda _: Reply(status)) as shop:
+        subscription = await hub.subscribe("s1", shop.url)
+        await push(log)
+        await eventually(lambda: len(shop.received) >= 5)
+        await asyncio.sleep(0.1)
+        assert subscription.callback is not None
+        assert bool(hub.callbacks._tools.sender.waits_for(subscription.callback)) is waits
+
+
+async def test_an_absurd_retry_after_is_none(log: Log, hub: Worker) -> None:
+    """The event is tried again after the hub's own pause."""
+    absurd = Reply(503, {"retry-after": "Fri, 01 May 2026 12:01:00 +99999999999999"})
+    replies = iter([absurd, Reply()])
+    async with receiver(lambda _: next(replies)) as shop:
+        await hub.subscribe("s1", shop.url)
+        await push(log)
+        await eventually(lambda: shop.taken)
+
+
+async def test_a_mistake_of_the_hub_is_a_failure_with_pauses(log: Log, shop: Receiver) -> None:
+    """The event is tried again, not for ever at once, and is posted when it works."""
+    asked = 0
+
+    async def resolve(host: str, port: int) -> list[str]:
+        nonlocal asked
+        asked += 1
+        if asked <= 3:
+            raise RuntimeError("a mistake")
+        return ["127.0.0.1"]
+
+    timing = replace(FAST, first_pause_seconds=0.1, longest_pause_seconds=0.1)
+    async with worker(log, timing, resolve=resolve) as hub:
+        port = shop.url.rpartition(":")[2]
+        await hub.subscribe("s1", f"http://shop.test:{port}")
+        started = time.monotonic()
+        await push(log)
+        await eventually(lambda: shop.taken)
+        assert time.monotonic() - started >= 0.2
+
+
+async def test_what_becomes_a_dead_letter_is_not_said_to_be_tried_again(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no next attempt."""
+    timing = replace(FAST, retry_seconds=0.0)
+    async with receiver(lambda _: Reply(500)) as shop, worker(log, timing) as hub:
+        await hub.subscribe("s1", shop.url)
+        await push(log)
+        await eventually(lambda: "dead letter" in caplog.text)
+    assert "callback failed" not in caplog.text

@@ -1,6 +1,7 @@
 """Callbacks through the API: subscribing, looking, dead letters."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.deliveries import SHOP, A, B, push
-from tests.support.hubs import hub_client, post, settings
+from tests.support.hubs import hub_client, post, serving_hub, settings
 from tests.support.receivers import Receiver, Reply, receiver
 from tests.support.waiting import eventually
 
@@ -199,3 +200,27 @@ async def test_who_opens_a_stream_instead_leaves_no_dead_letters(
     while await dead_letters(hub):
         await asyncio.sleep(0.01)
     assert "callback" not in (await hub.get(f"/v1/subscriptions/{created['id']}")).json()
+
+
+async def test_sending_again_ends_at_once_when_the_hub_stops(tmp_path: Path) -> None:
+    """503 and what to do, not the receiver's fault; the dead letter is kept."""
+    reply = Reply(500)
+    changes = {"callback_allowed_networks": LOOPBACK, "callback_retry_seconds": 0}
+    async with (
+        receiver(lambda _: reply) as shop,
+        serving_hub(settings(tmp_path, **changes)) as (url, stopping, _),
+        httpx.AsyncClient(base_url=url) as hub,
+    ):
+        await subscribe(hub, shop.url)
+        await post(hub, push(A))
+        [letter] = await buried(hub)
+        reply = Reply(after_seconds=5)
+        path = f"/v1/dead-letters/{letter['number']}/resend"
+        sending = asyncio.create_task(hub.post(path))
+        await eventually(lambda: len(shop.received) == 2)
+        started = time.monotonic()
+        stopping.set()
+        answer = await sending
+        assert time.monotonic() - started < 0.5
+        assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
+        assert answer.json()["next"]

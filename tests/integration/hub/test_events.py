@@ -207,6 +207,12 @@ async def test_too_many_parameters_are_refused(hub: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "too-many-parameters")
 
 
+async def test_a_subscription_and_a_repository_are_one_too_many(hub: httpx.AsyncClient) -> None:
+    """Which of them was meant cannot be guessed."""
+    answer = await hub.get("/v1/events", params={"subscription": "sub_1", "repository": SHOP})
+    assert (answer.status_code, answer.json()["code"]) == (400, "two-filters")
+
+
 async def test_events_are_read_with_get(hub: httpx.AsyncClient) -> None:
     """Anything else is a mistake worth a word."""
     assert (await hub.post("/v1/events")).status_code == 405

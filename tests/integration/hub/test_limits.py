@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from adapters.github import GitHub
 from directcd import deadlines
 from hub.api import bodies
 from hub.app import create_app
@@ -259,3 +260,187 @@ async def test_many_refs_and_many_patterns_hold_nobody_up(tmp_path: Path) -> Non
             pauses.append(loop.time() - before)
         assert (await done).json()["verdict"] == "no-match"
         assert max(pauses) < 0.2
+
+
+HEAD = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\n"
+WRONG = b"X-Hub-Signature-256: sha256=" + b"0" * 64 + b"\r\n"
+
+
+async def told(url: str, *pieces: bytes) -> bytes:
+    """What the hub says to these bytes, until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("length", [b"0" * 30 + b"40000000", b"9" * 16])
+async def test_a_length_is_read_whatever_zeros_stand_before_it(
+    tmp_path: Path, length: bytes
+) -> None:
+    """413, and nothing of the body is waited for."""
+    async with serving_hub(settings(tmp_path)) as (url, *_):
+        answer = await told(url, HEAD + WRONG + b"Content-Length: " + length + b"\r\n\r\nx")
+        assert b" 413 " in answer
+
+
+@pytest.mark.parametrize("limit", [50_000, 200_000], ids=["one piece", "pieces"])
+async def test_a_streamed_body_has_the_same_limit(tmp_path: Path, limit: int) -> None:
+    """What arrives is counted, when no length was told."""
+    async with hub_client(settings(tmp_path, body_limit_bytes=limit)) as hub:
+        delivery = large(limit)
+        body = in_pieces(delivery.body)
+        answer = await hub.post("/webhooks/github/main", content=body, headers=delivery.headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+
+
+async def test_headers_have_a_limit(tmp_path: Path) -> None:
+    """431 with a next step, and the end, whether they are one or many or follow a body."""
+    async with serving_hub(settings(tmp_path)) as (url, *_):
+        one = await told(url, HEAD + b"X-Long: " + b"x" * 70_000)
+        many = await told(url, HEAD + b"a: b\r\n" * 15_000 + b"\r\n")
+        start = HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        trailers = await told(url, start, *[b"a: b\r\n" * 6_000] * 3)
+        for answer in (one, many, trailers):
+            assert answer.startswith(b"HTTP/1.1 431 ")
+            assert b"can be sent by POST" in answer
+
+
+async def test_the_size_of_a_chunk_may_come_alone(tmp_path: Path) -> None:
+    """And the chunk a moment later: the hub goes on reading."""
+    delivery = push(A)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in delivery.headers.items()).encode()
+    start = HEAD + headers + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    size = b"%x\r\n" % (len(delivery.body) - 1)
+    first, rest = delivery.body[:1], delivery.body[1:]
+    async with serving_hub(settings(tmp_path)) as (url, *_), asyncio.timeout(5):
+        answer = await told(url, start + b"1\r\n" + first + b"\r\n", size, rest, b"\r\n0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 202 ")
+
+
+async def test_few_requests_may_wait_on_a_connection(tmp_path: Path) -> None:
+    """Those are answered; then one 400 with a next step, and the end."""
+    async with serving_hub(settings(tmp_path)) as (url, *_):
+        answer = await told(url, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2_000)
+        assert answer.count(b"HTTP/1.1 200 ") == deadlines.WAITING_REQUESTS + 1
+        assert answer.count(b"HTTP/1.1 400 ") == 1
+        assert b"too-many-waiting-requests" in answer
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+async def test_an_offered_upgrade_is_not_taken(tmp_path: Path, upgrade: bytes) -> None:
+    """Java's client offers HTTP/2 with each request; body and signature are read all the same."""
+    delivery = push(A)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in delivery.headers.items()).encode()
+    offer = b"Connection: Upgrade, HTTP2-Settings, close\r\nHTTP2-Settings: AAEA\r\n"
+    offer += b"Upgrade: " + upgrade + b"\r\nContent-Length: %d\r\n\r\n" % len(delivery.body)
+    async with serving_hub(settings(tmp_path)) as (url, *_):
+        body = delivery.body
+        answer = await told(url, HEAD + headers + offer + body[:9], body[9:])
+        assert answer.startswith(b"HTTP/1.1 202 ")
+        assert b'"connect' not in (await told(url, b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"))
+
+
+async def test_what_is_not_http_is_told_so(tmp_path: Path) -> None:
+    """A problem with a next step; TLS on the plain port is the usual cause."""
+    async with serving_hub(settings(tmp_path)) as (url, *_):
+        answer = await told(url, b"\x16\x03\x01\x02\x00\x01")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "malformed-request"
+
+
+async def test_a_compressed_body_is_refused_by_name(tmp_path: Path) -> None:
+    """415 and what to do; identity is no encoding."""
+    async with hub_client(settings(tmp_path)) as hub:
+        delivery = push(A)
+        path = "/webhooks/github/main"
+        headers = delivery.headers | {"Content-Encoding": "gzip"}
+        answer = await hub.post(path, content=delivery.body, headers=headers)
+        assert answer.status_code == 415
+        assert "gzip" in answer.json()["detail"]
+        headers["Content-Encoding"] = "identity"
+        assert (await hub.post(path, content=delivery.body, headers=headers)).status_code == 202
+
+
+async def test_what_cannot_be_signed_never_reaches_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when memory is full."""
+    monkeypatch.setattr(bodies, "MEMORY_BYTES", 0)
+    async with hub_client(settings(tmp_path)) as hub:
+        body = in_pieces(b"x" * 300_000)
+        answer = await hub.post("/webhooks/github/main", content=body)
+        assert answer.status_code == 401
+    assert not (tmp_path / "bodies").exists()
+
+
+async def test_memory_and_disk_are_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By answered deliveries, and by senders that hang up."""
+    monkeypatch.setattr(bodies, "MEMORY_BYTES", MIB)
+    monkeypatch.setattr(bodies, "DISK_BYTES", 3 * MIB)
+    async with serving_hub(settings(tmp_path)) as (url, *_), httpx.AsyncClient() as client:
+        port = httpx.URL(url).port
+        for number in range(1, 5):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(HEAD + WRONG + b"Content-Length: 3000000\r\n\r\n" + b"x" * 2_000_000)
+            await asyncio.sleep(0.2)
+            writer.close()
+            await asyncio.sleep(0.1)
+            delivery = large(2 * MIB, number)
+            path = f"{url}/webhooks/github/main"
+            answer = await client.post(path, content=delivery.body, headers=delivery.headers)
+            assert answer.status_code == 202
+        # Nothing is charged any more: what fits into memory needs no disk.
+        monkeypatch.setattr(bodies, "DISK_BYTES", 0)
+        for number in range(10, 14):
+            delivery = large(600_000, number)
+            answer = await client.post(path, content=delivery.body, headers=delivery.headers)
+            assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("size", [10, 2 * MIB], ids=["small", "large"])
+async def test_an_adapters_mistake_is_a_problem_whatever_the_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """500 with a next step."""
+
+    def mistaken(*_: object) -> int:
+        raise KeyError("x")
+
+    monkeypatch.setattr(GitHub, "verify", mistaken)
+    async with hub_client(settings(tmp_path)) as hub:
+        answer = await post(hub, large(size))
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+
+
+async def test_a_body_that_the_disk_lost_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 and the reason."""
+
+    def lost(_: bodies.SpooledBody) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(bodies.SpooledBody, "read", lost)
+    async with hub_client(settings(tmp_path)) as hub:
+        answer = await post(hub, large(2 * MIB))
+        assert (answer.status_code, answer.json()["code"]) == (503, "body-not-kept")
+        assert "Input/output error" in answer.json()["detail"]
+
+
+async def test_a_flood_of_refusals_is_not_a_flood_of_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is answered; the log has a burst and a summary."""
+    async with hub_client(settings(tmp_path)) as hub:
+        with caplog.at_level(logging.WARNING):
+            answers = [await hub.post("/webhooks/github/none") for _ in range(BURST + 30)]
+        assert {answer.status_code for answer in answers} == {404}
+        assert len(caplog.records) <= BURST + 5
+        assert caplog.records[-1].__dict__["code"] == "unknown-source"

@@ -6,16 +6,19 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from hub.log.base import DeliveryRecord, LogInUse, LogUnavailable, NewEvent
+from hub.log.base import Appended, DeliveryRecord, LogInUse, LogUnavailable, NewEvent
 from hub.log.spool import SpooledLog
+from hub.log.spool_files import SpoolFull
+from hub.log.spool_records import records
 from tests.support.away import AwayLog
 from tests.support.events import event, record
 from tests.support.waiting import eventually
@@ -84,21 +87,153 @@ async def test_what_comes_while_the_log_is_away_is_appended_in_order_later(tmp_p
 
 
 async def test_a_log_that_is_away_says_since_when_and_how_much_waits(tmp_path: Path) -> None:
-    """In `check`, for whoever asks whether the hub is well."""
+    """In `check`, without any delivery, too; each outage has its own time."""
     engine = AwayLog(tmp_path / "log", up=False)
-    noon = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
-    log = SpooledLog(engine, tmp_path / "spool", clock=lambda: noon)
+    engine.away_since = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
+    async with opened(engine, tmp_path / "spool") as log:
+        assert "unreachable since 2026-05-01T12:03:00+00:00 (connection refused); 0 d" in (
+            await log.check()
+        )
+        await deliver(log, "a", "b")
+        degraded = await log.check()
+        assert "; 2 deliveries (" in degraded
+        assert degraded.endswith(f" bytes) wait in {tmp_path / 'spool'}")
+        engine.come_back()
+        await until_empty(log)
+        engine.go_away()
+        engine.away_since = datetime(2026, 5, 1, 13, tzinfo=UTC)
+        assert "since 2026-05-01T13:00:00+00:00" in await log.check()
+
+
+async def test_what_an_earlier_process_left_says_since_when(tmp_path: Path) -> None:
+    """Before anything was tried."""
+    async with opened(AwayLog(tmp_path / "log", up=False), tmp_path / "spool") as log:
+        await deliver(log, "a")
+    engine = AwayLog(tmp_path / "log", up=False)
+    engine.away_since = datetime(2026, 5, 1, 14, tzinfo=UTC)
+    async with opened(engine, tmp_path / "spool") as log:
+        assert "unreachable since 2026-05-01T14:00:00+00:00" in await log.check()
+
+
+async def test_each_refusal_has_its_own_time(tmp_path: Path) -> None:
+    """A log that is there is not unreachable, and a past refusal is no trouble any more."""
+    engine = AwayLog(tmp_path / "log")
+    hour = 12
+    clock = lambda: datetime(2026, 5, 1, hour, tzinfo=UTC)  # noqa: E731
+    log = SpooledLog(engine, tmp_path / "spool", clock=clock)
     await log.open()
-    assert "unreachable since 2026-05-01T12:03:00+00:00 (connection refused); 0 d" in (
-        await log.check()
-    )
-    await deliver(log, "a", "b")
-    degraded = await log.check()
-    assert "; 2 deliveries (" in degraded
-    assert degraded.endswith(f" bytes) wait in {tmp_path / 'spool'}")
-    engine.come_back()
-    await until_empty(log)
+    for hour in (12, 13):
+        engine.refusing = "ERR no"
+        await deliver(log, f"{hour}")
+        assert f"Redis takes nothing since 2026-05-01T{hour}:00:00+00:00 (ERR no); 1 d" in (
+            await log.check()
+        )
+        engine.refusing = ""
+        await until_empty(log)
     await log.close()
+
+
+class OneFailure(AwayLog):
+    """Fails the first late append, and no other."""
+
+    def __init__(self, directory: Path, failure: Exception) -> None:
+        super().__init__(directory, up=False)
+        self.failure: Exception | None = failure
+
+    async def append_late(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
+        """Fail once."""
+        failure, self.failure = self.failure, None
+        if failure:
+            raise failure
+        return await super().append_late(delivery, events)
+
+
+@pytest.mark.parametrize("failure", [LogUnavailable("OOM"), RuntimeError("a mistake")], ids=repr)
+async def test_two_pushes_of_a_ref_of_which_the_first_fails_stay_in_order(
+    tmp_path: Path, failure: Exception
+) -> None:
+    """Whatever the failure is, both are appended, and the second one is second."""
+    engine = OneFailure(tmp_path / "log", failure)
+    async with opened(engine, tmp_path / "spool") as log:
+        for number in range(2):
+            pushed = replace(record(), delivery_id=f"{number}")
+            await log.append(pushed, [event(f"{number + 1}", f"{number}")])
+        engine.come_back()
+        await until_empty(log)
+        assert await remembered(engine) == ["0", "1"]
+        assert (await engine.heads("github.com/acme/shop", 10))[0].after == "2"
+
+
+async def test_what_is_being_stored_when_the_last_is_taken_up_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is on its way to the disk, the other is still to be written."""
+    engine = AwayLog(tmp_path / "log")
+    fsync = os.fsync
+
+    def slowly(descriptor: int) -> None:
+        time.sleep(0.2)
+        fsync(descriptor)
+
+    async with opened(engine, tmp_path / "spool") as log:
+        late = []
+        for engine.slow_seconds in (0.35, 0.4):  # they fail within the hold
+            late.append(asyncio.ensure_future(deliver(log, f"{engine.slow_seconds}")))
+            await asyncio.sleep(0)
+        engine.slow_late_seconds = 0.25
+        engine.go_away()
+        engine.slow_seconds = 0.0
+        await deliver(log, "a")
+        stored = asyncio.ensure_future(deliver(log, "b"))
+        await stored
+        log._together = 1  # "b" is the last batch
+        engine.come_back()
+        await eventually(lambda: engine.late == 2)
+        monkeypatch.setattr(os, "fsync", slowly)
+        engine.refusing = "LOADING"
+        assert await asyncio.gather(*late) == [[True], [True]]
+        engine.refusing = ""
+        await until_empty(log)
+        assert await remembered(engine) == ["a", "b", "0.35", "0.4"]
+
+
+async def test_nobody_is_held_for_long_while_a_busy_ref_is_taken_up(tmp_path: Path) -> None:
+    """Each of its pushes takes a round trip; what comes meanwhile is spooled behind them."""
+    engine = AwayLog(tmp_path / "log", up=False)
+    async with opened(engine, tmp_path / "spool") as log:
+        for number in range(100):
+            await log.append(record(), [event(f"{number + 1}", f"{number}")])
+        engine.slow_late_seconds = 0.03
+        engine.come_back()
+        longest, number, spooled = 0.0, 100, True
+        while spooled:
+            start = time.monotonic()
+            moved = event(f"{number + 1}", f"{number}")
+            spooled = (await log.append(record(), [moved])).spooled
+            longest = max(longest, time.monotonic() - start)
+            number += 1
+            await asyncio.sleep(0.05)
+        assert longest < 1.2
+        [head] = await engine.heads("github.com/acme/shop", 10)
+        assert (head.after, engine.head.position) == (f"{number}", number)
+
+
+async def test_a_hold_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    """Who was held is spooled, behind the others, and the spool is empty in the end."""
+    engine = AwayLog(tmp_path / "log", up=False)
+    async with opened(engine, tmp_path / "spool") as log:
+        await deliver(log, *(f"{n}" for n in range(17)))
+        engine.slow_late_seconds = 0.1
+        engine.come_back()
+        await eventually(lambda: engine.late == 16)
+        engine.slow_late_seconds = 3.0
+        await eventually(lambda: engine.late == 17)
+        start = time.monotonic()
+        assert await deliver(log, "held") == [True]
+        assert 1 < time.monotonic() - start < 2
+        engine.slow_late_seconds = 0.0
+        await until_empty(log)
+        assert (await remembered(engine))[-2:] == ["16", "held"]
 
 
 async def test_an_append_that_was_done_but_not_answered_is_not_done_twice(tmp_path: Path) -> None:
@@ -276,29 +411,57 @@ async def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
         assert await remembered(engine) == ["a", "c"]
 
 
-async def test_a_delivery_that_is_not_understood_does_not_keep_the_others(
+async def test_a_delivery_that_is_not_understood_is_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another version wrote it, perhaps."""
+    """Another version wrote it, perhaps; the others are appended, and `check` names the file."""
     engine = AwayLog(tmp_path / "log", up=False)
+    aside = tmp_path / "spool" / "unreadable.spool-records"
     async with opened(engine, tmp_path / "spool") as log:
         await deliver(log, "a")
         await log._disk.store(b"from the future")
         await deliver(log, "b")
         engine.come_back()
-        await until_empty(log)
+        await eventually(lambda: engine.late == 2 and not log._spooling.is_set())
         assert await remembered(engine) == ["a", "b"]
-    assert "is not understood, it is skipped" in caplog.text
+        assert await log.check() == f"{aside} has deliveries that this version cannot read"
+        with aside.open("rb") as file:
+            size = aside.stat().st_size
+            assert [payload for payload, *_ in records(file, 0, size)] == [b"from the future"]
+        aside.unlink()
+        assert await log.check() == ""
+    [error] = [one for one in caplog.records if "set aside" in one.message]
+    assert vars(error)["file"] == str(aside)
+
+
+async def test_a_delivery_of_an_older_version_is_understood(tmp_path: Path) -> None:
+    """What it did not know has its default, what this one does not know is nothing."""
+    engine = AwayLog(tmp_path / "log", up=False)
+    async with opened(engine, tmp_path / "spool") as log:
+        delivery, [moved] = named("a")
+        older = msgspec.to_builtins(delivery) | {"forgotten": 1}
+        change = msgspec.to_builtins(moved, builtin_types=(bytes,))
+        del older["signed_by"], change["unsaid"]
+        await log.check()  # it is away: the spool is looked at
+        await log._disk.store(msgspec.msgpack.encode((older, [change])))
+        engine.come_back()
+        await until_empty(log)
+        assert await remembered(engine) == ["a"]
 
 
 async def test_a_full_spool_refuses_until_the_log_is_back(tmp_path: Path) -> None:
-    """It may have so much of the disk and no more."""
+    """It may have so much of the disk and no more; `check` says so before the last byte."""
     engine = AwayLog(tmp_path / "log", up=False)
-    async with opened(engine, tmp_path / "spool", limit_bytes=2_000) as log:
-        with pytest.raises(LogUnavailable, match="has reached 2000 bytes"):
-            await deliver(log, *(f"{n}" for n in range(100)))
+    async with opened(engine, tmp_path / "spool", limit_bytes=70_000) as log:
+        await log.check()
+        await deliver(log, *(f"{n}" for n in range(10)))
+        with pytest.raises(SpoolFull, match="has reached 70000 bytes"):
+            await log.check()
+        with pytest.raises(SpoolFull, match="has reached 70000 bytes"):
+            await deliver(log, *(f"{n}" for n in range(10, 1000)))
         engine.come_back()
-        await until_empty(log)
+        await eventually(lambda: not log._spooling.is_set())
+        assert await log.check() == ""
         assert await deliver(log, "again") == [False]
 
 

@@ -174,7 +174,7 @@ async def test_a_subscription_with_an_old_random_id_works_until_it_is_replaced(
     await log.open()
     body = {"repositories": [{"url": SHOP, "ref": ""}]}
     later = datetime.now(UTC) + timedelta(hours=1)
-    await log.put_subscription(SubscriptionRow("sub_0123", "s1", body, later))
+    await log.put_subscription(SubscriptionRow("sub_0123", "s1", body, later), None)
     await log.close()
     async with hub_client(settings(tmp_path)) as hub:
         assert (await post(hub, push(A))).json()["matched"] == ["s1"]
@@ -259,3 +259,13 @@ async def test_a_hub_that_does_not_know_its_subscribers_yet_says_so(tmp_path: Pa
             server.start()
             await until(hub, ["s1"])
             assert (await post(hub, push(B, A))).json()["matched"] == ["s1"]
+
+
+async def test_a_body_of_another_content_type_is_told_what_to_send(
+    hub: httpx.AsyncClient,
+) -> None:
+    """What curl sends by itself is no JSON to us."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await hub.post("/v1/subscriptions", content='{"name": "s1"}', headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["next"] == "send Content-Type: application/json"

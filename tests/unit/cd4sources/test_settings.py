@@ -72,3 +72,18 @@ def test_defaults_are_valid(model: type[ServerSettings | ClientSettings]) -> Non
 def test_every_setting_says_what_it_means(model: type[ServerSettings]) -> None:
     """Each field has a description for `config schema`."""
     assert all(field.description for field in model.model_fields.values())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "ftp://hub", "redi://hub", "http://"])
+def test_an_address_where_no_hub_can_be_is_refused(address: str) -> None:
+    """Rather than being tried for ever."""
+    with pytest.raises(ValidationError, match="the hub's URL, such as"):
+        ServerSettings(hub=address)
+    with pytest.raises(ValidationError, match="the hub's URL, such as"):
+        ClientSettings(hub=address)
+
+
+@pytest.mark.parametrize("address", ["", "https://hub.example.com", "rediss+sentinel://a,b/hub"])
+def test_a_hub_is_found_by_its_url_or_that_of_its_redis(address: str) -> None:
+    """Or there is none."""
+    assert ServerSettings(hub=address).hub == address

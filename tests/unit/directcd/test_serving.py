@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import socket
 from collections.abc import Iterator
 
@@ -70,3 +71,19 @@ def test_what_is_there_at_the_start_is_not_looked_through_again(collector: None)
 
     serving.run(looks)
     assert frozen[0] > 1000
+
+
+def test_as_many_connections_are_held_as_the_system_lets_it() -> None:
+    """The soft limit of descriptors is raised, whatever the shell gave."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    found = []
+
+    async def looks(_: asyncio.Event) -> None:
+        found.append(resource.getrlimit(resource.RLIMIT_NOFILE))
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        serving.run(looks)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == [(min(hard, serving.DESCRIPTORS), hard)]

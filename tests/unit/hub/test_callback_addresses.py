@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from hub.callbacks.addresses import AddressPolicy
-from hub.callbacks.endpoints import Endpoint
+from hub.endpoints import Endpoint
 
 STRICT = AddressPolicy(allow_private=False, allowed=())
 

@@ -129,3 +129,42 @@ async def test_only_tries_in_turn_make_the_pause_longer() -> None:
     started = loop.time()
     async with hosts.turn("shop"):
         assert loop.time() - started < 1.5
+
+
+async def test_who_stood_in_line_when_the_host_began_to_fail_does_not_storm_it() -> None:
+    """A turn of the hub that comes free is no turn at the host."""
+    hosts = Hosts()
+    others, crowd = Crowd(hosts), Crowd(hosts)
+    for number in range(IN_FLIGHT - 1):
+        others.come(f"host{number}", 1)
+    await eventually(lambda: others.inside == IN_FLIGHT - 1)
+    async with hosts.turn("shop") as host:
+        crowd.come("shop", 10)
+        await asyncio.sleep(0.05)
+        for _ in range(FAILURES_TO_OPEN):
+            host.failed()
+    others.go.set()
+    await asyncio.sleep(0.1)
+    assert crowd.inside == 0
+    await eventually(lambda: crowd.inside == 1)
+    await crowd.leave()
+
+
+async def test_who_gives_up_before_trying_a_failing_host_lets_another_try() -> None:
+    """It has entered as the one who tries, and waits for what is still in flight there."""
+    hosts = Hosts()
+    crowd = Crowd(hosts)
+    async with hosts.turn("shop") as host:
+        crowd.come("shop", IN_FLIGHT_PER_HOST - 1)
+        await eventually(lambda: crowd.inside == IN_FLIGHT_PER_HOST - 1)
+        for _ in range(FAILURES_TO_OPEN):
+            host.failed()
+        waiting = Crowd(hosts)
+        waiting.come("shop", 1)
+        await asyncio.sleep(1.2)
+        await waiting.leave()
+    await crowd.leave()
+    crowd = Crowd(hosts)
+    crowd.come("shop", 1)
+    await eventually(lambda: crowd.inside == 1)
+    await crowd.leave()

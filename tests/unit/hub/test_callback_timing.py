@@ -39,6 +39,8 @@ def test_a_receiver_may_ask_for_more_patience_but_not_for_less() -> None:
         ("-5", 0),
         ("1e9", 0),
         ("Fri, 99 May 2026 12:01:00 GMT", 0),
+        ("Fri, 01 May 99999999999999999999 12:01:00 GMT", 0),
+        ("Fri, 01 May 2026 12:01:00 +99999999999999", 0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(retry_after: str, seconds: float) -> None:

@@ -52,6 +52,10 @@ def test_a_url_says_where_redis_is(url: str, address: RedisAddress) -> None:
         ("redis://cache?ca=/ca.pem", "rediss"),
         ("redis://hunter2@cache", "user:password@"),
         ("redis://cache?prefix=a{b}", "plain word"),
+        ("redis://hub:hunter2#x@cache", "percent-encode"),
+        ("redis://hub:hunter2/x@cache", "percent-encode"),
+        ("redis://hub:hunter2?x@cache", "percent-encode"),
+        ("redis://hub:hunter2[@cache", "no URL"),
     ],
 )
 def test_a_wrong_url_is_refused_with_the_reason(url: str, complaint: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hub.log.base import SubscriptionRow
 from hub.rules import Mismatch, Subscription, from_row, make_callback, mismatch, to_row
-from hub.wants import full_ref, make_want
+from hub.wants import any_takes, check_number, full_ref, make_want
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SHOP = frozenset({"github.com/acme/shop"})
@@ -89,13 +89,22 @@ def test_what_names_no_repository_is_an_error(url: str) -> None:
         ("docs/?.md", "docs/a.md", True),
         ("[ab]/x", "b/x", True),
         ("a", "a/b", False),
+        ("a/**", "a", True),
+        ("**/a/**/z", "a/b/a/z", True),
+        ("**/a/**/z", "x/a/b/c/z", True),
+        ("**/a/**/b/**/z", "a/x/b/y/z", True),
+        ("**/a/**/b/**/z", "b/x/a/y/z", False),
+        ("**/**/z", "z", True),
+        ("[!a]/x", "b/x", True),
+        ("a[", "a[", True),
     ],
 )
 def test_path_patterns(pattern: str, path: str, *, matches: bool) -> None:
     """Segment by segment; only two stars go over a slash."""
     want = make_want("github.com/acme/shop", "", (pattern,))
-    assert want.takes(SHOP, MAIN, frozenset({path})) is matches
-    assert want.takes(SHOP, MAIN, frozenset({path, "elsewhere/x"})) is matches or pattern == "**"
+    assert any_takes([want], SHOP, MAIN, frozenset({path})) is matches
+    found = any_takes([want], SHOP, MAIN, frozenset({path, "elsewhere/x"}))
+    assert found is matches or pattern == "**"
 
 
 def test_a_hostile_path_pattern_takes_no_time() -> None:
@@ -103,7 +112,7 @@ def test_a_hostile_path_pattern_takes_no_time() -> None:
     want = make_want("github.com/acme/shop", "", ("/".join(["**", "*a*a*a*"] * 60),))
     long = "/".join(["a" * 60] * 60)
     started = time.perf_counter()
-    want.takes(SHOP, MAIN, frozenset({f"{long}/{n}" for n in range(10)}))
+    any_takes([want], SHOP, MAIN, frozenset({f"{long}/{n}" for n in range(10)}))
     assert time.perf_counter() - started < 1
 
 
@@ -129,6 +138,8 @@ def test_a_paused_subscription_takes_nothing_and_says_what_to_do() -> None:
         ("https://", ""),
         ("https://ada:pw@hooks.test/", ""),
         ("https://hooks.test:99999/", ""),
+        ("https://hooks.test/#a", ""),
+        (f"https://hooks.test/{'a' * 2000}", ""),
         ("https://hooks.test/", "hunter2hunter2hunter2hunter2"),
         ("https://hooks.test/", "whsec_c2hvcnQ="),
         ("https://hooks.test/", "whsec_!!!"),
@@ -139,6 +150,97 @@ def test_a_callback_that_cannot_be_used_is_refused(url: str, secret: str) -> Non
     with pytest.raises(ValueError, match=r".") as refused:
         make_callback(url, secret)
     assert not secret or secret not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://hooks.test:x/", "its port is no number from 1 to 65535"),
+        ("https://hooks.test:99999/", "its port is no number from 1 to 65535"),
+        ("https://[::1/", "its host is no name and no IP address"),
+        (f"https://{'a' * 64}.test/", "its host is no name"),
+        ("https://a..test/", "its host is no name"),
+    ],
+)
+def test_a_callbacks_url_is_refused_in_the_hubs_words(url: str, said: str) -> None:
+    """Not in those of Python's own errors; what no resolver takes is refused as well."""
+    with pytest.raises(ValueError, match=f"^the callback's url: {said}$"):
+        make_callback(url, "")
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "release/[",
+        "release/[a",
+        "a..b",
+        "..//",
+        "a//b",
+        "/main",
+        "a b",
+        "a\x07",
+        "a\x7f",
+        "a~1",
+        "a^",
+        "a:b",
+        "a\\b",
+        "main/",
+        "main.lock",
+        "a.lock/b",
+        "main.",
+        ".main",
+        "a/.b",
+        "a@{1}",
+        "*" + "?*" * 10,
+    ],
+)
+def test_a_ref_that_git_forbids_is_refused(ref: str) -> None:
+    """It would be a subscription to nothing; so would a pattern that takes long to read."""
+    with pytest.raises(ValueError, match="ref"):
+        make_want("github.com/acme/shop", ref)
+
+
+@pytest.mark.parametrize("ref", ["*", "release/*", "v?", "v[0-9]*", "v[!a]", "tags/v*", "a]", "ü"])
+def test_refs_and_patterns_that_git_may_have_are_taken(ref: str) -> None:
+    """Patterns as well as names."""
+    assert make_want("github.com/acme/shop", ref).ref == full_ref(ref)
+
+
+def test_a_subscription_has_so_many_patterns_and_no_more() -> None:
+    """A thousand of each kind in all; full refs are no patterns."""
+    url = "github.com/acme/shop"
+    paths = [make_want(url, "", tuple(f"{m}/{n}" for n in range(100))) for m in range(10)]
+    refs = [make_want(url, f"r{n}/*") for n in range(1_000)]
+    names = [make_want(url, f"r{n}") for n in range(2_000)]
+    check_number([*paths, *refs, *names])
+    with pytest.raises(ValueError, match="1001 path patterns"):
+        check_number([*paths, make_want(url, "", ("x",))])
+    with pytest.raises(ValueError, match="1001 ref patterns"):
+        check_number([*refs, make_want(url, "x*")])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["**/*zz{}*", "*[f]*/**/?*x{}", "**/*?[a-z]*{}", "**/f?l?/**/*e*?*[{}]zz", "services/x{}/**"],
+)
+def test_the_largest_subscription_does_not_hold_up_the_hub(pattern: str) -> None:
+    """A thousand patterns, in as many wants, and two hundred files."""
+    url = "github.com/acme/shop"
+    wants = [make_want(url, "", (pattern.format(n),)) for n in range(1_000)]
+    paths = frozenset(f"d/e/f/g/h/i/j/file{n}/" + "services/" * 3 + "t.txt" for n in range(200))
+    started = time.process_time()
+    any_takes(wants, SHOP, MAIN, paths)
+    assert time.process_time() - started < 0.1  # 50 ms, and as much for a busy machine
+
+
+def test_what_would_take_long_to_compare_is_told() -> None:
+    """Rather one hint too many: the answer is no only when every pattern was compared."""
+    url, path = "github.com/acme/shop", "/".join(["file"] * 20)
+    few = make_want(url, "", ("**/*?x[0]",))
+    many = [make_want(url, "", (f"**/?i*[{n % 10}]" + "?" * (n // 10),)) for n in range(1_000)]
+    paths = frozenset(f"{path}{n}" for n in range(200))
+    assert not any_takes([few], SHOP, MAIN, paths)
+    assert any_takes(many, SHOP, MAIN, frozenset({f"{path}/{n}/a" for n in range(200)}))
 
 
 def test_a_callbacks_secret_shows_nowhere() -> None:

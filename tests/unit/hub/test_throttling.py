@@ -5,7 +5,13 @@ import logging
 import pytest
 
 from hub.problem import Problem
-from hub.throttling import BURST, SUMMARY_EVERY_SECONDS, BadSignatures, TooManyBadSignatures
+from hub.throttling import (
+    BURST,
+    SUMMARY_EVERY_SECONDS,
+    BadSignatures,
+    RefusalLines,
+    TooManyBadSignatures,
+)
 
 REFUSED = Problem(401, "bad-signature", "no", "sign it")
 
@@ -68,3 +74,14 @@ def test_the_log_has_one_line_a_while_that_says_how_many(
         for _ in range(BURST + 1):
             spent.answer("main", REFUSED)
     assert [record.__dict__["deliveries"] for record in caplog.records] == [1, 50]
+
+
+def test_refusals_of_a_kind_have_a_burst_of_lines(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then one line that counts; another kind has its own."""
+    lines = RefusalLines(clock)
+    due = [lines.is_due("unknown-source") for _ in range(BURST + 5)]
+    assert due == [True] * BURST + [False] * 5
+    assert lines.is_due("body-too-large")
+    assert [record.__dict__["deliveries"] for record in caplog.records] == [1]

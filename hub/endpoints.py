@@ -1,11 +1,14 @@
 """Where a callback's URL points: read once, so that what was checked is what is called."""
 
-import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-_NAME = re.compile(r"[a-z0-9._-]{1,253}", re.ASCII)
+from hub.resolving import is_address
+
+URL_LIMIT = 2_000  # characters
+
+_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
 _TARGET = re.compile(r"[!-~]*", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
 
@@ -35,7 +38,7 @@ class Endpoint:
         Raises:
             ValueError: it is none that can be posted to; the message does not repeat it.
         """
-        parts = urlsplit(url)
+        parts, port = _split(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("it is no http or https URL")
         if "@" in parts.netloc:
@@ -43,14 +46,26 @@ class Endpoint:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if parts.fragment or not _TARGET.fullmatch(target):
             raise ValueError("its path has characters that must be %-encoded, or a fragment")
-        port = parts.port or _PORTS[parts.scheme]
-        return cls(parts.scheme, _ascii(parts.hostname), port, target)
+        return cls(parts.scheme, _ascii(parts.hostname), port or _PORTS[parts.scheme], target)
 
     @property
     def authority(self) -> str:
         """The `Host` header: without the scheme's own port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    if len(url) > URL_LIMIT:
+        raise ValueError(f"it is longer than {URL_LIMIT} characters")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("its host is no name and no IP address") from None
+    try:
+        return parts, parts.port
+    except ValueError:
+        raise ValueError("its port is no number from 1 to 65535") from None
 
 
 def _ascii(host: str) -> str:
@@ -61,12 +76,3 @@ def _ascii(host: str) -> str:
     if not (_NAME.fullmatch(name) or is_address(name)):
         raise ValueError("its host is no name")
     return name
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address, and needs no looking up."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
