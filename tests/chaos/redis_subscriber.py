@@ -102,8 +102,9 @@ async def _catch_up(me: Subscriber, asked: _Link) -> None:
     while True:
         entries = await asked.ask("XRANGE", LOG, _start(me.cursor), "+", "COUNT", str(PAGE))
         if me.cursor and not _continues(me.cursor, entries):
-            await me.gap("the stream does not continue from the cursor", "redis")
+            # In this order: what comes while it looks at everything is read from here on.
             newest = await asked.ask("XREVRANGE", LOG, "+", "-", "COUNT", "1")
+            await me.gap("the stream does not continue from the cursor", "redis")
             me.cursor = _cursor(newest[0]) if newest else ""
             return
         if not me.cursor:  # from the beginning
