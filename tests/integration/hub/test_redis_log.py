@@ -1,8 +1,7 @@
 """What Redis, its fail-overs and its operators do to a log, and what becomes of the events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +9,11 @@ from secrets import token_hex
 
 import pytest
 
-from hub.log.base import Log, LogUnavailable, LogUnfit
+from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from tests.support.events import NOW, Heard, event, record
+from tests.support.redis_logs import opened, tell, tell_until_taken
 from tests.support.redis_servers import (
     RedisServer,
     cluster,
@@ -24,7 +24,7 @@ from tests.support.redis_servers import (
 )
 from tests.support.waiting import eventually
 
-PREFIX = "test"
+PREFIX = "directcd"
 
 
 @pytest.fixture
@@ -32,37 +32,6 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     """A server of the test's own: it will not be treated kindly."""
     with single(tmp_path / "redis") as started:
         yield started
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[RedisLog]:
-    """A log over a server."""
-    log = RedisLog(parse_redis_url(f"{url}?prefix={PREFIX}"))
-    await log.open()
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
-async def tell(log: Log, *commits: str) -> None:
-    """Append a push a commit, each on its own."""
-    for commit in commits:
-        await log.append(record(), [event(commit)])
-
-
-async def tell_until_taken(log: RedisLog, *commits: str) -> None:
-    """The same, waiting while Redis is away, as the spool does."""
-    for commit in commits:
-        delivery, events = record(), [event(commit)]
-        while True:
-            await log.wait_until_up()
-            try:
-                await log.append_late(delivery, events)
-            except LogUnavailable:
-                await asyncio.sleep(0.01)
-            else:
-                break
 
 
 async def test_every_hub_hears_what_any_of_them_appended(server: RedisServer) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +16,11 @@ from hub.log.redis_address import parse_redis_url
 from hub.subscriptions import NewSubscription, Registry
 from hub.wants import make_want
 from tests.support.events import NOW, SUBJECT, Heard, event, record
+from tests.support.redis_logs import opened, tell
 from tests.support.redis_servers import RedisServer, sentinel_url, sentinels, single
 from tests.support.waiting import eventually
 
-KEY = "test:{log}:"
+KEY = "directcd:{log}:"
 HOUR = timedelta(hours=1)
 
 
@@ -31,28 +31,11 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
         yield started
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[RedisLog]:
-    """A log over a server."""
-    log = RedisLog(parse_redis_url(f"{url}?prefix=test"))
-    await log.open()
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
 @pytest.fixture
 async def log(server: RedisServer) -> AsyncIterator[RedisLog]:
     """A log on it."""
     async with opened(server.url) as found:
         yield found
-
-
-async def tell(log: RedisLog, *commits: str) -> None:
-    """Append a push a commit."""
-    for commit in commits:
-        await log.append(record(), [event(commit)])
 
 
 async def test_a_deleted_stream_begins_another_log(server: RedisServer, log: RedisLog) -> None:
@@ -70,7 +53,7 @@ async def test_a_deleted_stream_begins_another_log(server: RedisServer, log: Red
 
 async def test_the_same_append_again_is_known_by_its_nonce(server: RedisServer) -> None:
     """Also when it is tried again as if it were new, and nobody recognises repeats."""
-    log = RedisLog(parse_redis_url(f"{server.url}?prefix=test"), deduplication_seconds=0)
+    log = RedisLog(parse_redis_url(f"{server.url}"), deduplication_seconds=0)
     await log.open()
     delivery = record()
     await log.append(delivery, [event("a")])

@@ -3,16 +3,15 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from hub.log.base import LogUnavailable, LogUnfit
-from hub.log.redis import RedisLog
-from hub.log.redis_address import parse_redis_url
 from tests.support.certificates import certificate
 from tests.support.events import event, record
+from tests.support.redis_logs import opened
 from tests.support.redis_servers import single
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -21,20 +20,21 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @asynccontextmanager
 async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A server of the test's own; its port."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    answering: set[asyncio.Task[None]] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        answering.add(task)
+        await serve(reader, writer)
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[RedisLog]:
-    """A log over a server."""
-    log = RedisLog(parse_redis_url(url))
-    await log.open()
-    try:
-        yield log
-    finally:
-        await log.close()
+    if answering:  # the loop must not end before their connections have
+        await asyncio.wait(answering, timeout=2)
 
 
 @asynccontextmanager
@@ -65,6 +65,8 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         pass
     finally:
         writer.close()
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
 
 
 async def test_a_log_over_tls_trusts_the_authority_it_is_given(tmp_path: Path) -> None:
