@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub.log.base import Cursor, Event, Gap, Log
+from hub.matching import discard
 from hub.wants import Want, any_takes
 
 QUEUE_LIMIT = 1_000  # news (about 1 KB each, shared) a follower may lag before it is told of a gap
@@ -218,9 +219,7 @@ class Fanout:
     def _unindex(self, follower: Follower) -> None:
         self._everything.discard(follower)
         for key in _keys(follower):
-            self._by_key[key].discard(follower)
-            if not self._by_key[key]:
-                del self._by_key[key]
+            discard(self._by_key, key, follower)
 
 
 def _keys(follower: Follower) -> set[str]:

@@ -38,12 +38,6 @@ MOST_HOLD_SECONDS = 1.5  # and no longer than this, if they take longer after al
 BATCH_SECONDS = 0.5  # a batch that fails is appended from its beginning again: it must be short
 LEAST_TOGETHER, MOST_TOGETHER = 16, 256  # fewer would show no rate but the round trip's
 
-# How an engine says that nobody answers. Any other reason is a server's that is there.
-_UNREACHABLE = (
-    "cannot be reached", "no answer", "connection was", "connection refused", "connection lost",
-    "Connection reset", "Broken pipe", "not connected",
-)  # fmt: skip
-
 
 class LateLog(Log, Protocol):
     """A log that can be away for a while, and can be told later what happened meanwhile."""
@@ -179,9 +173,7 @@ class SpooledLog(PassedOn):
             since, reason = self._trouble.since, self._trouble.reason
         else:
             return ""
-        unreachable = self._engine.trouble and any(words in reason for words in _UNREACHABLE)
-        state = "is unreachable" if unreachable else "takes nothing"
-        return f"Redis {state} since {since.isoformat(timespec='seconds')} ({reason})"
+        return f"Redis takes nothing since {since.isoformat(timespec='seconds')} ({reason})"
 
     async def _aside(self) -> str:
         path = await self._disk.unreadable()

@@ -91,7 +91,7 @@ async def test_a_log_that_is_away_says_since_when_and_how_much_waits(tmp_path: P
     engine = AwayLog(tmp_path / "log", up=False)
     engine.away_since = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
     async with opened(engine, tmp_path / "spool") as log:
-        assert "unreachable since 2026-05-01T12:03:00+00:00 (connection refused); 0 d" in (
+        assert "takes nothing since 2026-05-01T12:03:00+00:00 (connection refused); 0 d" in (
             await log.check()
         )
         await deliver(log, "a", "b")
@@ -112,11 +112,11 @@ async def test_what_an_earlier_process_left_says_since_when(tmp_path: Path) -> N
     engine = AwayLog(tmp_path / "log", up=False)
     engine.away_since = datetime(2026, 5, 1, 14, tzinfo=UTC)
     async with opened(engine, tmp_path / "spool") as log:
-        assert "unreachable since 2026-05-01T14:00:00+00:00" in await log.check()
+        assert "takes nothing since 2026-05-01T14:00:00+00:00" in await log.check()
 
 
 async def test_each_refusal_has_its_own_time(tmp_path: Path) -> None:
-    """A log that is there is not unreachable, and a past refusal is no trouble any more."""
+    """A second refusal has its own time, and a past one is no trouble any more."""
     engine = AwayLog(tmp_path / "log")
     hour = 12
     clock = lambda: datetime(2026, 5, 1, hour, tzinfo=UTC)  # noqa: E731
