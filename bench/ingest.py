@@ -10,14 +10,12 @@ import asyncio
 import hmac
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from bench.peers import (
     debian_command,
     node_command,
     own_command,
+    wait_until_listening,
 )
 from directcd.demo.world import free_ports
 from tests.support.redis_servers import single
@@ -106,20 +105,10 @@ def running(command: list[str], port: int) -> Iterator[int]:
     pinned = ["taskset", "-c", SERVER_CORE, *command]
     with subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _wait_for(port)
+            wait_until_listening(port)
             yield process.pid
         finally:
             process.kill()
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError("the server does not listen")
-        time.sleep(0.05)
 
 
 def hub_command(data: Path, redis_port: int = 0) -> Command:

@@ -7,11 +7,14 @@ Each is started as `python -P bench/peers.py NAME PORT [REDIS_PORT]`, or is a pr
 import asyncio
 import hmac
 import json
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +100,17 @@ def own_command(name: str, redis_port: int = 0) -> Callable[[int], list[str]]:
         return [sys.executable, "-P", __file__, name, str(port), str(redis_port)]
 
     return command
+
+
+def wait_until_listening(port: int) -> None:
+    """Return once somebody listens there; raises TimeoutError."""
+    deadline = time.monotonic() + 20
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError("the server does not listen")
+        time.sleep(0.05)
 
 
 def _run(command: list[str]) -> None:

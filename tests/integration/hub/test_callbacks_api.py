@@ -221,6 +221,6 @@ async def test_sending_again_ends_at_once_when_the_hub_stops(tmp_path: Path) -> 
         started = time.monotonic()
         stopping.set()
         answer = await sending
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2.5  # half of what the receiver takes
         assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
         assert answer.json()["next"]

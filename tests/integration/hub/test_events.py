@@ -227,7 +227,7 @@ async def test_a_long_poll_without_news_ends_in_time(hub: httpx.AsyncClient) -> 
     assert (await poll(hub, after=cursor, timeout="nan")).status_code == 204
 
 
-async def test_the_hub_drains_within_a_second_with_polls_open(tmp_path: Path) -> None:
+async def test_the_hub_drains_at_once_with_polls_open(tmp_path: Path) -> None:
     """Streams get `bye`, polls return, and the process is free to go."""
     async with (
         serving_hub(settings(tmp_path)) as (url, stopping, app),
@@ -244,7 +244,7 @@ async def test_the_hub_drains_within_a_second_with_polls_open(tmp_path: Path) ->
             stopping.set()
             assert (await first_with(live, "event"))["event"] == "bye"
             assert {(await p).status_code for p in polls} == {204}
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3  # the polls would take a minute
 
 
 async def test_a_repository_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -411,7 +411,7 @@ async def test_another_log_behind_the_hub_is_a_gap_for_open_streams(tmp_path: Pa
 
 
 @pytest.mark.timeout(30)
-async def test_two_thousand_streams_drain_within_a_second(tmp_path: Path) -> None:
+async def test_two_thousand_streams_drain_at_once(tmp_path: Path) -> None:
     """Each is told to come back at a moment of its own."""
     number = 2_000
     request = b"GET /v1/events HTTP/1.1\r\nhost: h\r\naccept: text/event-stream\r\n\r\n"
@@ -426,7 +426,7 @@ async def test_two_thousand_streams_drain_within_a_second(tmp_path: Path) -> Non
         started = time.monotonic()
         stopping.set()
         texts = [await reader.read() for reader, _ in streams]
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3  # uvicorn alone would wait for ten
         for _, writer in streams:
             writer.close()
     pauses = [int(text.partition(b"retry: ")[2].split()[0]) for text in texts]

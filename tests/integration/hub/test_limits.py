@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -252,14 +253,13 @@ async def test_many_refs_and_many_patterns_hold_nobody_up(tmp_path: Path) -> Non
             assert (await hub.post("/v1/subscriptions", json=subscription)).status_code == 201
         delivery = bitbucket("r1", *((name, None, A) for name in names))
         done = asyncio.ensure_future(post(hub, delivery, "/webhooks/bitbucket/bit"))
-        pauses = []
-        loop = asyncio.get_running_loop()
+        turns = []
         while not done.done():
-            before = loop.time()
+            before = time.thread_time()  # this thread's own work, however busy the machine is
             await asyncio.sleep(0)
-            pauses.append(loop.time() - before)
+            turns.append(time.thread_time() - before)
         assert (await done).json()["verdict"] == "no-match"
-        assert max(pauses) < 0.2
+        assert max(turns) < 0.2
 
 
 HEAD = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\n"

@@ -297,8 +297,8 @@ async def test_a_frozen_sentinel_costs_its_time_once(tmp_path: Path) -> None:
                 await log._node.check_place()
                 took.append(loop.time() - began)
             watchers[0].thaw()
-            assert took[1] < 1
-            assert took[2] < 1
+            assert took[1] < took[0] / 2
+            assert took[2] < took[0] / 2
 
 
 async def test_a_listener_that_fails_leaves_the_session_alive(log: RedisLog) -> None:

@@ -111,9 +111,9 @@ def test_a_hostile_path_pattern_takes_no_time() -> None:
     """No backtracking: what a subscriber writes must not stall the hub."""
     want = make_want("github.com/acme/shop", "", ("/".join(["**", "*a*a*a*"] * 60),))
     long = "/".join(["a" * 60] * 60)
-    started = time.perf_counter()
+    started = time.thread_time()
     any_takes([want], SHOP, MAIN, frozenset({f"{long}/{n}" for n in range(10)}))
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_a_push_of_unknown_files_is_taken() -> None:
