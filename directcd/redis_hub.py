@@ -17,12 +17,13 @@ from cd4sources.http import Unreachable
 from cd4sources.notifications import MalformedNotification, Notification
 from cd4sources.reporting import StageReport
 from cd4sources.wakes import MissedReason
-from hub.log import base
-from hub.log.base import Event, Gap, LogError, LogUnavailable, LogUnfit
+from hub.log import values
+from hub.log.base import LogError, LogUnavailable, LogUnfit
 from hub.log.redis_address import parse_redis_url
 from hub.log.redis_node import RedisNode
 from hub.log.redis_records import RedisRecords
 from hub.log.redis_session import RedisSession
+from hub.log.values import Event, Gap
 from hub.rules import Subscription, from_row, to_row
 from hub.subscriptions import id_of
 from hub.tracing import trace_id_of
@@ -146,8 +147,8 @@ def _pass_on(
         on_missed("gap")
 
 
-def _filed(report: StageReport) -> base.StageReport:
-    return base.StageReport(
+def _filed(report: StageReport) -> values.StageReport:
+    return values.StageReport(
         target=report.target,
         stage=report.stage,
         result=report.result,

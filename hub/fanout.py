@@ -12,7 +12,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hub.log.base import Cursor, Event, Gap, Log
+from hub.log.base import Log
+from hub.log.values import Cursor, Event, Gap
 from hub.matching import discard
 from hub.wants import Want, any_takes
 

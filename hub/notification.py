@@ -14,7 +14,7 @@ from functools import lru_cache
 from msgspec.json import encode
 
 from adapters import Outcome, RefChange, Repository, repository_keys
-from hub.log.base import NewEvent
+from hub.log.values import NewEvent
 
 TYPE = "dev.directcd.push.v1"
 _IDS = random.Random()  # noqa: S311 - of traces, which are to be unique and not secret

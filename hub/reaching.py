@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.log.base import NewEvent
+from hub.log.values import NewEvent
 from hub.subscriptions import Mismatch, Registry
 
 REFS_AT_ONCE = 250  # compared with every pattern before others have their turn

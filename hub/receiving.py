@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from adapters import BadSignature, Outcome, Request
 from hub.explaining import Explained, explain, explain_repeat
-from hub.log.base import Appended, DeliveryRecord, Log, LogUnavailable, NewEvent
+from hub.log.base import Log, LogUnavailable
 from hub.log.spool_files import SpoolFull
+from hub.log.values import Appended, DeliveryRecord, NewEvent
 from hub.notification import complete_paths, new_events
 from hub.problem import Problem
 from hub.reaching import Push, reach

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.log.base import SecretUse
+from hub.log.values import SecretUse
 from hub.secrets import Secret
 from hub.sources import Source
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from hub.endpoints import Endpoint
-from hub.log.base import SubscriptionRow
+from hub.log.values import SubscriptionRow
 from hub.patterns import takes_ref
 from hub.wants import Want, any_touched, make_want
 

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TypeVar
 
-from hub.log.base import Log, LogUnavailable, SubscriptionRow
+from hub.log.base import Log, LogUnavailable
+from hub.log.values import SubscriptionRow
 from hub.matching import Index, discard
 from hub.rules import Callback, Mismatch, Subscription, from_row, to_row
 from hub.wants import Want

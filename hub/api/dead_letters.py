@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from hub.callbacks.sending import Outcome
 from hub.callbacks.worker import Callbacks
-from hub.log.base import CallbackStore, DeadLetter
+from hub.log.base import CallbackStore
+from hub.log.values import DeadLetter
 from hub.problem import Problem
 
 MOST = 2**62  # what SQLite can compare with

@@ -13,7 +13,8 @@ from hub.api.problems import log_unavailable
 from hub.api.streaming import Stream
 from hub.api.ticking import Ticker
 from hub.fanout import Fanout
-from hub.log.base import Cursor, Gap, Log, LogUnavailable
+from hub.log.base import Log, LogUnavailable
+from hub.log.values import Cursor, Gap
 from hub.problem import Problem
 from hub.subscriptions import Registry
 from hub.wants import Want, make_want

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from hub.api.asgi import Receive, Send
 from hub.api.starting import start
 from hub.fanout import Fanout, Follower, News
-from hub.log.base import Cursor, Event, Gap, Log, LogUnavailable
+from hub.log.base import Log, LogUnavailable
+from hub.log.values import Cursor, Event, Gap
 from hub.rules import Subscription
 from hub.subscriptions import Registry
 from hub.wants import Want

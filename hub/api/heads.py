@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from adapters import repository_keys
-from hub.log.base import Head, Log
+from hub.log.base import Log
+from hub.log.values import Head
 from hub.problem import Problem
 
 

@@ -6,7 +6,8 @@ import json
 from hub.api import following
 from hub.api.asgi import Send, respond, respond_problem
 from hub.api.following import Answer, Request, Sources, is_newer, missed, news_after
-from hub.log.base import Cursor, Event, Gap, LogUnavailable
+from hub.log.base import LogUnavailable
+from hub.log.values import Cursor, Event, Gap
 from hub.problem import mistake
 
 

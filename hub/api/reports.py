@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.log.base import Log, StageReport
+from hub.log.base import Log
+from hub.log.values import StageReport
 from hub.problem import Problem
 from hub.tracing import timelines, trace_id_of
 

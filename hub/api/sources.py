@@ -8,7 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from hub.log.base import Log, SecretUse
+from hub.log.base import Log
+from hub.log.values import SecretUse
 from hub.rotation import source_view
 from hub.sources import Source
 

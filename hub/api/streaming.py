@@ -14,7 +14,8 @@ from hub.api.asgi import Send
 from hub.api.following import Answer, Request, Sources, is_newer, missed, news_after
 from hub.api.ticking import Ticker
 from hub.fanout import News
-from hub.log.base import Cursor, Event, Gap, LogUnavailable
+from hub.log.base import LogUnavailable
+from hub.log.values import Cursor, Event, Gap
 
 RECONNECT_MS = 500
 SOONEST_MS, LATEST_MS = 100, 5_000  # when those who were sent away may come back

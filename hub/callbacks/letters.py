@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from hub.log.base import Cursor, Event, Gap
+from hub.log.values import Cursor, Event, Gap
 
 GAP_TYPE = "dev.directcd.gap.v1"
 

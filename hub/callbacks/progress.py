@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.log.base import Cursor
+from hub.log.values import Cursor
 
 
 @dataclass(frozen=True, slots=True)

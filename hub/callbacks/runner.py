@@ -10,7 +10,8 @@ from hub.callbacks.letters import Letter, gap_notice, notification
 from hub.callbacks.progress import Progress
 from hub.callbacks.sending import Outcome
 from hub.callbacks.tools import Tools, is_told
-from hub.log.base import Cursor, DeadLetter, Event, Gap, Lease, LogUnavailable
+from hub.log.base import LogUnavailable
+from hub.log.values import Cursor, DeadLetter, Event, Gap, Lease
 from hub.rules import Callback, Subscription
 from hub.wants import any_takes
 

@@ -21,7 +21,8 @@ from hub.callbacks.sending import Outcome
 from hub.callbacks.tools import Tools, is_told
 from hub.endpoints import Endpoint
 from hub.http import AddressRefused
-from hub.log.base import DeadLetter, Event, Gap, LogUnavailable
+from hub.log.base import LogUnavailable
+from hub.log.values import DeadLetter, Event, Gap
 from hub.problem import Problem
 from hub.rules import Subscription
 

@@ -7,7 +7,7 @@ store beside them.
 
 import msgspec
 
-from hub.log.base import Cursor, Event
+from hub.log.values import Cursor, Event
 
 
 class _Repository(msgspec.Struct):

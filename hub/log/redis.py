@@ -10,18 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.log.base import (
-    Appended,
-    Cursor,
-    DeliveryRecord,
-    Event,
-    Gap,
-    Listener,
-    LogUnavailable,
-    NewEvent,
-    News,
-    tell,
-)
+from hub.log.base import Listener, LogUnavailable, News, tell
 from hub.log.redis_address import RedisAddress
 from hub.log.redis_append import APPEND, BEGIN, Appender, Limits, Moment, appended, calls, keys_of
 from hub.log.redis_callbacks import RedisCallbacks
@@ -30,6 +19,7 @@ from hub.log.redis_outbox import Outbox
 from hub.log.redis_reader import read
 from hub.log.redis_records import RedisRecords
 from hub.log.redis_session import RedisSession
+from hub.log.values import Appended, Cursor, DeliveryRecord, Event, Gap, NewEvent
 
 TRIM_SECONDS = 5.0  # between two looks at what in the outbox has become old
 TOGETHER = 256  # of the outbox on their way at once

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hub.log.base import Appended, Cursor, DeliveryRecord, NewEvent, tag_of
 from hub.log.redis_connection import Argument
 from hub.log.redis_keys import Keys
 from hub.log.redis_node import Script
+from hub.log.values import Appended, Cursor, DeliveryRecord, NewEvent, tag_of
 
 BATCH = 500  # events a call: some milliseconds in which Redis serves nobody else
 

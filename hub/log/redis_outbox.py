@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.log.base import DeliveryRecord, NewEvent
+from hub.log.values import DeliveryRecord, NewEvent
 
 OUTBOX_SECONDS = 60.0  # a fail-over loses what the old master had not passed on; seconds at most
 OUTBOX_DELIVERIES = 20_000  # about 1.5 KB each

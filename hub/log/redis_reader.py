@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hub.log.base import Cursor, Event, Gap, LogUnavailable
+from hub.log.base import LogUnavailable
 from hub.log.messages import event_of, message_of
 from hub.log.redis_connection import REPLY_SECONDS, RedisConnection, RedisRefusal, ServerError
 from hub.log.redis_node import RedisNode
+from hub.log.values import Cursor, Event, Gap
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from hub.log.base import (
+from hub.log.redis_node import RedisNode, Script
+from hub.log.values import (
     Cursor,
     Head,
     SecretUse,
@@ -23,7 +24,6 @@ from hub.log.base import (
     SubscriptionRow,
     Trace,
 )
-from hub.log.redis_node import RedisNode, Script
 
 logger = logging.getLogger(__name__)
 

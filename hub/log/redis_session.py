@@ -12,10 +12,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from hub.log.base import Event, Gap, LogUnavailable, LogUnfit
+from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis_connection import RedisRefusal
 from hub.log.redis_node import RedisNode
 from hub.log.redis_reader import RedisReader
+from hub.log.values import Event, Gap
 
 logger = logging.getLogger(__name__)
 

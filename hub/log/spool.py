@@ -15,20 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from hub.log.base import (
-    Appended,
-    Cursor,
-    DeliveryRecord,
-    Log,
-    LogError,
-    LogUnavailable,
-    NewEvent,
-)
+from hub.log.base import Log, LogError, LogUnavailable
 from hub.log.locking import lock_directory
 from hub.log.passing import PassedOn
 from hub.log.spool_disk import SpoolDisk
 from hub.log.spool_entries import decoded, encoded, independent
 from hub.log.spool_files import LIMIT_BYTES, SpoolFiles
+from hub.log.values import Appended, Cursor, DeliveryRecord, NewEvent
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hub.log.base import DeliveryRecord, NewEvent
+from hub.log.values import DeliveryRecord, NewEvent
 
 Entry = tuple[DeliveryRecord, list[NewEvent]]
 

@@ -10,27 +10,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hub.log import sqlite_events, sqlite_records
-from hub.log.base import (
+from hub.log.base import Listener, LogUnavailable, tell
+from hub.log.locking import lock_directory
+from hub.log.sqlite_callbacks import SqliteCallbacks
+from hub.log.sqlite_schema import prepare
+from hub.log.sqlite_writer import GroupCommitWriter
+from hub.log.values import (
     Appended,
     Cursor,
     DeliveryRecord,
     Event,
     Gap,
     Head,
-    Listener,
-    LogUnavailable,
     NewEvent,
     SecretUse,
     StageReport,
     SubscriptionChanges,
     SubscriptionRow,
     Trace,
-    tell,
 )
-from hub.log.locking import lock_directory
-from hub.log.sqlite_callbacks import SqliteCallbacks
-from hub.log.sqlite_schema import prepare
-from hub.log.sqlite_writer import GroupCommitWriter
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeVar
 
-from hub.log.base import DeadLetter, Lease
 from hub.log.sqlite_writer import GroupCommitWriter
+from hub.log.values import DeadLetter, Lease
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import json
 import sqlite3
 from datetime import UTC, datetime
 
-from hub.log.base import Cursor, Event, Head, NewEvent, tag_of
 from hub.log.messages import event_of, message_of
+from hub.log.values import Cursor, Event, Head, NewEvent, tag_of
 
 LAST_CHARACTER = "\U0010ffff"  # behind every text that begins with the same letters
 

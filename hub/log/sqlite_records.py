@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.log.base import (
+from hub.log.values import (
     Appended,
     DeliveryRecord,
     Event,

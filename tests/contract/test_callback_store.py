@@ -11,10 +11,11 @@ from secrets import token_hex
 
 import pytest
 
-from hub.log.base import DeadLetter, Log
+from hub.log.base import Log
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.sqlite import SqliteLog
+from hub.log.values import DeadLetter
 from tests.support.redis_servers import single
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

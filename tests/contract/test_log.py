@@ -12,21 +12,20 @@ from secrets import token_hex
 
 import pytest
 
-from hub.log.base import (
+from hub.log.base import Log, LogUnavailable
+from hub.log.redis import RedisLog
+from hub.log.redis_address import parse_redis_url
+from hub.log.spool import SpooledLog
+from hub.log.sqlite import SqliteLog
+from hub.log.values import (
     Cursor,
     DeliveryRecord,
     Gap,
-    Log,
-    LogUnavailable,
     NewEvent,
     SecretUse,
     StageReport,
     SubscriptionRow,
 )
-from hub.log.redis import RedisLog
-from hub.log.redis_address import parse_redis_url
-from hub.log.spool import SpooledLog
-from hub.log.sqlite import SqliteLog
 from tests.support.events import KEYS, NOW, Heard, event, record
 from tests.support.redis_servers import cluster, cluster_url, sentinel_url, sentinels, single
 from tests.support.waiting import eventually

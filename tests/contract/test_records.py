@@ -11,11 +11,11 @@ from secrets import token_hex
 import pytest
 
 from hub.log import redis_records
-from hub.log.base import Head, StageReport, SubscriptionChanges, SubscriptionRow
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.redis_records import RedisRecords
 from hub.log.sqlite import SqliteLog
+from hub.log.values import Head, StageReport, SubscriptionChanges, SubscriptionRow
 from tests.support.events import NOW, event, record
 from tests.support.redis_servers import RedisServer, single
 

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from adapters import Outcome, RefChange, Repository
 from cd4sources.notifications import parse_notification
 from cd4sources.reporting import StageReport, report_document
-from hub.log.base import Cursor
 from hub.log.messages import event_of, message_of
+from hub.log.values import Cursor
 from hub.notification import new_events
 from tests.support.deliveries import SHOP, A, B, push
 from tests.support.hubs import hub_client, post, settings

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from hub.log.base import Appended, DeliveryRecord, LogUnavailable, NewEvent
+from hub.log.base import LogUnavailable
 from hub.log.sqlite import SqliteLog
+from hub.log.values import Appended, DeliveryRecord, NewEvent
 from tests.support.events import NOW
 
 

@@ -15,7 +15,8 @@ from hub.callbacks.timing import Timing
 from hub.callbacks.tools import Tools
 from hub.callbacks.worker import Callbacks
 from hub.http import Poster
-from hub.log.base import DeliveryRecord, Log, NewEvent
+from hub.log.base import Log
+from hub.log.values import DeliveryRecord, NewEvent
 from hub.rules import Subscription, make_callback
 from hub.subscriptions import NewSubscription, Registry
 from hub.wants import make_want

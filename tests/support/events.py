@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from hub.log.base import DeliveryRecord, Event, Gap, Log, NewEvent
+from hub.log.base import Log
+from hub.log.values import DeliveryRecord, Event, Gap, NewEvent
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 KEYS = frozenset({"github.com/acme/shop"})

@@ -16,8 +16,8 @@ from adapters.github import GitHub
 from directcd import deadlines
 from hub.api import bodies
 from hub.app import create_app
-from hub.log.base import Appended, DeliveryRecord, NewEvent
 from hub.log.sqlite import SqliteLog
+from hub.log.values import Appended, DeliveryRecord, NewEvent
 from hub.settings import SourceSettings
 from hub.throttling import BURST
 from tests.support.deliveries import SECRET, SHOP, A, B, Post, github, push

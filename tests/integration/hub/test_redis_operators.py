@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from hub.log import redis_callbacks, redis_outbox
-from hub.log.base import DeadLetter, Gap, LogUnavailable, LogUnfit
+from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
+from hub.log.values import DeadLetter, Gap
 from hub.subscriptions import NewSubscription, Registry
 from hub.wants import make_want
 from tests.support.events import NOW, SUBJECT, Heard, event, record

@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hub.log.base import Appended, DeliveryRecord, LogInUse, LogUnavailable, NewEvent
+from hub.log.base import LogInUse, LogUnavailable
 from hub.log.spool import SpooledLog
 from hub.log.spool_files import SpoolFull
 from hub.log.spool_records import records
+from hub.log.values import Appended, DeliveryRecord, NewEvent
 from tests.support.away import AwayLog
 from tests.support.events import event, record
 from tests.support.waiting import eventually

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.log.base import DeliveryRecord, NewEvent
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.spool import SpooledLog
+from hub.log.values import DeliveryRecord, NewEvent
 from tests.support.events import event, record
 from tests.support.redis_servers import RedisServer, single
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.log.base import DeliveryRecord, LogInUse, LogUnavailable
+from hub.log.base import LogInUse, LogUnavailable
 from hub.log.sqlite import SqliteLog
+from hub.log.values import DeliveryRecord
 from tests.contract.test_log import append
 from tests.support.events import event, record
 

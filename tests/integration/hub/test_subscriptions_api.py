@@ -10,8 +10,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from hub.log.base import SubscriptionRow
 from hub.log.sqlite import SqliteLog
+from hub.log.values import SubscriptionRow
 from hub.settings import HubSettings
 from tests.support.deliveries import SHOP, A, B, push
 from tests.support.hubs import hub_client, post, settings

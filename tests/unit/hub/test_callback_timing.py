@@ -7,7 +7,7 @@ import pytest
 from hub.callbacks.progress import Progress
 from hub.callbacks.sending import _seconds
 from hub.callbacks.timing import Timing
-from hub.log.base import Cursor
+from hub.log.values import Cursor
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ import pytest
 
 from hub import fanout as fanout_module
 from hub.fanout import PENDING_LIMIT, QUEUE_LIMIT, SLICE, Fanout, Follower
-from hub.log.base import Cursor, Event, Gap, Listener
+from hub.log.base import Listener
+from hub.log.values import Cursor, Event, Gap
 from hub.wants import Want, make_want
 
 SHOP = frozenset({"github.com/acme/shop"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hub.log.base import SecretUse
+from hub.log.values import SecretUse
 from hub.rotation import OlderSecrets, source_view
 from hub.secrets import Secret
 from hub.settings import SourceSettings

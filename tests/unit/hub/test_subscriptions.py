@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.log.base import SubscriptionRow
+from hub.log.values import SubscriptionRow
 from hub.rules import Mismatch, Subscription, from_row, make_callback, mismatch, to_row
 from hub.wants import any_takes, check_number, full_ref, make_want
 

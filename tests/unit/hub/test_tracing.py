@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.log.base import StageReport, Trace
+from hub.log.values import StageReport, Trace
 from hub.tracing import timelines, trace_id_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
