@@ -116,7 +116,6 @@ async def test_a_removed_dead_letter_is_gone(store: Log) -> None:
     assert await store.bury(LETTER) > number
 
 
-@pytest.mark.timeout(60)
 async def test_the_newest_dead_letters_are_kept(store: Log) -> None:
     """Ten thousand; a receiver that is away for ever does not fill the disk."""
     numbers: list[int] = []

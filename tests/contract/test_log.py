@@ -218,7 +218,6 @@ async def test_the_use_of_each_secret_is_counted_duplicates_included(log: Log) -
     ]
 
 
-@pytest.mark.timeout(30)
 async def test_the_use_of_a_secret_outlives_the_deliveries(log: Log) -> None:
     """It is counted, not looked up in what is kept."""
     await log.append(signed("old"), [])

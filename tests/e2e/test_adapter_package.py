@@ -65,7 +65,6 @@ def post(url: str, secret: str) -> tuple[int, dict[str, Any]]:
             return refusal.code, json.load(refusal)
 
 
-@pytest.mark.timeout(60)
 def test_the_hub_takes_deliveries_of_an_installed_adapter(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,6 @@ def test_a_second_hub_on_the_same_data_is_refused(tmp_path: Path) -> None:
     assert "Traceback" not in second.stderr
 
 
-@pytest.mark.timeout(30)
 def test_a_source_of_the_environment_takes_deliveries_and_remembers_its_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +114,6 @@ def test_a_source_of_the_environment_takes_deliveries_and_remembers_its_secrets(
     assert [secret["deliveries"] for secret in after["sources"][1]["secrets"]] == [0, 1]
 
 
-@pytest.mark.timeout(30)
 def test_everything_in_one_process_starts_and_stops(tmp_path: Path) -> None:
     """`up` runs hub, server and client of one file, and SIGTERM ends all within seconds."""
     hub, server = free_ports(2)

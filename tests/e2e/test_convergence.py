@@ -34,7 +34,6 @@ def test_a_part_killed_at_a_stage_is_no_lasting_harm(part: str, stage: str) -> N
         settled(world, "two")
 
 
-@pytest.mark.timeout(60)
 def test_a_push_while_the_hub_is_down_is_found_by_polling() -> None:
     """The forge's only attempt fails, and the commit is delivered all the same."""
     with World(poll_interval_seconds=1) as world:
@@ -46,7 +45,6 @@ def test_a_push_while_the_hub_is_down_is_found_by_polling() -> None:
         deliver(world, "two")
 
 
-@pytest.mark.timeout(60)
 def test_a_failing_build_leaves_the_old_version_running() -> None:
     """The exit code and the last lines are told; the next good commit heals."""
     with World() as world:

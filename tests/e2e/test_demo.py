@@ -28,7 +28,6 @@ def processes_of(marker: str) -> list[str]:
     return lines
 
 
-@pytest.mark.timeout(60)
 def test_the_demo_delivers_twice_in_under_two_seconds(tmp_path: Path) -> None:
     """Every stage is named, the second program answers, and nothing is left behind."""
     done = subprocess.run(
@@ -47,7 +46,6 @@ def test_the_demo_delivers_twice_in_under_two_seconds(tmp_path: Path) -> None:
     assert processes_of(str(tmp_path)) == []
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_cleans_up(tmp_path: Path, signum: signal.Signals) -> None:
     """Ctrl-C in the middle leaves no process and no file."""

@@ -26,7 +26,6 @@ def _tell(figures: str) -> None:
     sys.stdout.write(f"{figures}\n")  # shown by pytest -rP
 
 
-@pytest.mark.timeout(40)
 async def test_a_gigabyte_of_hostile_bodies_costs_neither_memory_nor_others_time(
     hub: Process,
 ) -> None:
@@ -74,7 +73,6 @@ async def drip(port: int, start: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.timeout(40)
 async def test_a_thousand_slow_connections_are_gone_in_twenty_seconds(hub: Process) -> None:
     """Silent, dripping headers, a body, or nothing but line ends; honest ones are served."""
     before = hub.open_connections()

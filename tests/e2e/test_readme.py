@@ -33,7 +33,6 @@ def repository(directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.timeout(60)
 def test_the_readmes_configuration_delivers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,14 +50,12 @@ def test_the_wheel_holds_our_packages_and_no_other_name(installed: Path) -> None
     assert set(run(installed / "python", "-c", code).split()) == TOP_LEVEL
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("alias", ["directcd", "cd4sources", "directdc"])
 def test_every_alias_answers(installed: Path, alias: str) -> None:
     """The command under each of its names."""
     assert run(installed / alias, "--version").startswith("directcd ")
 
 
-@pytest.mark.timeout(60)
 def test_the_installed_hub_starts_and_stops(installed: Path, tmp_path: Path) -> None:
     """It serves health, and SIGTERM ends it with 0."""
     [port] = free_ports(1)

@@ -14,6 +14,7 @@ from directcd.demo.world import free_ports
 from hub.app import Hub, create_app
 from hub.settings import HubSettings, SourceSettings
 from tests.support.deliveries import SECRET, Post
+from tests.support.waiting import DEADLINE_SECONDS
 
 WEBHOOK = "/webhooks/github/main"
 
@@ -94,7 +95,7 @@ async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asy
 
 
 async def _until_ready(url: str) -> None:
-    async with asyncio.timeout(5), httpx.AsyncClient() as client:
+    async with asyncio.timeout(DEADLINE_SECONDS), httpx.AsyncClient() as client:
         while True:
             try:
                 await client.get(f"{url}/livez")

@@ -56,7 +56,6 @@ async def test_killed_during_a_build_the_next_life_converges(
     assert not owned_by(data)
 
 
-@pytest.mark.timeout(60)
 async def test_killed_at_any_moment_nothing_is_stuck(tmp_path: Path, source: Source) -> None:
     """Wherever the kill strikes, the next life offers the newest commit."""
     data = tmp_path / "data"

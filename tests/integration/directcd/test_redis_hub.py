@@ -17,7 +17,7 @@ from hub.wants import make_want
 from tests.support.deliveries import SHOP, A, B, C, push
 from tests.support.hubs import hub_client, post, settings
 from tests.support.redis_servers import RedisServer, single
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
 @pytest.fixture
@@ -87,13 +87,12 @@ async def test_who_follows_through_redis_is_a_subscriber_like_any_other(
 
 async def eventually_matched(hub: httpx.AsyncClient) -> None:
     """Return when the follower is among the hub's subscriptions, and takes a push."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while not (await hub.get("/v1/subscriptions")).json()["subscriptions"]:
             await asyncio.sleep(0.01)
     assert (await post(hub, push(B, A))).json()["matched"] == ["s1"]
 
 
-@pytest.mark.timeout(20)
 async def test_pushes_while_the_connection_is_cut_are_caught_up_with(
     server: RedisServer, followed: tuple[httpx.AsyncClient, Told]
 ) -> None:
@@ -105,7 +104,6 @@ async def test_pushes_while_the_connection_is_cut_are_caught_up_with(
     await eventually(lambda: told.missed.count("reconnect") >= 2)
 
 
-@pytest.mark.timeout(20)
 async def test_a_redis_that_lost_everything_is_a_reason_to_look(
     server: RedisServer, followed: tuple[httpx.AsyncClient, Told]
 ) -> None:

@@ -12,7 +12,7 @@ from hub.log.sqlite import SqliteLog
 from tests.support.callbacks import Worker, push, worker
 from tests.support.certificates import certificate
 from tests.support.receivers import Receiver, receiver
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -68,7 +68,7 @@ async def test_another_names_certificate_is_refused(log: Log, hub: Worker, shop:
     other = await hub.subscribe("s2", url_of(shop, "other.test"))
     await push(log)
     await eventually(lambda: shop.taken)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         view = None
         while not view or not view["last_error"]:
             view = await hub.callbacks.view(other)

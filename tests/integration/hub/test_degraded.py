@@ -25,8 +25,6 @@ provider = "github"
 secrets = ["{secret}"]
 """
 
-pytestmark = pytest.mark.timeout(60)
-
 
 class World:
     """A hub to be started, and a Redis that is not there yet."""

@@ -410,7 +410,6 @@ async def test_another_log_behind_the_hub_is_a_gap_for_open_streams(tmp_path: Pa
             assert gone.json()["gap"]
 
 
-@pytest.mark.timeout(30)
 async def test_two_thousand_streams_drain_at_once(tmp_path: Path) -> None:
     """Each is told to come back at a moment of its own."""
     number = 2_000

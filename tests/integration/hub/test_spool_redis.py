@@ -17,10 +17,9 @@ from hub.log.spool import SpooledLog
 from hub.log.values import DeliveryRecord, NewEvent
 from tests.support.events import event, record
 from tests.support.redis_servers import RedisServer, single
+from tests.support.waiting import DEADLINE_SECONDS
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
-
-pytestmark = pytest.mark.timeout(40)
 
 
 @pytest.fixture
@@ -128,7 +127,7 @@ async def test_kill_9_while_the_spool_is_emptied_loses_and_doubles_nothing(
         )
         assert process.stdout is not None
         await process.stdout.readline()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while _length(server) < min(seen[-1] + 500, 3_000):
                 await asyncio.sleep(0.001)
         os.kill(process.pid, signal.SIGKILL)

@@ -219,7 +219,6 @@ async def known(hub: httpx.AsyncClient) -> list[str]:
     return [one["name"] for one in answer.json().get("subscriptions", ())]
 
 
-@pytest.mark.timeout(30)
 async def test_hubs_on_one_log_share_their_subscriptions(tmp_path: Path) -> None:
     """Subscribed twice at once is one; what one hub changes counts at the other."""
     with single(tmp_path / "redis") as server:
@@ -242,7 +241,6 @@ async def test_hubs_on_one_log_share_their_subscriptions(tmp_path: Path) -> None
             await until(two, ["s2"])
 
 
-@pytest.mark.timeout(30)
 async def test_a_hub_that_does_not_know_its_subscribers_yet_says_so(tmp_path: Path) -> None:
     """Redis is away when it starts: nobody is told that nobody wants the push."""
     with single(tmp_path / "redis", "--appendonly", "yes") as server:

@@ -17,6 +17,7 @@ from hub.log.base import LogUnavailable
 from hub.log.sqlite import SqliteLog
 from tests.support.deliveries import A, B, github, push
 from tests.support.hubs import hub_client, post, settings
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -36,7 +37,6 @@ async def full(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, SqliteL
         yield client, log
 
 
-@pytest.mark.timeout(30)
 async def test_a_full_disk_refuses_deliveries_and_says_so(
     full: tuple[httpx.AsyncClient, SqliteLog],
 ) -> None:
@@ -147,7 +147,7 @@ def _scope() -> dict[str, Any]:
 
 
 async def _until(chunks: list[bytes], wanted: bytes) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while not any(wanted in chunk for chunk in chunks):
             await asyncio.sleep(0.001)
 

@@ -1,16 +1,14 @@
-"""Two hundred thousand hostile deliveries, and the proof that they were not all alike."""
+"""Sixty thousand hostile deliveries, and that they differ; `scripts/bench fuzz` has a million."""
 
 from collections import Counter
 from typing import get_args
-
-import pytest
 
 from adapters import Kind
 from tests.support.fuzzing import Fuzzer
 from tests.support.judging import answers
 from tests.support.samples import PROVIDERS
 
-SEED, COUNT = 20_251_009, 200_000
+SEED, COUNT = 20_251_009, 60_000
 REACHED = [
     "verified",
     "Header X-Hub-Signature-256 does not match",
@@ -50,7 +48,6 @@ REACHED = [
 ]
 
 
-@pytest.mark.timeout(120)
 def test_hostile_deliveries_are_answered() -> None:
     """No foreign exception; outcomes that hold the contract; every kind of answer was given."""
     fuzzer = Fuzzer(SEED)

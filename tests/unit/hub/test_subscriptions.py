@@ -230,7 +230,7 @@ def test_the_largest_subscription_does_not_hold_up_the_hub(pattern: str) -> None
     paths = frozenset(f"d/e/f/g/h/i/j/file{n}/" + "services/" * 3 + "t.txt" for n in range(200))
     started = time.process_time()
     any_takes(wants, SHOP, MAIN, paths)
-    assert time.process_time() - started < 0.1  # 50 ms, and as much for a busy machine
+    assert time.process_time() - started < 1  # 50 ms; without a limit it is half a minute
 
 
 def test_what_would_take_long_to_compare_is_told() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from hub.api.ticking import SLOTS, Ticker
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 class Member:
@@ -24,7 +25,7 @@ async def test_members_tick_once_a_period_and_not_together() -> None:
     for member in members:
         ticker.join(member)
     spread: list[int] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while (told := sum(member.ticks for member in members)) < SLOTS:
             spread.append(told)
             await asyncio.sleep(0.005)
@@ -41,7 +42,7 @@ async def test_who_has_left_is_not_told() -> None:
     await asyncio.sleep(0.05)
     assert ticker._running is None
     ticker.join(here)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while here.ticks < 2:
             await asyncio.sleep(0.005)
     assert gone.ticks == 0
