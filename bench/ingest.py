@@ -4,6 +4,7 @@ What one signed GitHub push costs: the server on one core, 32 connections from t
 Figures are CPU microseconds a request of the server's process with all its threads (Redis is
 another process, and not counted), the median of several rounds; then the ratios to a bare uvicorn
 that accepts everything, and to the limit: uvicorn, HMAC and one PUBLISH, nothing parsed or kept.
+A ratio is the median of those of each round.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -35,10 +36,10 @@ from directcd.demo.world import free_ports
 from tests.support.redis_servers import single
 
 CONNECTIONS = 32
-ROUNDS = 5
-REQUESTS = 3_000  # a round
+ROUNDS = 9
+REQUESTS = 2_000  # a round
 SERVER_CORE, LOAD_CORE = "0", 1
-REFERENCES = ("bare uvicorn", "uvicorn + HMAC + PUBLISH (limit)")
+LEAST = ("bare uvicorn", "uvicorn + HMAC + PUBLISH (limit)")
 SIZES = {"10 KB": push(8, "Change the basket"), "1 KB": small()}
 
 Command = Callable[[int], list[str]]
@@ -88,15 +89,11 @@ async def load(port: int, requests: list[bytes]) -> None:
 
 
 def measure(pid: int, port: int, template: bytes) -> float:
-    """CPU microseconds a request, the median of the rounds."""
-    uvloop.run(load(port, [request_bytes(template) for _ in range(REQUESTS // 3)]))
-    rounds = []
-    for _ in range(ROUNDS):
-        requests = [request_bytes(template) for _ in range(REQUESTS)]
-        before = cpu_seconds(pid)
-        uvloop.run(load(port, requests))
-        rounds.append((cpu_seconds(pid) - before) / REQUESTS * 1e6)
-    return statistics.median(rounds)
+    """CPU microseconds a request."""
+    requests = [request_bytes(template) for _ in range(REQUESTS)]
+    before = cpu_seconds(pid)
+    uvloop.run(load(port, requests))
+    return (cpu_seconds(pid) - before) / len(requests) * 1e6
 
 
 @contextmanager
@@ -131,8 +128,8 @@ def servers(place: Path, redis_port: int) -> dict[str, Command]:
     (place / "embedded").mkdir()
     (place / "redis").mkdir()
     return {
-        REFERENCES[0]: own_command("bare"),
-        REFERENCES[1]: own_command("limit", redis_port),
+        LEAST[0]: own_command("bare"),
+        LEAST[1]: own_command("limit", redis_port),
         "directcd hub, embedded log": hub_command(place / "embedded"),
         "directcd hub, Redis": hub_command(place / "redis", redis_port),
         "webhook (Debian), runs /bin/true": debian_command,
@@ -143,19 +140,33 @@ def servers(place: Path, redis_port: int) -> dict[str, Command]:
 
 def compare(all_servers: dict[str, Command], template: bytes) -> None:
     """Print a table of one size."""
-    least: list[float] = []
-    for name, command in all_servers.items():
-        [port] = free_ports(1)
-        try:
-            with running(command(port), port) as pid:
-                mine = measure(pid, port, template)
-        except (OSError, subprocess.SubprocessError, AssertionError) as error:
-            print(f"{name:>34}  not measured: {error!r:.100}")
-            continue
-        if name in REFERENCES:
-            least.append(mine)
-        ratios = "   ".join(f"{mine / one:5.2f}" for one in least)
-        print(f"{name:>34} {mine:8.1f} us   ratios {ratios}", flush=True)
+    with ExitStack() as stack:
+        started = {name: start(stack, name, command) for name, command in all_servers.items()}
+        there = {name: server for name, server in started.items() if server}
+        # In turns: a neighbour on the machine halves its speed now and then, for all of them alike.
+        rounds = [one_round(there, template) for _ in range(ROUNDS + 1)][1:]  # one to warm up
+    for name in there:
+        cost = statistics.median(one[name] for one in rounds)
+        ratios = [statistics.median(one[name] / one[least] for one in rounds) for least in LEAST]
+        shown = "   ".join(f"{ratio:5.2f}" for ratio in ratios)
+        print(f"{name:>34} {cost:8.1f} us   ratios {shown}")
+
+
+def one_round(there: dict[str, tuple[int, int]], template: bytes) -> dict[str, float]:
+    """What a request costs each of the servers now, in CPU microseconds."""
+    return {name: measure(*server, template) for name, server in there.items()}
+
+
+def start(stack: ExitStack, name: str, command: Command) -> tuple[int, int] | None:
+    """Start a server; its process id and port, None when it cannot be had here."""
+    [port] = free_ports(1)
+    try:
+        pid = stack.enter_context(running(command(port), port))
+        uvloop.run(load(port, [request_bytes(small())]))
+    except (OSError, subprocess.SubprocessError, AssertionError) as error:
+        print(f"{name:>34}  not measured: {error!r:.100}")
+        return None
+    return pid, port
 
 
 def main() -> None:
