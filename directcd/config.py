@@ -1,8 +1,9 @@
 """
 directcd.toml and DIRECTCD_ variables as validated values: the only reader of either.
 
-Later wins: defaults, directcd.toml, environment (`DIRECTCD_HUB__LISTEN`, `__` nests). Unknown keys
-and unknown DIRECTCD_ variables are errors, and no error shows a value, for it may be a secret.
+Later wins: defaults, directcd.toml, environment (`DIRECTCD_HUB__LISTEN`, `__` nests), flags.
+Unknown keys and unknown DIRECTCD_ variables are errors, and no error shows a value, for it may be a
+secret.
 """
 
 import json
@@ -52,9 +53,13 @@ class Config(BaseSettings):
     client: ClientSettings | None = None
 
 
-def load(path: Path) -> Config:
+def load(path: Path, flags: Mapping[str, Any] | None = None) -> Config:
     """
-    The configuration in a file, overridden by the environment.
+    The configuration in a file, overridden by the environment, and that by flags.
+
+    Args:
+        path: directcd.toml.
+        flags: as in the file, tables as mappings.
 
     Raises:
         ConfigError: the file is unreadable, or something in it or in the environment is wrong.
@@ -62,7 +67,7 @@ def load(path: Path) -> Config:
     document = _read(path)
     _refuse_unknown_variables(os.environ)
     try:
-        return _loader(document)()
+        return _loader(document)(**(flags or {}))
     except ValidationError as error:
         raise ConfigError("\n".join(_complaints(path, error))) from None
     except SettingsError:
@@ -90,12 +95,12 @@ def _loader(document: dict[str, Any]) -> type[Config]:
         def settings_customise_sources(
             cls,
             settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+            init_settings: PydanticBaseSettingsSource,
             env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return env_settings, InitSettingsSource(settings_cls, document)
+            return init_settings, env_settings, InitSettingsSource(settings_cls, document)
 
     return Loaded
 

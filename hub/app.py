@@ -14,6 +14,7 @@ from hub.api import (
     events,
     heads,
     health,
+    openapi,
     problems,
     reports,
     subscriptions,
@@ -71,6 +72,12 @@ class Hub(FastAPI):
             await self.raw_events(scope, receive, send)
         else:
             await super().__call__(scope, _limited(receive), send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the two paths that FastAPI does not know."""
+        document = super().openapi()
+        document["paths"].update(openapi.PATHS)
+        return document
 
 
 def _limited(receive: Receive) -> Receive:

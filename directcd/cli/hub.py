@@ -9,13 +9,30 @@ from directcd.cli import options
 
 @click.command(name="hub")
 @options.config_file
+@click.option("--listen", help="host:port for webhooks and API, instead of hub.listen.")
+@click.option("--data", help="Directory of the log or the spool, instead of hub.data.")
+@click.option("--redis", help="URL of the shared log, instead of hub.redis; without a password.")
 @options.verbose
-def command(config_file: Path, *, verbose: bool) -> None:
+def command(
+    config_file: Path, listen: str | None, data: str | None, redis: str | None, *, verbose: bool
+) -> None:
     """Receive webhooks, remember them and tell the servers that follow."""
     import uvloop
 
     from directcd import config, logs, parts, serving
 
     logs.set_up(verbose=verbose)
+    _refuse_password(redis or "")
+    flags = {"listen": listen, "data": data, "redis": redis}
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = config.load(config_file, {"hub": given} if given else {})
     # The hub starts no processes, which uvloop would do in its own way, and has the most to gain.
-    serving.run(parts.hub(config.load(config_file)), loop_factory=uvloop.new_event_loop)
+    serving.run(parts.hub(settings), loop_factory=uvloop.new_event_loop)
+
+
+def _refuse_password(redis: str) -> None:
+    if ":" in redis.partition("://")[2].rpartition("@")[0]:
+        raise click.UsageError(
+            "--redis holds a password, which every user of this machine could read: "
+            "set DIRECTCD_HUB__REDIS, or redis in [hub], instead"
+        )

@@ -27,10 +27,19 @@ async def respond(
 ) -> None:
     """Send a response: a whole one, unless an empty rest of its body is sent later."""
     raw = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
-    for name, value in (headers or {}).items():
-        raw.append((name.encode(), value.encode("latin-1")))
+    raw += _raw(headers or {})
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": more_body})
+
+
+async def respond_empty(send: Send, headers: Mapping[str, str]) -> None:
+    """Send 204, which has no length either: https://www.rfc-editor.org/rfc/rfc9110#section-8.6."""
+    await send({"type": "http.response.start", "status": 204, "headers": _raw(headers)})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 async def respond_problem(

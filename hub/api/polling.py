@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from hub.api import following
-from hub.api.asgi import Send, respond, respond_problem
+from hub.api.asgi import Send, respond, respond_empty, respond_problem
 from hub.api.following import Answer, Request, Sources, is_newer, missed, news_after
 from hub.log.base import LogUnavailable
 from hub.log.values import Cursor, Event, Gap
@@ -97,7 +97,7 @@ class Poll(Answer):
     async def _respond(self) -> None:
         headers = {"x-directcd-cursor": str(self._cursor), "cache-control": "no-store"}
         if not self._events and self._gap is None:
-            await respond(self._send, 204, b"", "application/json", headers)
+            await respond_empty(self._send, headers)
             return
         messages = b",".join(event.message for event in self._events)
         reason = json.dumps(self._gap.reason if self._gap else None).encode()

@@ -78,6 +78,29 @@ def test_an_unknown_provider_is_found_by_config_check(tmp_path: Path) -> None:
     assert "hunter2" not in done.stderr
 
 
+def test_flags_of_the_hub_come_before_the_file(tmp_path: Path) -> None:
+    """It listens and writes where they say, with the file's sources."""
+    file, data = write(tmp_path), tmp_path / "elsewhere"
+    [port] = free_ports(1)
+    flags = ["--listen", f"127.0.0.1:{port}", "--data", str(data)]
+    command = [sys.executable, "-m", "directcd", "hub", "-c", str(file), *flags]
+    with started(command, "listening") as process:
+        sources = httpx.get(f"http://127.0.0.1:{port}/v1/sources").json()["sources"]
+        assert terminate(process) == 0
+    assert [source["name"] for source in sources] == ["main"]
+    assert (data / "log.sqlite3").exists()
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize("user", [":s3cr3t", "hub:s3cr3t"])
+def test_a_password_is_refused_on_the_command_line(tmp_path: Path, user: str) -> None:
+    """The message does not repeat it."""
+    done = directcd("hub", "-c", write(tmp_path), "--redis", f"redis://{user}@localhost")
+    assert done.returncode == 2
+    assert "DIRECTCD_HUB__REDIS" in done.stderr
+    assert "s3cr3t" not in done.stderr
+
+
 def test_a_second_hub_on_the_same_data_is_refused(tmp_path: Path) -> None:
     """One sentence and code 1, while the first goes on."""
     file = write(tmp_path)
