@@ -115,3 +115,8 @@ async def receiver(
         for handler in handlers:
             handler.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
+
+
+def afters(requests: list[Received]) -> list[str]:
+    """The commits, in the order in which the receiver heard of them."""
+    return [request.after for request in requests]

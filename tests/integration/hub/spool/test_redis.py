@@ -100,7 +100,7 @@ async def test_a_redis_that_is_killed_and_started_again_gets_everything_once(
 REPLAYER = """
 import asyncio, sys
 from pathlib import Path
-from tests.integration.hub.test_spool_redis import hub_log
+from tests.integration.hub.spool.test_redis import hub_log
 
 async def main():
     async with hub_log(sys.argv[1], Path(sys.argv[2])) as log:
