@@ -74,7 +74,7 @@ class BadStatus(HttpError):
 
     def __init__(self, url: str, status: int, problem: Problem, retry_after: str = "") -> None:
         """Keep what the server said about the reason."""
-        said = " ".join(part for part in (problem.detail, problem.next) if part)
+        said = "; ".join(part.rstrip(".") for part in (problem.detail, problem.next) if part)
         super().__init__(f"{shown(url)} answered {status}{': ' if said else ''}{said}")
         self.status = status
         self.problem = problem

@@ -19,6 +19,7 @@ Explained = dict[str, Any]  # an explanation as plain values
 
 
 _NOT_KNOWN = "who wants this push is not known yet, because the hub's log cannot be reached"
+_NOTHING = "nothing to do"
 _TOLD_LATER = "nothing to do: whoever wants it will be told when the log is back"
 
 
@@ -95,11 +96,12 @@ def explain(
 
 def explain_repeat(news: Explained) -> Explained:
     """What the same delivery's explanation becomes when its news is known already."""
+    unknown = news["next"] == _TOLD_LATER  # it is known by the time it is a repeat
     again = "to build the same commit again: POST /v1/targets/{target}/refresh at the server"
     return news | {
         "verdict": "duplicate",
         "reason": "the same news was received before, and is not told twice",
-        "next": again if news["matched"] else news["next"],
+        "next": again if news["matched"] else _NOTHING if unknown else news["next"],
     }
 
 
@@ -137,7 +139,7 @@ def _next_step(outcome: Outcome, verdict: Verdict, nearest: list[Mismatch]) -> s
         return _mend(nearest[0]) if nearest else _subscribe(outcome)
     if verdict == "ping":
         return "the webhook works: push something"
-    return "nothing to do"
+    return _NOTHING
 
 
 def _mend(near: Mismatch) -> str:
@@ -153,7 +155,7 @@ def _mend(near: Mismatch) -> str:
     if near.failed == "lease":
         return (
             f"start {near.subscription} again, see why it does not reach this hub, or renew it: "
-            "PUT /v1/subscriptions/ID/lease"
+            f"{near.wanted}"
         )
     return (
         f"{near.subscription} wants {near.wanted}, this is {near.got}: correct the URL in its "

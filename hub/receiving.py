@@ -221,7 +221,8 @@ def _limited(outcome: Outcome, source: Source) -> Outcome:
             403,
             "repository-not-allowed",
             f"source {source.name} does not speak for {', '.join(sorted(repository.keys))}",
-            f"add the repository to hub.sources.{source.name}.repositories",
+            f"add the repository to hub.sources.{source.name}.repositories or, if that is the "
+            f"forge's internal name, its public one to hub.sources.{source.name}.host_aliases",
         )
     if keys != repository.keys:
         repository = replace(repository, keys=keys)

@@ -125,7 +125,8 @@ def _asleep(subscription: Subscription, now: datetime) -> Mismatch | None:
         return Mismatch(subscription.name, "paused", resume, "paused")
     if subscription.expires_at <= now:
         until = subscription.expires_at.isoformat(timespec="seconds")
-        return Mismatch(subscription.name, "lease", "a lease that is renewed", f"ended {until}")
+        renew = f"PUT /v1/subscriptions/{subscription.id}/lease"
+        return Mismatch(subscription.name, "lease", renew, f"ended {until}")
     return None
 
 

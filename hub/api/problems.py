@@ -29,12 +29,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
         media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-        if request.method != "GET" and media_type != JSON:
+        if first["loc"][0] == "body" and media_type != JSON:
             detail = f"the body's content type is {media_type or 'not said'}"
             step = f"send Content-Type: {JSON}"
             return _response(Problem(415, "unsupported-content-type", detail, step))
-        first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         detail = f"{place}: {first['msg']}"
         return _response(Problem(400, "invalid-request", detail, "see /openapi.json"))

@@ -93,7 +93,7 @@ def router(
         if new.callback is not None:
             await callbacks.check(new.callback.url)
         subscription = await registry.put(new, clock())
-        told = {**view(subscription), "cursor": cursor, "channels": channels}
+        told = {**view(subscription, clock()), "cursor": cursor, "channels": channels}
         if new.callback and subscription.callback is new.callback and not new.secret_given:
             # Once, by the answer that made it: later ones show the URL alone.
             told["secret"] = new.callback.secret.get_secret_value()
@@ -103,14 +103,14 @@ def router(
     async def list_all() -> dict[str, Any]:
         """Every subscription, by name."""
         await registry.ensure_loaded()
-        return {"subscriptions": [view(subscription) for subscription in registry.all()]}
+        return {"subscriptions": [view(subscription, clock()) for subscription in registry.all()]}
 
     @routes.get("/{subscription_id}")
     async def get(subscription_id: str) -> dict[str, Any]:
         """One subscription."""
         subscription = _known(await registry.find(subscription_id))
         progress = await callbacks.view(subscription)
-        return {**view(subscription), **({"callback": progress} if progress else {})}
+        return {**view(subscription, clock()), **({"callback": progress} if progress else {})}
 
     @routes.delete("/{subscription_id}", status_code=204)
     async def delete(subscription_id: str) -> Response:
@@ -130,17 +130,17 @@ def _changes(registry: Registry, clock: Callable[[], datetime]) -> APIRouter:
     async def renew(subscription_id: str, lease: Lease) -> dict[str, Any]:
         """Move the lease's end to now plus `lease_seconds`."""
         seconds = timedelta(seconds=lease.lease_seconds)
-        return view(_known(await registry.renew(subscription_id, seconds, clock())))
+        return view(_known(await registry.renew(subscription_id, seconds, clock())), clock())
 
     @routes.post("/{subscription_id}/pause")
     async def pause(subscription_id: str) -> dict[str, Any]:
         """Send nothing until it is resumed; its lease runs on."""
-        return view(_known(await registry.pause(subscription_id)))
+        return view(_known(await registry.pause(subscription_id)), clock())
 
     @routes.post("/{subscription_id}/resume")
     async def resume(subscription_id: str) -> dict[str, Any]:
         """Go on where it was paused."""
-        return view(_known(await registry.resume(subscription_id)))
+        return view(_known(await registry.resume(subscription_id)), clock())
 
     return routes
 
@@ -186,7 +186,7 @@ def _known(subscription: Subscription | None) -> Subscription:
     return subscription
 
 
-def view(subscription: Subscription) -> dict[str, Any]:
+def view(subscription: Subscription, now: datetime) -> dict[str, Any]:
     """What answers show of a subscription: never its secret."""
     callback = subscription.callback
     return {
@@ -194,6 +194,7 @@ def view(subscription: Subscription) -> dict[str, Any]:
         "name": subscription.name,
         "repositories": [_want_view(want) for want in subscription.wants],
         "expires_at": subscription.expires_at.isoformat(),
+        "expired": subscription.expires_at <= now,
         "paused": subscription.paused,
         "deliver": {"mode": "callback", "url": callback.url} if callback else {"mode": "stream"},
     }

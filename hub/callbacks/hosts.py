@@ -43,12 +43,17 @@ class Host:
         """Whether there is nothing to remember about it."""
         return not self.failures and not self._inside
 
-    async def enter(self) -> bool:
-        """Wait until a request may go there; whether it is the one that tries a failing host."""
+    async def enter(self, *, at_once: bool = False) -> bool:
+        """
+        Wait until a request may go there; whether it is the one that tries a failing host.
+
+        Args:
+            at_once: a person asks, and does not wait for a failing host's next try.
+        """
         self._inside += 1
         probing = False
         try:
-            probing = await self._admit()
+            probing = not at_once and await self._admit()
             await self._slots.acquire()
         except BaseException:
             self._end(probing=probing)
@@ -105,25 +110,25 @@ class Hosts:
         return host.failures if host and host.failing else 0
 
     @asynccontextmanager
-    async def turn(self, authority: str) -> AsyncIterator[Host]:
+    async def turn(self, authority: str, *, at_once: bool = False) -> AsyncIterator[Host]:
         """Wait for a turn at a host; say within the block whether it `worked` or `failed`."""
         host = self._host(authority)
-        probing = await self._stand_in_line(host)
+        probing = await self._stand_in_line(host, at_once=at_once)
         try:
             yield host
         finally:
             self._slots.release()
             host.leave(probing=probing)
 
-    async def _stand_in_line(self, host: Host) -> bool:
+    async def _stand_in_line(self, host: Host, *, at_once: bool) -> bool:
         while True:
-            probing = await host.enter()
+            probing = await host.enter(at_once=at_once)
             try:
                 await self._slots.acquire()
             except BaseException:
                 host.leave(probing=probing)
                 raise
-            if probing or not host.failing:
+            if probing or at_once or not host.failing:
                 return probing
             # It has begun to fail while this one stood in line.
             self._slots.release()

@@ -43,13 +43,13 @@ class Sender:
         self._clock = clock
         self._hosts = Hosts()
 
-    async def send(self, callback: Callback, letter: Letter) -> Outcome:
-        """Post a letter once, when it is its turn."""
+    async def send(self, callback: Callback, letter: Letter, *, at_once: bool = False) -> Outcome:
+        """Post a letter once, when it is its turn; at once also to a host that is failing."""
         try:
             endpoint = Endpoint.parse(callback.url)
         except ValueError as error:
             return Outcome(taken=False, reason=f"the callback's url cannot be used: {error}")
-        async with self._hosts.turn(endpoint.authority) as host:
+        async with self._hosts.turn(endpoint.authority, at_once=at_once) as host:
             now = self._clock()
             headers = signed_headers(callback.secret, letter.webhook_id, letter.body, now)
             try:

@@ -42,6 +42,7 @@ class Callbacks:
         self._known: set[str] = set()
         self._by_key: dict[str, list[Runner]] | None = None
         self._changed = asyncio.Event()
+        self._waits_for = ""
         self._stopping = asyncio.Event()
         tools.log.listen(self._publish)
         tools.registry.on_change(self._change)
@@ -91,7 +92,8 @@ class Callbacks:
         if subscription is None or subscription.callback is None:
             return None
         sent = again(letter.subscription_id, letter.message)
-        return await self._unless_stopping(self._tools.sender.send(subscription.callback, sent))
+        sending = self._tools.sender.send(subscription.callback, sent, at_once=True)
+        return await self._unless_stopping(sending)
 
     async def _unless_stopping(self, sending: Coroutine[Any, Any, Outcome]) -> Outcome:
         attempt = asyncio.create_task(sending, name="resend")
@@ -143,7 +145,7 @@ class Callbacks:
                     renew_at = time.monotonic() + self._tools.timing.renew_seconds
                 await self._reconcile(renewing=renewing)
             except LogUnavailable as error:
-                logger.debug("callbacks wait for the log", extra={"reason": str(error)})
+                self._note_waiting(str(error))
             except Exception:  # whatever it is, the other callbacks and the hub go on
                 logger.exception("callbacks not brought up to date")
             with suppress(TimeoutError):
@@ -168,10 +170,12 @@ class Callbacks:
         seconds = self._tools.timing.lease_seconds
         try:
             lease = await self._tools.log.lease(subscription.id, self._owner, seconds)
-        except LogUnavailable:
+        except LogUnavailable as error:
+            self._note_waiting(str(error))
             if runner is not None and time.monotonic() > runner.leased_until:
                 await self._end(subscription.id)
             return
+        self._waits_for = ""
         if runner is not None and lease != runner.lease:
             # Somebody else has it, or had it meanwhile: what is known here may be old.
             await self._end(subscription.id)
@@ -181,6 +185,11 @@ class Callbacks:
         if runner is None:
             runner = self._start(Runner(subscription, lease, self._tools))
         runner.leased_until = asked_at + seconds
+
+    def _note_waiting(self, reason: str) -> None:
+        if reason != self._waits_for:  # once, and not at every look
+            logger.warning("callbacks wait for the log", extra={"reason": reason})
+        self._waits_for = reason
 
     def _start(self, runner: Runner) -> Runner:
         subscription_id = runner.lease.name

@@ -172,6 +172,7 @@ class RedisLog(RedisCallbacks, RedisRecords):
         await self._node.execute("SCRIPT", "LOAD", APPEND.text)
         names = (self._node.keys("log"), self._node.keys("epoch"))
         await self._node.run(BEGIN, names, [int(self._clock().timestamp() * 1000)])
+        await self._node.execute("TIME")  # callbacks' leases need it
         await self._touch()  # nor from a server that takes no writes now
 
     async def _touch(self) -> None:

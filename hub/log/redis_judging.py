@@ -6,7 +6,7 @@ from hub.log.redis_connection import RedisRefusal, shown
 
 NEEDS = (
     "the hub's user needs ~{prefix}:{{log}}:* &{prefix}:{{log}}:* +@read +@write +@pubsub "
-    "+@scripting +@connection +info +role +cluster|slots"
+    "+@scripting +@connection +info +role +time +cluster|slots"
 )
 CREDENTIALS = 'give user and password in redis = "redis://user:password@…"'
 STEPS = {
@@ -23,7 +23,7 @@ def judged(
     error: RedisRefusal, endpoint: Endpoint, address: RedisAddress
 ) -> LogUnavailable | LogUnfit:
     """The refusal with its server and the next step: LogUnfit when waiting will not mend it."""
-    said = f"{shown(endpoint)}: {error}"
+    said = f"Redis at {shown(endpoint)}: {str(error).rstrip('.')}"
     # A script that may not do something fails with a code that says nothing.
     if error.code == "NOPERM" or "ACL failure" in said:
         return LogUnfit(f"{said}; {NEEDS.format(prefix=address.prefix)}")

@@ -107,9 +107,12 @@ class GroupCommitWriter:
             results = [call.operation(self._connection) for call in batch]
             self._connection.execute("COMMIT")
         except Exception as error:  # the thread must outlive whatever it is given
-            logger.exception("log write failed", extra={"operations": len(batch)})
+            is_disks = isinstance(error, sqlite3.OperationalError)
+            # Whoever is refused says so; a full disk needs no traceback for each of them.
+            level = logging.DEBUG if is_disks else logging.ERROR
+            logger.log(level, "log write failed", exc_info=True, extra={"operations": len(batch)})
             self._roll_back()
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+            if len(batch) > 1 and not is_disks:
                 # Not the disk but one of them: the others must not pay for it.
                 return [outcome for call in batch for outcome in self._commit([call])]
             return [_Outcome(call, error=_unavailable(error)) for call in batch]

@@ -183,6 +183,7 @@ def _move_slot(nodes: list[RedisServer], key: str) -> None:
         ("+@all -evalsha -eval", "NOPERM.*evalsha"),
         ("+@all -subscribe", "NOPERM.*subscribe"),
         ("+@all -xadd", "xadd.*needs"),
+        ("+@all -time", "time.*needs"),
     ],
 )
 async def test_missing_rights_are_named_at_the_start(

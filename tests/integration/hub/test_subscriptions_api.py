@@ -67,10 +67,13 @@ async def test_a_lease_is_renewed_from_now(hub: httpx.AsyncClient) -> None:
 
 async def test_an_ended_lease_no_longer_counts(hub: httpx.AsyncClient) -> None:
     """The push is told who would have wanted it, and that it went away."""
-    await subscribe(hub, lease_seconds=0.000001)
+    created = await subscribe(hub, lease_seconds=0.000001)
     answer = (await post(hub, push(A))).json()
     assert (answer["verdict"], answer["nearest"][0]["failed"]) == ("no-match", "lease")
     assert "start s1 again" in answer["next"]
+    lease = answer["next"].rpartition(" ")[2]
+    assert (await hub.get(f"/v1/subscriptions/{created['id']}")).json()["expired"] is True
+    assert (await hub.put(lease, json={"lease_seconds": 60})).json()["expired"] is False
 
 
 async def test_a_forgotten_subscription_is_unknown(hub: httpx.AsyncClient) -> None:
@@ -241,6 +244,12 @@ async def test_hubs_on_one_log_share_their_subscriptions(tmp_path: Path) -> None
             await until(two, ["s2"])
 
 
+async def remembered(hub: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """The deliveries that can be looked up."""
+    found: list[dict[str, Any]] = (await hub.get("/v1/deliveries")).json()["deliveries"]
+    return found
+
+
 async def test_a_hub_that_does_not_know_its_subscribers_yet_says_so(tmp_path: Path) -> None:
     """Redis is away when it starts: nobody is told that nobody wants the push."""
     with single(tmp_path / "redis", "--appendonly", "yes") as server:
@@ -252,11 +261,14 @@ async def test_a_hub_that_does_not_know_its_subscribers_yet_says_so(tmp_path: Pa
             answer = await post(hub, push(A))
             assert answer.status_code == 202
             assert "not known yet" in answer.json()["reason"]
+            await post(hub, push(A))
             assert (await hub.get("/v1/subscriptions")).status_code == 503
             assert (await hub.post("/v1/subscriptions", json=BODY)).status_code == 503
             server.start()
             await until(hub, ["s1"])
             assert (await post(hub, push(B, A))).json()["matched"] == ["s1"]
+            repeat = next(one for one in await remembered(hub) if one["verdict"] == "duplicate")
+            assert repeat["explanation"]["next"] == "nothing to do"
 
 
 async def test_a_body_of_another_content_type_is_told_what_to_send(

@@ -175,6 +175,7 @@ async def test_a_source_speaks_for_its_repositories_alone(tmp_path: Path) -> Non
         assert (await post(hub, push(A))).status_code == 202
         other = await post(hub, push(A, url="https://github.com/evil/shop.git"))
         assert (other.status_code, other.json()["code"]) == (403, "repository-not-allowed")
+        assert "host_aliases" in other.json()["next"]
         suffix = await post(hub, push(A, url="https://evil.test/github.com/acme/shop.git"))
         assert suffix.status_code == 403
 

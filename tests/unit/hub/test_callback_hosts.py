@@ -114,6 +114,20 @@ async def test_all_go_on_when_one_has_worked() -> None:
     assert hosts.failures("shop") == 0
 
 
+async def test_a_person_does_not_wait_for_a_failing_host() -> None:
+    """Everybody else does; one that has worked for a person is well again."""
+    hosts = Hosts()
+    await fail(hosts, FAILURES_TO_OPEN + 3)
+    crowd = Crowd(hosts)
+    crowd.come("shop", 2)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(0.4), hosts.turn("shop", at_once=True) as host:
+        assert crowd.inside == 0
+        host.worked()
+    await eventually(lambda: crowd.inside == 2)
+    await crowd.leave()
+
+
 async def test_only_tries_in_turn_make_the_pause_longer() -> None:
     """A storm of failures at once is one failure."""
     hosts = Hosts()

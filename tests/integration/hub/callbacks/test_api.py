@@ -141,6 +141,22 @@ async def test_a_dead_letter_is_kept_and_can_be_sent_again(
     assert len({(one.headers["webhook-id"], one.body) for one in shop.received}) == 1
 
 
+async def test_sending_again_does_not_wait_for_a_failing_host(
+    hub: httpx.AsyncClient, shop: Receiver
+) -> None:
+    """Whoever asks has mended it, and is not to wait for half a minute."""
+    shop.answer = lambda _: Reply(500)
+    await subscribe(hub, shop.url)
+    for number in range(8):
+        await post(hub, push(f"{number + 1:040x}"))
+    letters = await buried(hub, 6)
+    shop.answer = lambda _: Reply(200)
+    started = time.monotonic()
+    for letter in letters[:3]:
+        assert (await hub.post(f"/v1/dead-letters/{letter['number']}/resend")).status_code == 204
+    assert time.monotonic() - started < 2
+
+
 async def test_dead_letters_are_listed_by_subscription_and_page(
     hub: httpx.AsyncClient, shop: Receiver
 ) -> None:
@@ -169,6 +185,8 @@ async def test_a_dead_letter_can_be_thrown_away(hub: httpx.AsyncClient, shop: Re
     assert (await hub.delete(url)).status_code == 204
     answers = [await hub.delete(url), await hub.get(url), await hub.post(f"{url}/resend")]
     assert {answer.json()["code"] for answer in answers} == {"unknown-dead-letter"}
+    answer = await hub.post("/v1/dead-letters/none/resend")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
 
 
 async def test_a_receiver_that_is_gone_shows_as_paused(

@@ -4,10 +4,14 @@ import asyncio
 import time
 from dataclasses import replace
 
-from hub.log.base import Log
+import pytest
+
+from hub.log.base import Log, LogUnavailable
 from tests.support.callbacks import FAST, Worker, push, worker
 from tests.support.receivers import Receiver, Reply, afters, receiver
 from tests.support.waiting import eventually
+
+WAITS = "callbacks wait for the log"
 
 
 def vanish(hub: Worker) -> None:
@@ -35,6 +39,26 @@ async def test_another_hub_goes_on_when_one_vanishes(log: Log, shop: Receiver) -
     assert seen == commits
     ids = {one.headers["webhook-id"] for one in shop.taken}
     assert len(ids) == 200
+
+
+async def test_a_log_that_gives_no_lease_is_said_once(
+    log: Log, shop: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its reason; when it gives one, the callback goes on."""
+    give = log.lease
+
+    async def refuse(*_: object) -> None:
+        raise LogUnavailable("NOPERM")
+
+    monkeypatch.setattr(log, "lease", refuse)
+    async with worker(log, replace(FAST, lease_seconds=0.06)) as hub:
+        await hub.subscribe("s1", shop.url)
+        commits = await push(log)
+        await asyncio.sleep(0.2)
+        said = [vars(one).get("reason") for one in caplog.records if one.msg == WAITS]
+        assert said == ["NOPERM"]
+        monkeypatch.setattr(log, "lease", give)
+        await eventually(lambda: afters(shop.taken) == commits)
 
 
 async def test_two_hubs_post_each_event_once(log: Log, shop: Receiver) -> None:

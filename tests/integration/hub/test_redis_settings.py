@@ -1,0 +1,112 @@
+"""What share-redis.md asks of a Redis: enough for a hub, and missed when it is not there."""
+
+import logging
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hub.log.values import DeadLetter, StageReport
+from hub.subscriptions import NewSubscription, Registry
+from hub.wants import make_want
+from tests.support.events import NOW, record
+from tests.support.redis_logs import opened, tell
+from tests.support.redis_servers import RedisServer, sentinels, single
+from tests.support.waiting import eventually
+
+PAGE = Path(__file__).parents[3] / "docs/how-to/share-redis.md"
+
+
+def documented_rights() -> list[str]:
+    """Those that the page names, as `ACL SETUSER` takes them."""
+    found = re.search(r"user needs `([^`]+)`", PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1].replace("PREFIX", "directcd").split()
+
+
+def advised(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said of the settings."""
+    return [record.advice for record in caplog.records if hasattr(record, "advice")]
+
+
+async def test_the_documented_rights_are_enough(tmp_path: Path) -> None:
+    """For everything that a hub does with its log."""
+    with single(tmp_path) as server:
+        server.do("ACL", "SETUSER", "hub", "on", ">pw", *documented_rights())
+        async with opened(server.url.replace("//", "//hub:pw@")) as log:
+            await tell(log, "a", "b")
+            want = make_want("github.com/acme/shop")
+            made = await Registry(log).put(NewSubscription("s", (want,), NOW - NOW), NOW)
+            lease = await log.lease(made.id, "me", 5.0)
+            assert lease is not None
+            assert await log.save_progress(lease, made.id, {"cursor": ""})
+            assert await log.progress(made.id) == {"cursor": ""}
+            await log.bury(DeadLetter(0, made.id, str(log.head), b"{}", "no", NOW))
+            [letter] = await log.dead_letters(10, None)
+            assert await log.remove_dead_letter(letter.number)
+            await log.forget_progress(made.id)
+            await log.release(lease)
+            at = datetime.now(UTC)
+            await log.report(StageReport("shop", "built", "done", at, at, "0" * 32))
+            assert [trace.trace_id for trace in await log.traces("shop", 10)] == ["0" * 32]
+            assert len(await log.deliveries(10, None)) == 2
+            assert [use.deliveries for use in await log.secret_uses()] == [2]
+            assert [head.after for head in await log.heads("", 10)] == ["b"]
+            assert [row.id for row in await log.subscriptions()] == [made.id]
+            await log.delete_subscription(made.id)
+            assert (await log.changed_subscriptions()).deleted == (made.id,)
+            assert await log.check() == ""
+        async with opened(server.url.replace("//", "//hub:pw@")) as log:
+            await log.append(record(), [])
+
+
+async def test_settings_that_lose_pushes_are_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the start, and not again with every session; mended and broken again, they are."""
+    caplog.set_level(logging.WARNING)
+    losing = ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    with single(tmp_path, *losing) as server:
+        async with opened(server.url) as log:
+            first = advised(caplog)
+            assert [one.rpartition(": ")[2] for one in first] == [
+                "set appendonly yes",
+                "set maxmemory-policy noeviction",
+            ]
+            await new_session(server, log)
+            assert advised(caplog) == first
+            server.do("CONFIG", "SET", "appendonly", "yes")
+            await new_session(server, log)
+            server.do("CONFIG", "SET", "appendonly", "no")
+            await new_session(server, log)
+            assert advised(caplog) == [*first, first[0]]
+
+
+async def new_session(server: RedisServer, log: object) -> None:
+    """Cut every connection, and wait until the hub is back."""
+    session = log._session  # type: ignore[attr-defined]
+    server.do("CLIENT", "KILL", "TYPE", "normal")
+    await eventually(lambda: not session.is_up)
+    await session.wait_until_up()
+
+
+async def test_a_master_that_needs_no_replica_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And one that does is not."""
+    caplog.set_level(logging.WARNING)
+    safe = ("--min-replicas-to-write", "1", "--appendonly", "yes")
+    for options, expected in (((), {"appendonly yes", "min-replicas-to-write 1"}), (safe, set())):
+        caplog.clear()
+        with sentinels(tmp_path / f"{len(options)}", *options) as (master, *_):
+            async with opened(master.url):
+                assert {one.rpartition(" set ")[2] for one in advised(caplog)} == expected
+
+
+async def test_good_settings_are_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is said."""
+    caplog.set_level(logging.WARNING)
+    with single(tmp_path, "--appendonly", "yes") as server:
+        async with opened(server.url):
+            assert advised(caplog) == []
