@@ -23,6 +23,7 @@ BODY_SECONDS = 15.0  # from the headers; GitHub itself gives up after 10, Gitea 
 HEAD_BYTES = 64 * 1024  # of request line and headers, and of whatever else is no body
 WAITING_REQUESTS = 8  # on a connection, while the first one is answered
 LOOK_EVERY_SECONDS = 1.0
+STALLED_SECONDS = 1.0  # without a byte taken: whoever still does not read then is left when we stop
 LINGER_SECONDS = 1.0  # for what still arrives after a refusal, lest a reset destroys the answer
 RETRY_AFTER_SECONDS = 2  # a process that is restarted is back by then
 
@@ -73,11 +74,17 @@ class PunctualProtocol(HttpToolsProtocol):
     head_bytes = 0  # arrived since headers, a piece of a body or a request were complete
     is_refused = False
     refusal = b""
+    answering: Any = None  # the request that is being answered; the newest, `cycle`, may wait
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect headers."""
         super().connection_made(transport)
         self._expect("headers", HEADERS_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered, which uvicorn does only if it is the newest."""
+        _disconnect(self.answering)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Expect headers from the first byte of a request, even if that is an empty line."""
@@ -132,6 +139,8 @@ class PunctualProtocol(HttpToolsProtocol):
         if len(self.pipeline) < WAITING_REQUESTS:
             self._expect("body", BODY_SECONDS)
             super().on_headers_complete()
+            if not self.pipeline:
+                self.answering = self.cycle
             return
         self.app = _refuse_more
         super().on_headers_complete()
@@ -159,8 +168,16 @@ class PunctualProtocol(HttpToolsProtocol):
         self.head_bytes = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Go on with the request that has waited longest."""
+        self.answering = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
+
     def shutdown(self) -> None:
         """End at once what is not even complete; uvicorn calls this when the process stops."""
+        if self.flow.write_paused:
+            unsent = self.transport.get_write_buffer_size()
+            self.loop.call_later(STALLED_SECONDS, self._abort_if_stalled, unsent)
         if self.late_at is not None and self.waits_for == "body":
             self._hang_up(_WHEN_STOPPING)
         else:
@@ -179,6 +196,10 @@ class PunctualProtocol(HttpToolsProtocol):
             self.transport.write(answer)
         self.transport.close()
 
+    def _abort_if_stalled(self, unsent: int) -> None:
+        if self.flow.write_paused and self.transport.get_write_buffer_size() >= unsent:
+            self.transport.abort()
+
     def _refuse(self, answer: bytes) -> None:
         if self.is_refused:
             return
@@ -189,9 +210,7 @@ class PunctualProtocol(HttpToolsProtocol):
             return
         self.transport.write(answer)
         self.transport.write_eof()
-        if not self._is_idle():
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        _disconnect(self.answering)
         self.flow.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
@@ -208,6 +227,12 @@ class PunctualProtocol(HttpToolsProtocol):
     def _expect(self, what: str, seconds: float) -> None:
         self.waits_for = what
         self.late_at = self.loop.time() + seconds
+
+
+def _disconnect(cycle: Any) -> None:
+    if cycle is not None and not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()
 
 
 def _answer(problem: Problem, headers: str = "") -> bytes:

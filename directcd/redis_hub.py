@@ -8,6 +8,7 @@ itself knows neither.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -101,7 +102,7 @@ class RedisHub:
             await session.wait_until_up()
             try:
                 await self._subscribe(records)
-            except LogError as error:  # what is published is heard all the same
+            except (LogError, ValueError) as error:  # what is published is heard all the same
                 logger.debug("not subscribed", extra={"reason": str(error)})
                 await asyncio.sleep(UP_PAUSE_SECONDS)
             else:
@@ -112,7 +113,7 @@ class RedisHub:
             return
         subscriber, now = self._subscriber, datetime.now(UTC)
         known = await records.subscription(id_of(subscriber.name))
-        paused = from_row(known).paused if known else False  # a person's decision, not ours
+        paused = _is_paused(known)  # a person's decision, not ours
         subscription = Subscription(
             id_of(subscriber.name), subscriber.name, subscriber.wants, now + LEASE, paused
         )
@@ -134,6 +135,13 @@ class RedisHub:
             raise Unreachable(str(error)) from error
         finally:
             node.disconnect("reported")
+
+
+def _is_paused(row: values.SubscriptionRow | None) -> bool:
+    # One of a form that this version does not know is replaced.
+    with suppress(ValueError):
+        return row is not None and from_row(row).paused
+    return False
 
 
 def _pass_on(

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI
 
 from hub.api import (
     dead_letters,
@@ -21,7 +21,8 @@ from hub.api import (
     webhooks,
 )
 from hub.api import sources as sources_api
-from hub.api.asgi import Message, Receive, Scope, Send
+from hub.api.api_bodies import ApiBodies
+from hub.api.asgi import Receive, Scope, Send
 from hub.api.bodies import Bodies
 from hub.callbacks.addresses import AddressPolicy
 from hub.callbacks.sending import Sender
@@ -41,8 +42,6 @@ from hub.sources import build_sources
 from hub.subscriptions import Registry
 
 REFRESH_SECONDS = 0.5  # until a push counts for what was subscribed at another hub
-API_BODY_BYTES = 1024 * 1024  # 5,000 repositories of 200 bytes
-
 Clock = Callable[[], datetime]
 
 
@@ -60,6 +59,7 @@ class Hub(FastAPI):
 
     raw_webhooks: webhooks.WebhookEndpoint
     raw_events: events.EventsEndpoint
+    api_bodies: ApiBodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -71,28 +71,17 @@ class Hub(FastAPI):
         elif path == events.PATH:
             await self.raw_events(scope, receive, send)
         else:
-            await super().__call__(scope, _limited(receive), send)
+            await self._call_api(scope, receive, send)
+
+    async def _call_api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.api_bodies.taking(receive) as limited:
+            await super().__call__(scope, limited, send)
 
     def openapi(self) -> dict[str, Any]:
         """The document, with the two paths that FastAPI does not know."""
         document = super().openapi()
         document["paths"].update(openapi.PATHS)
         return document
-
-
-def _limited(receive: Receive) -> Receive:
-    """The same body, as long as it is no larger than any honest request to the API."""
-    size = 0
-
-    async def limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > API_BODY_BYTES:
-            raise HTTPException(413, f"the API takes {API_BODY_BYTES} bytes")
-        return message
-
-    return limited
 
 
 def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = utc_now) -> Hub:
@@ -120,6 +109,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         redoc_url=None,
         lifespan=lambda app: _lifespan(app, engine, registry, fanout, callbacks),
     )
+    app.api_bodies = ApiBodies()
     app.state.stopping = asyncio.Event()
     app.raw_webhooks = _webhooks(
         settings, Receiver(sources, engine, registry, public_url=settings.public_url), clock

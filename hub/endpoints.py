@@ -46,7 +46,8 @@ class Endpoint:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if parts.fragment or not _TARGET.fullmatch(target):
             raise ValueError("its path has characters that must be %-encoded, or a fragment")
-        return cls(parts.scheme, _ascii(parts.hostname), port or _PORTS[parts.scheme], target)
+        port = _PORTS[parts.scheme] if port is None else port
+        return cls(parts.scheme, _ascii(parts.hostname), port, target)
 
     @property
     def authority(self) -> str:
@@ -63,9 +64,12 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
     except ValueError:
         raise ValueError("its host is no name and no IP address") from None
     try:
-        return parts, parts.port
+        port = parts.port
     except ValueError:
-        raise ValueError("its port is no number from 1 to 65535") from None
+        port = 0
+    if port == 0:
+        raise ValueError("its port is no number from 1 to 65535")
+    return parts, port
 
 
 def _ascii(host: str) -> str:

@@ -8,14 +8,18 @@ told of a gap; the hub does not lose its memory.
 """
 
 import asyncio
+import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hub.log.base import Log
 from hub.log.values import Cursor, Event, Gap
 from hub.matching import discard
 from hub.wants import Want, any_takes
+
+logger = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 1_000  # news (about 1 KB each, shared) a follower may lag before it is told of a gap
 PENDING_LIMIT = 10_000  # news the whole fan-out may lag before everybody is told of one
@@ -169,7 +173,7 @@ class Fanout:
         self._stopped = True
         self.drained = len(self._all)
         for follower in tuple(self._all):
-            follower.close()
+            _alone(follower.close)
 
     def _note(self, news: Sequence[Event] | Gap) -> None:
         if self._publisher is None:
@@ -200,7 +204,7 @@ class Fanout:
 
     async def _offer(self, batch: Sequence[News]) -> None:
         for number, follower in enumerate(self._interested(batch), 1):
-            follower.offer(batch)
+            _alone(follower.offer, batch)
             if number % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -221,6 +225,13 @@ class Fanout:
         self._everything.discard(follower)
         for key in _keys(follower):
             discard(self._by_key, key, follower)
+
+
+def _alone(work: Callable[..., None], *arguments: Any) -> None:
+    try:
+        work(*arguments)
+    except Exception:  # one follower's trouble must not be that of the others
+        logger.exception("a follower failed")
 
 
 def _keys(follower: Follower) -> set[str]:

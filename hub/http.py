@@ -101,8 +101,8 @@ class Poster:
             NoAnswer: it may or may not have arrived (AddressRefused: it has not).
         """
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                return await self._post(endpoint, headers, body)
+            async with asyncio.timeout(REQUEST_SECONDS) as deadline:
+                return await self._post(endpoint, headers, body, deadline)
         except TimeoutError as error:
             raise NoAnswer(f"no answer within {REQUEST_SECONDS:.0f} s") from error
         except (httpcore.TimeoutException, httpcore.NetworkError, OSError) as error:
@@ -110,12 +110,19 @@ class Poster:
         except httpcore.ProtocolError as error:
             raise NoAnswer(f"no proper HTTP answer: {error}"[:200]) from error
 
-    async def _post(self, endpoint: Endpoint, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _post(
+        self,
+        endpoint: Endpoint,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: asyncio.Timeout,
+    ) -> Answer:
         url = httpcore.URL(
             scheme=endpoint.scheme, host=endpoint.host, port=endpoint.port, target=endpoint.target
         )
         fields = [("host", endpoint.authority), ("user-agent", "directcd-hub"), *headers.items()]
         async with self._pool.stream("POST", url, headers=fields, content=body) as response:
+            deadline.reschedule(None)  # it has answered: what follows has a limit of its own
             retry_after = next(
                 (value for name, value in response.headers if name.lower() == b"retry-after"), b""
             )

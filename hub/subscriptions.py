@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 0.1
 ATTEMPTS = 10  # to change what other hubs change at the same time
-FORGET_AFTER = timedelta(days=1)  # an ended lease explains what did not happen for so long
+FORGET_AFTER = timedelta(days=30)  # an ended lease explains much, and a clock may be days ahead
 
 
 @dataclass(frozen=True, slots=True)

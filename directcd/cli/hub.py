@@ -31,7 +31,8 @@ def command(
 
 
 def _refuse_password(redis: str) -> None:
-    if ":" in redis.partition("://")[2].rpartition("@")[0]:
+    place, _, query = redis.partition("://")[2].partition("?")
+    if ":" in place.rpartition("@")[0] or "password=" in query:
         raise click.UsageError(
             "--redis holds a password, which every user of this machine could read: "
             "set DIRECTCD_HUB__REDIS, or redis in [hub], instead"

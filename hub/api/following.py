@@ -10,6 +10,7 @@ read, what it is offered comes behind what the log is read up to, and nothing is
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hub.api.asgi import Receive, Send
@@ -122,8 +123,11 @@ class Answer:
                 self._again = False
                 await self._write()
         except Exception:
+            # Nothing may leave here: it would end whoever has woken this one, and with it others.
             logger.exception("answer broken off")
-            await self._give_up()
+            self._done = True
+            with suppress(Exception):
+                await self._give_up()
         finally:
             self._busy = False
             self._writing = None

@@ -1,8 +1,11 @@
 """One clock for all open streams: each is due once a period, and they are spread over it."""
 
 import asyncio
+import logging
 from itertools import count
 from typing import Protocol
+
+logger = logging.getLogger(__name__)
 
 SLOTS = 16
 
@@ -46,7 +49,10 @@ class Ticker:
 
     def _tick(self) -> None:
         self._running = None
-        for member in tuple(self._slots[next(self._turns) % SLOTS]):
-            member.tick()
         if any(self._slots):
             self._schedule()
+        for member in tuple(self._slots[next(self._turns) % SLOTS]):
+            try:
+                member.tick()
+            except Exception:  # one member's trouble must not be that of the others
+                logger.exception("a tick failed")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from hub.callbacks.letters import Letter, gap_notice, notification
 from hub.callbacks.progress import Progress
 from hub.callbacks.sending import Outcome
+from hub.callbacks.timing import RETRY_AFTER_MOST_SECONDS
 from hub.callbacks.tools import Tools, is_told
 from hub.log.base import LogUnavailable
 from hub.log.values import Cursor, DeadLetter, Event, Gap, Lease
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 PAGE = 100  # events read at a time
 UNREACHABLE_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = RETRY_AFTER_MOST_SECONDS + 60.0
 
 
 class LeaseLost(Exception):
@@ -150,7 +152,12 @@ class Runner:
             if self._callback() != callback:
                 self._try_another(self._callback())
                 continue
+            if time.monotonic() > self.leased_until:  # asleep for longer: another hub may have it
+                raise LeaseLost(self._id)
             outcome = await self._send(callback, letter)
+            if not outcome.taken and self._callback() != callback:
+                self._try_another(self._callback())
+                continue
             if outcome.taken:
                 self._moved_on(cursor)
                 await self._save_now_and_then()
@@ -200,7 +207,7 @@ class Runner:
         due = self._known().next_attempt_at
         while due is not None and self._callback() == callback:
             pause = (due - self._tools.clock()).total_seconds()
-            if pause <= 0:
+            if not 0 < pause <= LONGEST_PAUSE_SECONDS:  # longer only when a clock was set back
                 return
             self._changed.clear()
             await self._sleep(self._changed, time.monotonic() + pause)

@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +24,7 @@ from hub.http import AddressRefused
 from hub.log.base import LogUnavailable
 from hub.log.values import DeadLetter, Event, Gap
 from hub.problem import Problem
-from hub.rules import Subscription
+from hub.rules import Callback, Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Callbacks:
         self._runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._known: set[str] = set()
+        self._elsewhere: dict[str, Callback | None] = {}  # those whose lease another hub has
         self._by_key: dict[str, list[Runner]] | None = None
         self._changed = asyncio.Event()
         self._waits_for = ""
@@ -161,8 +162,14 @@ class Callbacks:
         await _each(self._drop, (self._runners.keys() - told.keys()) | ended)
         await self._forget(self._known - with_callback)
         self._known = with_callback
-        wanted = told.keys() if renewing else told.keys() - self._runners.keys()
+        self._elsewhere = {one: how for one, how in self._elsewhere.items() if one in told}
+        wanted = told.keys() if renewing else self._perhaps_free(told)
         await _each(self._take, [told[one] for one in wanted])
+
+    def _perhaps_free(self, told: Mapping[str, Subscription]) -> list[str]:
+        # What another hub had is asked for again at the next renewal, and not at every change.
+        others = told.keys() - self._runners.keys()
+        return [one for one in others if self._elsewhere.get(one) != told[one].callback]
 
     async def _take(self, subscription: Subscription) -> None:
         runner = self._runners.get(subscription.id)
@@ -181,7 +188,9 @@ class Callbacks:
             await self._end(subscription.id)
             runner = None
         if lease is None:
+            self._elsewhere[subscription.id] = subscription.callback
             return
+        self._elsewhere.pop(subscription.id, None)
         if runner is None:
             runner = self._start(Runner(subscription, lease, self._tools))
         runner.leased_until = asked_at + seconds

@@ -85,8 +85,8 @@ redis.call('ZCARD', gone)
 local epoch = epoch_of(log, epochs, birth)
 
 local function known(key)
-    local value = redis.call('GET', prefix .. 'seen:' .. key)
-    if not value then return nil end
+    local value = redis.pcall('GET', prefix .. 'seen:' .. key)
+    if type(value) ~= 'string' then return nil end  -- none, or somebody put another type there
     local till, cursor = string.match(value, '^([^|]*)|(.*)$')
     if (tonumber(till) or 0) > now then return cursor end
     return nil

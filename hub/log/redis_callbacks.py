@@ -16,6 +16,7 @@ from typing import Any
 
 from hub.log.redis_connection import Argument
 from hub.log.redis_node import RedisNode, Script
+from hub.log.redis_records import readable
 from hub.log.values import DeadLetter, Lease
 
 KEEP_DEAD_LETTERS = 10_000
@@ -149,13 +150,14 @@ class RedisCallbacks:
         found = await self._node.execute(
             "XREVRANGE", self._keys("dead-letters"), newest, "-", "COUNT", limit
         )
-        return [_letter(entry) for entry in found]
+        return readable(_letter, found)
 
     async def dead_letter(self, number: int) -> DeadLetter | None:
         """One dead letter."""
         place = f"1-{number}"
         found = await self._node.execute("XRANGE", self._keys("dead-letters"), place, place)
-        return _letter(found[0]) if found else None
+        letters = readable(_letter, found)
+        return letters[0] if letters else None
 
     async def remove_dead_letter(self, number: int) -> bool:
         """Forget a dead letter; False when it was not known."""

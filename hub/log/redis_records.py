@@ -8,9 +8,10 @@ events; here they are read.
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -33,6 +34,9 @@ KEEP_CHANGES = 10_000  # changed subscriptions; a hub that lags behind reads all
 SCAN_COUNT = 1_000  # heads a step: a millisecond or so in which Redis serves nobody else
 
 MOST = 2**63 - 1
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 # Changes are a stream, and not a counter: the ids of a stream follow the clock, so that a change
 # that a fail-over lost is never taken for another that was made instead of it.
@@ -101,19 +105,12 @@ class RedisRecords:
         found = await self._node.execute(
             "XREVRANGE", key, f"0-{newest}", f"0-{oldest}", "COUNT", limit
         )
-        return [
-            {"number": int(entry.partition(b"-")[2]), **json.loads(fields[1])}
-            for entry, fields in found or ()
-        ]
+        return readable(_delivery, found or ())
 
     async def secret_uses(self) -> list[SecretUse]:
         """Every remembered use of a secret."""
         counts, lasts = await asyncio.gather(self._hash("uses:count"), self._hash("uses:last"))
-        return [
-            SecretUse(source, mark, _time(lasts.get(use, b"0")), int(count))
-            for use, count in counts.items()
-            for source, mark in [json.loads(use)]
-        ]
+        return readable(lambda use: _use(use, counts[use], lasts.get(use, b"0")), counts)
 
     async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
         """
@@ -131,7 +128,8 @@ class RedisRecords:
             found.update(zip(page[::2], page[1::2], strict=True))
             # Without a prefix it would be all there are, which may be a hundred thousand.
             if step == b"0" or (not subject_prefix and len(found) >= limit):
-                return [_head(subject, found[subject]) for subject in sorted(found)[:limit]]
+                whole = readable(lambda subject: _head(subject, found[subject]), sorted(found))
+                return whole[:limit]
 
     async def subscription(self, subscription_id: str) -> SubscriptionRow | None:
         """One stored subscription."""
@@ -223,7 +221,7 @@ class RedisRecords:
     async def traces(self, target: str, limit: int) -> list[Trace]:
         """The newest traces that touched a target, oldest first."""
         found = await self._node.execute("XRANGE", self._keys(f"reports:{target}"), "-", "+")
-        reports = [_REPORT_DECODER.decode(fields[1]) for _, fields in found]
+        reports = readable(lambda entry: _REPORT_DECODER.decode(entry[1][1]), found)
         newest = list(dict.fromkeys(report.trace_id for report in reports))[-limit:]
         origins = await asyncio.gather(*(self._origin(trace_id) for trace_id in newest))
         return [
@@ -233,16 +231,36 @@ class RedisRecords:
 
     async def _origin(self, trace_id: str) -> _Origin | None:
         text = await self._node.execute("GET", self._keys(f"trace:{trace_id}"))
-        cursor = Cursor.parse(text.decode()) if text else None
+        cursor = Cursor.parse(_text(text)) if text else None
         if cursor is None:
             return None
         place = f"{cursor.epoch}-{cursor.position}"
         found = await self._node.execute("XRANGE", self._keys("log"), place, place)
-        return _ORIGIN.decode(b"{" + found[0][1][1]) if found else None
+        origins = readable(lambda entry: _ORIGIN.decode(b"{" + entry[1][1]), found)
+        return origins[0] if origins else None
 
     async def _hash(self, name: str) -> dict[bytes, bytes]:
         found = await self._node.execute("HGETALL", self._keys(name))
         return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def readable(read: Callable[[T], R], entries: Iterable[T]) -> list[R]:
+    """What the entries say; those that no hub wrote say nothing, and hide nothing."""
+    found = []
+    for entry in entries:
+        with suppress(ValueError, LookupError, TypeError, OverflowError, msgspec.MsgspecError):
+            found.append(read(entry))
+    return found
+
+
+def _delivery(entry: Sequence[Any]) -> dict[str, Any]:
+    place, fields = entry
+    return {"number": int(place.partition(b"-")[2]), **json.loads(fields[1])}
+
+
+def _use(use: bytes, count: bytes, last: bytes) -> SecretUse:
+    source, mark = json.loads(use)
+    return SecretUse(source, mark, _time(last), int(count))
 
 
 def _text(some: bytes) -> str:

@@ -19,8 +19,9 @@ from itertools import islice
 from pathlib import Path
 
 from hub.log.base import LogUnavailable
+from hub.log.probing import DELIVERY_BYTES, prove_room
 from hub.log.spool_position import Place, forget, remember, remembered
-from hub.log.spool_records import framed, records
+from hub.log.spool_records import framed, is_torn, records
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ LIMIT_BYTES = 1024 * MIB  # about 400,000 deliveries
 SEGMENT_BYTES = 64 * MIB  # what has been taken up is removed in these pieces
 BATCH_RECORDS = 256
 BUFFER_BYTES = 256 * 1024  # of a file that is read
-DELIVERY_BYTES = 64 * 1024  # a plausible one; most are much smaller
 UNREADABLE = "unreadable.spool-records"
 
 _SEGMENTS = "[0-9]" * 20 + ".spool"
@@ -71,6 +71,7 @@ class SpoolFiles:
         self._sizes: dict[int, int] = {}  # bytes of whole records by segment, in order
         self._next = 0  # the number of the next record
         self._place = Place(0, 0, 0)
+        self._damaged: set[tuple[int, int]] = set()  # parts that were set aside: segment and offset
         self._writing: int | None = None  # the newest segment's file descriptor
 
     @property
@@ -149,15 +150,8 @@ class SpoolFiles:
     def check(self) -> None:
         """Put something harmless on the disk, to prove that a plausible delivery could be."""
         self._keep_limit(DELIVERY_BYTES)
-        probe = self._directory / "spool.probe"
         with self._translated():
-            try:
-                with probe.open("wb") as file:
-                    file.write(b"\0" * DELIVERY_BYTES)
-                    file.flush()
-                    os.fsync(file.fileno())
-            finally:
-                probe.unlink(missing_ok=True)
+            prove_room(self._directory)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -189,22 +183,25 @@ class SpoolFiles:
         offset = place.offset
         with self._path(segment).open("rb", buffering=BUFFER_BYTES) as file:
             for payload, start, stop in islice(records(file, offset, size), most):
-                self._report_damage(segment, offset, start)
+                self._keep_damaged(segment, offset, start)
                 payloads.append(payload)
                 offset = stop
                 if offset - place.offset >= MIB:
                     break
         if not payloads:
-            self._report_damage(segment, offset, size)
+            self._keep_damaged(segment, offset, size)
         end = Place(segment, offset, place.record + len(payloads))
         return Batch(tuple(payloads), end, self._next - end.record)
 
-    def _report_damage(self, segment: int, start: int, stop: int) -> None:
-        if start != stop:
-            logger.error(
-                "a damaged part of the spool is skipped",
-                extra={"file": str(self._path(segment)), "offset": start, "bytes": stop - start},
-            )
+    def _keep_damaged(self, segment: int, start: int, stop: int) -> None:
+        # What was answered may be in it: a person may still read it, and is told of it.
+        if start == stop or (segment, start) in self._damaged:
+            return
+        with self._path(segment).open("rb") as file:
+            file.seek(start)
+            damaged = file.read(stop - start)
+        self.set_aside([damaged], f"{self._path(segment)} is damaged at offset {start}")
+        self._damaged.add((segment, start))
 
     def _cut(self, segment: int) -> int:
         # The number behind the segment's last whole record, at which its file now ends.
@@ -214,10 +211,8 @@ class SpoolFiles:
             for count, (_, _, end) in enumerate(records(file, 0, size), 1):  # noqa: B007
                 pass
             if end < size:
-                logger.warning(
-                    "the spool's torn end is cut off: it was never answered",
-                    extra={"file": str(path), "bytes": size - end},
-                )
+                file.seek(end)
+                self._before_cut(segment, end, file.read(size - end))
                 file.truncate(end)
                 os.fsync(file.fileno())
         self._sizes[segment] = end
@@ -225,6 +220,13 @@ class SpoolFiles:
             path.unlink()
             del self._sizes[segment]
         return segment + max(count, 1)
+
+    def _before_cut(self, segment: int, start: int, tail: bytes) -> None:
+        if is_torn(tail):
+            keys = {"file": str(self._path(segment)), "bytes": len(tail)}
+            logger.warning("the spool's torn end is cut off: it was never answered", extra=keys)
+        else:
+            self._keep_damaged(segment, start, start + len(tail))
 
     # --- places ---------------------------------------------------------------------------------
 
@@ -251,7 +253,7 @@ class SpoolFiles:
 
     def _start(self) -> Place:
         place = remembered(self._directory)
-        if place and place.offset <= self._sizes.get(place.segment, -1):
+        if place and 0 <= place.offset <= self._sizes.get(place.segment, -1):
             return place
         first = min(self._sizes, default=self._next)
         return Place(first, 0, first)

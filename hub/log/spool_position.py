@@ -8,6 +8,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,8 @@ def remember(directory: Path, place: Place) -> None:
     """Save the place; one that cannot be saved is no reason to stop."""
     new = directory / "spool.position.new"
     try:
-        new.write_text(f"{place.segment} {place.offset} {place.record}\n", encoding="ascii")
+        text = f"{place.segment} {place.offset} {place.record}"
+        new.write_text(f"{text} {crc32(text.encode())}\n", encoding="ascii")
         new.replace(directory / "spool.position")
     except OSError as error:  # the disk is full, perhaps: what was taken up frees it
         logger.warning("the spool's position was not saved", extra={"error": str(error)})
@@ -36,8 +38,10 @@ def remember(directory: Path, place: Place) -> None:
 def remembered(directory: Path) -> Place | None:
     """The place saved last, None when there is none that can be read."""
     with suppress(OSError, ValueError, TypeError):
-        text = (directory / "spool.position").read_text(encoding="ascii")
-        return Place(*(int(word) for word in text.split()))
+        words = (directory / "spool.position").read_text(encoding="ascii").split()
+        *place, checksum = words
+        if int(checksum) == crc32(" ".join(place).encode()):
+            return Place(*map(int, place))
     return None
 
 

@@ -20,6 +20,14 @@ def framed(payload: bytes) -> bytes:
     return _HEADER.pack(_MAGIC, len(payload), crc32(payload)) + payload
 
 
+def is_torn(tail: bytes) -> bool:
+    """Whether this is the beginning of one record that its writer did not come to the end of."""
+    if len(tail) < _HEADER.size:
+        return _MAGIC.startswith(tail[: len(_MAGIC)])
+    magic, length, _ = _HEADER.unpack_from(tail)
+    return bool(magic == _MAGIC and len(tail) < _HEADER.size + length)
+
+
 def records(file: IO[bytes], start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """
     The payloads of the whole records between two offsets, with where each begins and ends.

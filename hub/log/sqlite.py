@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from hub.log import sqlite_events, sqlite_records
 from hub.log.base import Listener, LogUnavailable, tell
 from hub.log.locking import lock_directory
+from hub.log.probing import prove_room
 from hub.log.sqlite_callbacks import SqliteCallbacks
 from hub.log.sqlite_schema import prepare
 from hub.log.sqlite_writer import GroupCommitWriter
@@ -84,7 +85,7 @@ class SqliteLog(SqliteCallbacks):
                 self._epoch = sqlite_events.birth(connection, self._clock())
                 self._head = Cursor(self._epoch, *sqlite_events.last_position(connection))
             except sqlite3.Error as error:
-                raise LogUnavailable(f"{self._path}: {error}") from error
+                raise LogUnavailable(f"{self._path}: {error}{_mended_by(error)}") from error
             self._writer = GroupCommitWriter(connection, self._committed)
             self._resources = resources.pop_all()
 
@@ -143,7 +144,10 @@ class SqliteLog(SqliteCallbacks):
         gap = self._gap(connection, after)
         if gap is not None:
             return gap
-        return sqlite_events.read_events(connection, after.position, limit)
+        try:
+            return sqlite_events.read_events(connection, after.position, limit)
+        except ValueError:
+            return Gap("the log holds an entry that no hub wrote")
 
     def _gap(self, connection: sqlite3.Connection, after: Cursor) -> Gap | None:
         if after.epoch != self._epoch:
@@ -208,6 +212,10 @@ class SqliteLog(SqliteCallbacks):
         Raises:
             LogUnavailable: the log takes no writes.
         """
+        try:
+            await asyncio.to_thread(prove_room, self._path.parent)
+        except OSError as error:
+            raise LogUnavailable(f"{self._path.parent}: {error.strerror or error}") from error
         now = int(self._clock().timestamp())
         await self._writer.run(
             lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES ('checked', ?)", (now,))
@@ -230,6 +238,12 @@ class SqliteLog(SqliteCallbacks):
                 raise
             except sqlite3.Error as error:
                 raise LogUnavailable(f"{self._path}: {error}") from error
+
+
+def _mended_by(error: sqlite3.Error) -> str:
+    if isinstance(error, sqlite3.OperationalError):
+        return ""
+    return "; move it away: the hub begins a new log, and servers look at everything once"
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -123,7 +123,12 @@ def _remember(
 
 
 def read_events(connection: sqlite3.Connection, after: int, limit: int) -> list[Event]:
-    """At most `limit` events behind a position, oldest first."""
+    """
+    At most `limit` events behind a position, oldest first.
+
+    Raises:
+        ValueError: one of them was not written by a hub.
+    """
     rows = connection.execute(
         "SELECT message FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
     )

@@ -92,10 +92,17 @@ def test_flags_of_the_hub_come_before_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "hub").exists()
 
 
-@pytest.mark.parametrize("user", [":s3cr3t", "hub:s3cr3t"])
-def test_a_password_is_refused_on_the_command_line(tmp_path: Path, user: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3cr3t@localhost",
+        "rediss://hub:s3cr3t@localhost",
+        "redis+sentinel://localhost/hub?sentinel_password=s3cr3t",
+    ],
+)
+def test_a_password_is_refused_on_the_command_line(tmp_path: Path, url: str) -> None:
     """The message does not repeat it."""
-    done = directcd("hub", "-c", write(tmp_path), "--redis", f"redis://{user}@localhost")
+    done = directcd("hub", "-c", write(tmp_path), "--redis", url)
     assert done.returncode == 2
     assert "DIRECTCD_HUB__REDIS" in done.stderr
     assert "s3cr3t" not in done.stderr

@@ -13,6 +13,7 @@ from cd4sources.http import Unreachable
 from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
 from directcd.redis_hub import RedisHub, Subscriber
+from hub.subscriptions import id_of
 from hub.wants import make_want
 from tests.support.deliveries import SHOP, A, B, C, push
 from tests.support.hubs import hub_client, post, settings
@@ -102,6 +103,17 @@ async def test_pushes_while_the_connection_is_cut_are_caught_up_with(
     await post(hub, push(B, A))
     await eventually(lambda: told.commits == [A, B])
     await eventually(lambda: told.missed.count("reconnect") >= 2)
+
+
+async def test_a_row_that_is_not_understood_is_replaced(server: RedisServer) -> None:
+    """Another version may have written it; following must not end for that."""
+    row = '{"id":"%s","name":"s1","body":{"wants":[]},"expires_at":"2030-01-01T00:00:00Z"}'
+    server.do("HSET", "directcd:{log}:subscriptions", id_of("s1"), row % id_of("s1"))
+    async with following(server.url):
+        stored = server.do("HGET", "directcd:{log}:subscriptions", id_of("s1"))
+        while "repositories" not in str(stored):
+            await asyncio.sleep(0.01)
+            stored = server.do("HGET", "directcd:{log}:subscriptions", id_of("s1"))
 
 
 async def test_a_redis_that_lost_everything_is_a_reason_to_look(

@@ -1,17 +1,23 @@
 """What a connection may send, for how long, and what it is told when that is over."""
 
 import asyncio
+import gc
+import itertools
 import json
 import logging
+import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from directcd import deadlines
+from hub.fanout import News
+from hub.log.values import Cursor, Event
 from tests.support.deliveries import SHOP, A, push
 from tests.support.hubs import serving_hub, settings
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 HALF = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
 
@@ -59,6 +65,43 @@ async def test_a_stopping_hub_waits_for_no_body(tmp_path: Path) -> None:
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 2" in answer
     assert b'"code": "stopping"' in answer
+
+
+async def test_who_leaves_while_another_request_waits_is_forgotten(tmp_path: Path) -> None:
+    """A stream with a request behind it ends when its connection does."""
+    async with serving_hub(settings(tmp_path)) as (url, _, app):
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+        stream = b"GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+        writer.write(stream + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        await reader.readuntil(b"\nid: ")
+        assert len(app.raw_events._fanout._all) == 1
+        writer.transport.abort()
+        await eventually(lambda: not app.raw_events._fanout._all)
+
+
+async def test_a_stopping_hub_does_not_wait_for_who_does_not_read(tmp_path: Path) -> None:
+    """Others hear `bye`; one that has taken nothing for a second is left."""
+    async with serving_hub(settings(tmp_path)) as (url, stopping, app):
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+        writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+        await reader.readuntil(b"\nid: ")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        [follower] = app.raw_events._fanout._all
+        [connection] = [one for one in _connections() if one.answering]
+        for number in itertools.count(1):
+            event = Event(Cursor(1, number, 0), frozenset(), "", b"x" * 100_000)
+            follower.offer([News(number, event, event.cursor)])
+            await asyncio.sleep(0.001)
+            if connection.flow.write_paused:
+                break
+        started = time.monotonic()
+        stopping.set()
+    assert time.monotonic() - started < 5  # uvicorn alone waits for ten
+    writer.close()
+
+
+def _connections() -> list[Any]:
+    return [one for one in gc.get_objects() if isinstance(one, deadlines.PunctualProtocol)]
 
 
 async def test_a_body_that_breaks_off_in_nonsense_is_refused(

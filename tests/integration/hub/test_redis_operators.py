@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hub.log import redis_callbacks, redis_outbox
 from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
-from hub.log.values import DeadLetter, Gap
+from hub.log.values import DeadLetter, Gap, StageReport
 from hub.subscriptions import NewSubscription, Registry
 from hub.wants import make_want
 from tests.support.events import NOW, SUBJECT, Heard, event, record
@@ -151,6 +151,35 @@ async def test_garbage_beside_the_log_stops_nothing(
     assert not appended.duplicate
     server.do("SET", f"{KEY}epoch", value)
     assert not (await log.append(record(), [event("c")])).duplicate
+
+
+async def test_a_mark_of_another_type_stops_no_delivery(server: RedisServer, log: RedisLog) -> None:
+    """Else it, and what waits behind it, would be tried for ever."""
+    one = event("a")
+    server.do("LPUSH", f"{KEY}seen:{one.event_id}", "x")
+    server.do("LPUSH", f"{KEY}seen:{one.delivery_key}", "x")
+    assert not (await log.append(record(), [one])).duplicate
+    assert (await log.append(record(), [one])).duplicate
+
+
+async def test_what_no_hub_wrote_hides_nothing_else(server: RedisServer, log: RedisLog) -> None:
+    """Every list leaves it out."""
+    await tell(log, "a")
+    at = datetime.now(UTC)
+    await log.report(StageReport("shop", "built", "done", at, at, "0" * 32))
+    await log.bury(DeadLetter(0, "sub_1", str(log.head), b"{}", "no", NOW))
+    server.do("HSET", f"{KEY}heads", "x#y", "garbage")
+    server.do("HSET", f"{KEY}uses:count", "no json", "1", "[1]", "1", '["main",""]', "1")
+    server.do("XADD", f"{KEY}deliveries", "*", "foo", "bar")
+    server.do("XADD", f"{KEY}reports:shop", "*", "foo", "bar")
+    server.do("XADD", f"{KEY}dead-letters", "1-999", "foo", "bar")
+    server.do("SET", f"{KEY}trace:{'0' * 32}", "\udcff".encode("utf-8", "surrogateescape"))
+    assert [head.after for head in await log.heads("", 10)] == ["a"]
+    assert [use.deliveries for use in await log.secret_uses()] == [1]
+    assert len(await log.deliveries(10, None)) == 1
+    assert [letter.subscription_id for letter in await log.dead_letters(10, None)] == ["sub_1"]
+    assert await log.dead_letter(999) is None
+    assert [trace.trace_id for trace in await log.traces("shop", 10)] == ["0" * 32]
 
 
 async def test_a_late_hint_leaves_a_newer_head(log: RedisLog) -> None:

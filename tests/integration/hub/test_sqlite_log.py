@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from hub.log.base import LogInUse, LogUnavailable
 from hub.log.sqlite import SqliteLog
-from hub.log.values import DeliveryRecord
+from hub.log.values import DeliveryRecord, Gap
 from tests.contract.test_log import append
 from tests.support.events import event, record
 
@@ -127,6 +128,53 @@ async def test_a_full_disk_fails_the_append_and_heals(tmp_path: Path) -> None:
     assert log.head.position == 0
     await log._writer.run(lambda c: c.execute("PRAGMA max_page_count = 1000000").fetchone())
     assert not (await log.append(big, [event("a")])).duplicate
+    await log.close()
+
+
+async def test_a_disk_without_room_is_told_before_a_delivery_comes(tmp_path: Path) -> None:
+    """What is there can still be written over; that proves nothing."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert await log.check() == ""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(LogUnavailable, match="File too large"):
+            await log.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert await log.check() == ""
+    await log.close()
+
+
+async def test_an_event_that_no_hub_wrote_is_a_gap(tmp_path: Path) -> None:
+    """Whoever reads on is told to look at everything, and goes on behind it."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    beginning = log.head
+    await append(log, event("a"))
+    await log._writer.run(lambda c: c.execute("UPDATE events SET message = x'00'"))
+    assert await log.read(beginning, 10) == Gap("the log holds an entry that no hub wrote")
+    await log.close()
+
+
+async def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
+    """A person must decide that what it held is lost."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    await append(log, event("a"))
+    await log.close()
+    (tmp_path / "log.sqlite3").write_bytes(b"x" * 100_000)
+    with pytest.raises(LogUnavailable, match="move it away"):
+        await SqliteLog(tmp_path).open()
+
+
+async def test_what_is_answered_is_synced(tmp_path: Path) -> None:
+    """G1: a 2xx means that the push survives a power cut."""
+    log = SqliteLog(tmp_path)
+    await log.open()
+    [level] = await log._writer.run(lambda c: c.execute("PRAGMA synchronous").fetchone())
+    assert level == 2  # FULL
     await log.close()
 
 

@@ -12,12 +12,13 @@ import httpx
 import pytest
 
 from hub import fanout
+from hub.api import api_bodies
 from hub.app import create_app
 from hub.log.base import LogUnavailable
 from hub.log.sqlite import SqliteLog
 from tests.support.deliveries import A, B, github, push
-from tests.support.hubs import hub_client, post, settings
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.hubs import hub_client, post, serving_hub, settings
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
 @pytest.fixture
@@ -186,6 +187,27 @@ async def test_a_large_body_for_the_api_is_refused(tmp_path: Path) -> None:
     async with hub_client(settings(tmp_path)) as hub:
         answer = await hub.post("/v1/reports", content=b"x" * 2_000_000)
         assert answer.status_code == 413
+
+
+async def test_bodies_for_the_api_have_a_limit_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit is refused for now; what was answered or given up makes room again."""
+    monkeypatch.setattr(api_bodies, "TOGETHER_BYTES", 1_500_000)
+    head = b"POST /v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    body = b"Content-Length: 1000000\r\n\r\n" + b"x" * 900_000
+    async with serving_hub(settings(tmp_path)) as (url, _, app), httpx.AsyncClient() as client:
+        port = httpx.URL(url).port
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        first.write(head + body)
+        await eventually(lambda: app.api_bodies._held == 900_000)
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
+        second.write(head + body)
+        assert b" 503 " in await reader.readline()
+        for writer in (first, second):
+            writer.transport.abort()
+        await eventually(lambda: app.api_bodies._held == 0)
+        assert (await client.get(f"{url}/v1/subscriptions")).status_code == 200
 
 
 async def test_no_explanation_shows_a_password(tmp_path: Path) -> None:

@@ -113,6 +113,23 @@ async def test_whoever_pushed_is_answered_before_anybody_is_told(log: Log, fanou
     assert order == ["answered", "told"]
 
 
+async def test_a_follower_that_fails_keeps_nobody_from_hearing(log: Log, fanout: Fanout) -> None:
+    """Not this push, not the next, and not that the hub stops."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    for _ in range(20):
+        fanout.focus(fanout.follow(fail), EVERYTHING)
+    others = [following(fanout) for _ in range(20)]
+    for expected in ([1], [2]):
+        log.push(MAIN)
+        await settled(fanout)
+        assert [positions(follower) for follower in others] == [expected] * 20
+    fanout.stop()
+    assert all(follower.closed for follower in others)
+
+
 async def test_the_head_is_what_every_follower_was_offered(log: Log, fanout: Fanout) -> None:
     """While slices are told it stays; the loop has turns in between."""
     followers = [following(fanout) for _ in range(2 * SLICE + 1)]

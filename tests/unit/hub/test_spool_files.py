@@ -81,6 +81,22 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     assert drained(again) == numbers(256, 310)
 
 
+def test_a_position_that_was_changed_is_the_beginning(tmp_path: Path) -> None:
+    """A place that looks right, too: deliveries behind it would be lost."""
+    files = spool(tmp_path)
+    fill(files, 0, 10)
+    segment = int(segments(tmp_path)[0].stem)
+    files.advance(Place(segment, 5 * RECORD_BYTES, 5))
+    assert drained(spool(tmp_path)) == numbers(5, 10)
+    fill(spool(tmp_path), 0, 10)
+    position = tmp_path / "spool.position"
+    segment = int(segments(tmp_path)[0].stem)
+    files = spool(tmp_path)
+    files.advance(Place(segment, 5 * RECORD_BYTES, 5))
+    position.write_text(position.read_text().replace(f" {5 * RECORD_BYTES} ", " -1 "))
+    assert drained(spool(tmp_path)) == numbers(0, 10)
+
+
 @pytest.mark.parametrize("text", ["", "x", "1", "1 2 3 4", "99 0 0"], ids=repr)
 def test_a_position_that_means_nothing_is_the_beginning(tmp_path: Path, text: str) -> None:
     """Taken up twice is harmless, taken up never is not."""
@@ -128,14 +144,39 @@ def test_a_file_with_nothing_whole_in_it_is_no_obstacle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("offset", range(RECORD_BYTES))
-def test_a_damaged_record_is_skipped_and_said(
+def test_a_damaged_record_is_skipped_and_kept_for_a_person(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, offset: int
 ) -> None:
     """Whichever byte is wrong, its length included, the others are found."""
     fill(spool(tmp_path), 0, 5)
-    _flip(segments(tmp_path)[0], 2 * RECORD_BYTES + offset)
-    assert drained(spool(tmp_path)) == [b"0000", b"0001", b"0003", b"0004"]
-    assert "damaged" in caplog.text
+    [path] = segments(tmp_path)
+    _flip(path, 2 * RECORD_BYTES + offset)
+    damaged = path.read_bytes()[2 * RECORD_BYTES : 3 * RECORD_BYTES]
+    again = spool(tmp_path)
+    again.read()
+    assert drained(again) == [b"0000", b"0001", b"0003", b"0004"]
+    [said] = [vars(one)["reason"] for one in caplog.records]
+    assert f"is damaged at offset {2 * RECORD_BYTES}" in said
+    assert again.unreadable is not None
+    assert again.unreadable.read_bytes() == framed(damaged)
+
+
+@pytest.mark.parametrize("offset", [0, 3, *range(8, RECORD_BYTES)])
+@pytest.mark.parametrize("whole", [0, 2])
+def test_a_damaged_last_record_is_not_taken_for_a_torn_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, whole: int, offset: int
+) -> None:
+    """It was answered: it is kept for a person, and the spool goes on."""
+    fill(spool(tmp_path), 0, whole + 1)
+    [path] = segments(tmp_path)
+    _flip(path, whole * RECORD_BYTES + offset)
+    damaged = path.read_bytes()[whole * RECORD_BYTES :]
+    again = spool(tmp_path)
+    assert again.unreadable is not None
+    assert again.unreadable.read_bytes() == framed(damaged)
+    assert "torn end" not in caplog.text
+    fill(again, 7, 8)
+    assert drained(again) == [*numbers(0, whole), b"0007"]
 
 
 def _flip(path: Path, offset: int) -> None:
@@ -152,7 +193,8 @@ def test_damage_at_the_end_of_an_earlier_segment_is_skipped(
     fill(spool(tmp_path), 3, 6)
     os.truncate(segments(tmp_path)[0], 2 * RECORD_BYTES + 3)
     assert drained(spool(tmp_path)) == [b"0000", b"0001", b"0003", b"0004", b"0005"]
-    assert "damaged" in caplog.text
+    [said] = [vars(one)["reason"] for one in caplog.records]
+    assert f"is damaged at offset {2 * RECORD_BYTES}" in said
 
 
 def test_zeros_where_records_should_be_are_no_records(tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ def test_a_callback_that_cannot_be_used_is_refused(url: str, secret: str) -> Non
     [
         ("https://hooks.test:x/", "its port is no number from 1 to 65535"),
         ("https://hooks.test:99999/", "its port is no number from 1 to 65535"),
+        ("https://hooks.test:0/", "its port is no number from 1 to 65535"),
         ("https://[::1/", "its host is no name and no IP address"),
         (f"https://{'a' * 64}.test/", "its host is no name"),
         ("https://a..test/", "its host is no name"),

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from hub.api.ticking import SLOTS, Ticker
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -31,6 +33,25 @@ async def test_members_tick_once_a_period_and_not_together() -> None:
             await asyncio.sleep(0.005)
     assert {member.ticks for member in members} == {1}
     assert len(set(spread)) > 3
+
+
+async def test_who_fails_does_not_stop_the_clock(caplog: pytest.LogCaptureFixture) -> None:
+    """The others are told, again and again."""
+
+    class Failing(Member):
+        def tick(self) -> None:
+            raise RuntimeError
+
+    ticker = Ticker(0.02)
+    here = Member()
+    for member in [Failing() for _ in range(SLOTS)] + [here] * SLOTS:
+        ticker.join(member)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while here.ticks < 3 * SLOTS:
+            await asyncio.sleep(0.005)
+    assert "a tick failed" in caplog.text
+    for slot in ticker._slots:
+        slot.clear()
 
 
 async def test_who_has_left_is_not_told() -> None:

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from hub import http
 from hub.log.base import Log
 from tests.support.callbacks import Worker, push, worker
-from tests.support.receivers import Receiver, Reply, receiver
+from tests.support.receivers import Receiver, Reply, afters, receiver
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
@@ -84,6 +85,20 @@ async def test_no_proxy_of_the_environment_is_used(
         await push(log)
         await eventually(lambda: shop.taken)
         assert proxy.received == []
+
+
+async def test_an_answer_whose_body_comes_late_counts(
+    log: Log, hub: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said in time, and is not asked for again because the rest takes longer."""
+    monkeypatch.setattr(http, "REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 1.0)
+    promised = Reply(headers={"content-length": "100"}, after_seconds=0.5)
+    async with receiver(lambda _: promised) as shop:
+        await hub.subscribe("s1", shop.url)
+        commits = await push(log, 2)
+        await eventually(lambda: len(shop.taken) == 2)
+    assert afters(shop.received) == commits
 
 
 async def test_a_huge_answer_is_not_read(log: Log, hub: Worker) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from adapters import Request
 from adapters.standard_signature import is_signed
 from hub.callbacks.timing import Timing
@@ -156,6 +158,25 @@ async def test_a_new_url_is_tried_at_once(log: Log, shop: Receiver) -> None:
         await asyncio.sleep(0.1)
         await hub.subscribe("s1", shop.url)
         await eventually(lambda: shop.taken)
+    assert afters(shop.taken) == commits
+
+
+@pytest.mark.parametrize(
+    "late", [Reply(410), Reply(503, {"retry-after": "3600"})], ids=["gone", "retry later"]
+)
+async def test_what_an_old_url_answers_is_not_the_new_ones_business(
+    log: Log, hub: Worker, shop: Receiver, late: Reply
+) -> None:
+    """It was asked before the subscription was made again, and answers afterwards."""
+    async with receiver(lambda _: replace(late, after_seconds=0.5)) as old:
+        await hub.subscribe("s1", old.url)
+        commits = await push(log)
+        await eventually(lambda: old.received)
+        made = await hub.subscribe("s1", shop.url)
+        await eventually(lambda: shop.taken)
+        known = hub.registry.get(made.id)
+        assert known is not None
+        assert not known.paused
     assert afters(shop.taken) == commits
 
 

@@ -3,15 +3,20 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from hub.log.base import Log, LogUnavailable
-from tests.support.callbacks import FAST, Worker, push, worker
+from tests.support.callbacks import FAST, Worker, now, push, worker
 from tests.support.receivers import Receiver, Reply, afters, receiver
 from tests.support.waiting import eventually
 
 WAITS = "callbacks wait for the log"
+
+
+async def nobody(*_: object) -> None:
+    """A lease that another hub has."""
 
 
 def vanish(hub: Worker) -> None:
@@ -59,6 +64,46 @@ async def test_a_log_that_gives_no_lease_is_said_once(
         assert said == ["NOPERM"]
         monkeypatch.setattr(log, "lease", give)
         await eventually(lambda: afters(shop.taken) == commits)
+
+
+async def test_a_hub_that_slept_over_its_lease_posts_nothing_more(
+    log: Log, shop: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another hub may be far ahead by then."""
+    async with worker(log, replace(FAST, first_pause_seconds=0.5)) as hub:
+        status = 500
+        shop.answer = lambda _: Reply(status)
+        await hub.subscribe("s1", shop.url)
+        await push(log)
+        await eventually(lambda: shop.received)
+        [runner] = hub.callbacks._runners.values()
+        monkeypatch.setattr(log, "lease", nobody)
+        runner.leased_until = 0.0
+        status = 200
+        await asyncio.sleep(1.0)
+    assert shop.taken == []
+
+
+async def test_what_another_hub_has_is_not_asked_for_at_every_change(
+    log: Log, shop: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers renew their subscriptions all the time."""
+    asked: list[str] = []
+
+    async def refuse(name: str, *_: object) -> None:
+        asked.append(name)
+
+    monkeypatch.setattr(log, "lease", refuse)
+    async with worker(log, replace(FAST, lease_seconds=60.0)) as hub:
+        first = await hub.subscribe("s1", shop.url)
+        await eventually(lambda: asked == [first.id])
+        for _ in range(20):
+            await hub.registry.renew(first.id, timedelta(hours=1), now())
+            await asyncio.sleep(0)
+        second = await hub.subscribe("s2", shop.url)
+        await eventually(lambda: asked == [first.id, second.id])
+        await hub.subscribe("s1", f"{shop.url}/new")
+        await eventually(lambda: asked == [first.id, second.id, first.id])
 
 
 async def test_two_hubs_post_each_event_once(log: Log, shop: Receiver) -> None:
