@@ -137,6 +137,37 @@ async def test_a_slow_stream_is_told_of_its_gap(
     assert b"event: bye" in chunks[-2]
 
 
+async def test_a_stream_that_cannot_be_written_to_keeps_its_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is given up with one line, whatever is raised; nobody else hears of it."""
+    app = create_app(settings(tmp_path))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+    ):
+        complete = asyncio.Event()
+        sent: list[object] = []
+
+        async def receive() -> dict[str, str]:
+            await complete.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+            if len(sent) > 3:  # status, retry, and where it starts
+                raise RuntimeError("unable to perform operation, the handler is closed")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(app(_scope(), receive, send))
+            await eventually(lambda: len(sent) == 3)
+            await post(client, push(A))
+            await eventually(lambda: "answer broken off" in caplog.text)
+            await post(client, push(B, A))
+            complete.set()
+    assert [one.msg for one in caplog.records if one.exc_info] == ["answer broken off"]
+
+
 def _scope() -> dict[str, Any]:
     return {
         "type": "http",
