@@ -39,7 +39,7 @@ async def test_an_errors_reason_and_next_step_are_kept() -> None:
     problem = {"code": "unknown-target", "detail": "No such target.", "next": "Did you mean shop?"}
     peer = OneAnswer(lambda writer: respond(writer, 404, problem))
     async with serving(peer), Http() as http:
-        with pytest.raises(BadStatus, match=r"404: No such target\. Did you mean shop") as caught:
+        with pytest.raises(BadStatus, match=r"404: No such target; Did you mean shop") as caught:
             await http.get_json(peer.url)
     assert (caught.value.status, caught.value.problem.code) == (404, "unknown-target")
 
