@@ -102,7 +102,7 @@ class RedisHub:
             await session.wait_until_up()
             try:
                 await self._subscribe(records)
-            except (LogError, ValueError) as error:  # what is published is heard all the same
+            except LogError as error:  # what is published is heard all the same
                 logger.debug("not subscribed", extra={"reason": str(error)})
                 await asyncio.sleep(UP_PAUSE_SECONDS)
             else:

@@ -5,6 +5,7 @@ A stream is the log, a channel wakes whoever listens, one script appends.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 
 from hub.log.base import Listener, LogUnavailable, News, tell
 from hub.log.redis_address import RedisAddress
+from hub.log.redis_advice import advice
 from hub.log.redis_append import APPEND, BEGIN, Appender, Limits, Moment, appended, calls, keys_of
 from hub.log.redis_callbacks import RedisCallbacks
 from hub.log.redis_node import RedisNode
@@ -20,6 +22,8 @@ from hub.log.redis_reader import read
 from hub.log.redis_records import RedisRecords
 from hub.log.redis_session import RedisSession
 from hub.log.values import Appended, Cursor, DeliveryRecord, Event, Gap, NewEvent
+
+logger = logging.getLogger(__name__)
 
 TRIM_SECONDS = 5.0  # between two looks at what in the outbox has become old
 TOGETHER = 256  # of the outbox on their way at once
@@ -54,6 +58,7 @@ class RedisLog(RedisCallbacks, RedisRecords):
         )
         self._outbox = Outbox()
         self._trimming: asyncio.TimerHandle | None = None
+        self._advised: set[str] = set()
 
     async def open(self) -> None:
         """
@@ -173,7 +178,14 @@ class RedisLog(RedisCallbacks, RedisRecords):
         names = (self._node.keys("log"), self._node.keys("epoch"))
         await self._node.run(BEGIN, names, [int(self._clock().timestamp() * 1000)])
         await self._node.execute("TIME")  # callbacks' leases need it
+        self._advise(set(advice(await self._node.info())))
         await self._touch()  # nor from a server that takes no writes now
+
+    def _advise(self, found: set[str]) -> None:
+        for one in sorted(found - self._advised):
+            keys = {"address": str(self.address), "advice": one}
+            logger.warning("Redis should be set up otherwise", extra=keys)
+        self._advised = found  # said once, and again when it comes back
 
     async def _touch(self) -> None:
         await self._node.execute("SET", self._node.keys("checked"), f"{time.time():.3f}")

@@ -7,13 +7,11 @@ that moves means that it is another one now, and everything begins again there.
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis_address import Endpoint, RedisAddress
-from hub.log.redis_advice import advice
 from hub.log.redis_connection import (
     Argument,
     RedisConnection,
@@ -25,8 +23,6 @@ from hub.log.redis_connection import (
 from hub.log.redis_judging import judged
 from hub.log.redis_keys import Keys
 from hub.log.redis_location import Locator
-
-logger = logging.getLogger(__name__)
 
 OLDEST_MAJOR = 7  # sharded pub/sub, and scripts that are replicated by their effects
 
@@ -48,7 +44,6 @@ class RedisNode:
         self._locator = Locator(address)
         self._endpoint: Endpoint = address.endpoints[0]
         self._commands: RedisConnection | None = None
-        self._advised: set[str] = set()
 
     @property
     def sharded(self) -> bool:
@@ -91,6 +86,15 @@ class RedisNode:
             if error.code != "NOSCRIPT":
                 raise
         return await self.send("EVAL", script.text, *rest)
+
+    async def info(self) -> dict[str, str]:
+        """
+        The fields of the server's INFO.
+
+        Raises:
+            LogUnavailable: no answer, or RedisRefusal.
+        """
+        return _fields(await self.execute("INFO"))
 
     async def connect(self) -> None:
         """
@@ -156,7 +160,7 @@ class RedisNode:
         return connection
 
     async def _examine(self) -> None:
-        info = _fields(await self.execute("INFO"))
+        info = await self.info()
         version = info.get("redis_version", "0")
         where, major = shown(self._endpoint), version.partition(".")[0]
         if not major.isdecimal():
@@ -164,12 +168,6 @@ class RedisNode:
         if int(major) < OLDEST_MAJOR:
             raise LogUnfit(f"{where} is Redis {version}: {OLDEST_MAJOR} or later is needed")
         await self.check_place()
-        self._advise(where, set(advice(info)))
-
-    def _advise(self, where: str, found: set[str]) -> None:
-        for one in sorted(found - self._advised):
-            logger.warning("Redis should be set up otherwise", extra={"at": where, "advice": one})
-        self._advised = found  # said once, and again when it comes back
 
     def judged(self, error: RedisRefusal) -> LogUnavailable | LogUnfit:
         """What a refusal means: wait, or change something."""

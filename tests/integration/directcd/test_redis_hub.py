@@ -1,6 +1,7 @@
 """Following a hub through its Redis: the same pushes, and reports where the hub looks for them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -143,6 +144,22 @@ async def test_a_report_is_part_of_the_hubs_timeline(
     timeline = (await hub.get("/v1/targets/shop/timeline")).json()
     assert "built" in str(timeline)
     assert "github.com/acme/shop" in str(timeline)
+
+
+async def test_the_servers_settings_are_the_hubs_business(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who follows or reports says nothing of them, least of all with every report."""
+    async with following(server.url) as told:
+        await eventually(lambda: told.missed)
+        now = datetime.now(UTC)
+        await RedisHub(server.url).report(
+            StageReport(
+                target="shop", version=None, stage="built", result="ok",
+                started_at=now, ended_at=now, traceparent=None,
+            )
+        )  # fmt: skip
+    assert [one.msg for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 async def test_a_report_that_does_not_arrive_is_tried_again_by_its_sender() -> None:
