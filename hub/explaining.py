@@ -96,13 +96,18 @@ def explain(
 
 def explain_repeat(news: Explained) -> Explained:
     """What the same delivery's explanation becomes when its news is known already."""
-    unknown = news["next"] == _TOLD_LATER  # it is known by the time it is a repeat
-    again = "to build the same commit again: POST /v1/targets/{target}/refresh at the server"
     return news | {
         "verdict": "duplicate",
         "reason": "the same news was received before, and is not told twice",
-        "next": again if news["matched"] else _NOTHING if unknown else news["next"],
+        "next": _next_step_of_repeat(news),
     }
+
+
+def _next_step_of_repeat(news: Explained) -> str:
+    if news["matched"]:
+        return "to build the same commit again: POST /v1/targets/{target}/refresh at the server"
+    # By the time it is a repeat the log was back.
+    return _NOTHING if news["next"] == _TOLD_LATER else str(news["next"])
 
 
 def _verdict(outcome: Outcome, matched: list[str]) -> Verdict:
