@@ -2,14 +2,30 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 
 from fastapi import HTTPException
 
 from hub.api.asgi import Message, Receive
+from hub.problem import Problem
 
 BODY_BYTES = 1024 * 1024  # 5,000 repositories of 200 bytes
 TOGETHER_BYTES = 16 * BODY_BYTES
+
+
+_TOO_LARGE = Problem(
+    413, "body-too-large", f"the API takes {BODY_BYTES} bytes", "subscribe to less in one request"
+)
+_TOO_MUCH = Problem(
+    503, "busy", "too much arrives at once, the body was not read", "send it again later"
+)
+
+
+class BodyRefused(HTTPException):
+    """FastAPI takes any other error of reading a body for malformed JSON."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status, problem.detail)
+        self.problem = problem
 
 
 class ApiBodies:
@@ -20,7 +36,11 @@ class ApiBodies:
 
     @contextmanager
     def taking(self, receive: Receive) -> Iterator[Receive]:
-        """The same body, as long as it is no larger than any honest one, and there is room."""
+        """
+        The same body, as long as it is no larger than any honest one, and there is room.
+
+        Reading it raises BodyRefused otherwise.
+        """
         size = 0
 
         async def limited() -> Message:
@@ -30,11 +50,9 @@ class ApiBodies:
             size += arrived
             self._held += arrived
             if size > BODY_BYTES:
-                raise HTTPException(413, f"the API takes {BODY_BYTES} bytes")
+                raise BodyRefused(_TOO_LARGE)
             if self._held > TOGETHER_BYTES:
-                raise HTTPException(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "too much arrives at once: send it again later"
-                )
+                raise BodyRefused(_TOO_MUCH)
             return message
 
         try:

@@ -7,11 +7,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from hub.api.api_bodies import BodyRefused
 from hub.log.base import LogUnavailable
 from hub.problem import MEDIA_TYPE, Problem, mistake
 
 JSON = "application/json"
-RETRY_AFTER_SECONDS = 2
+_LATER = {"retry-after": "2"}  # seconds
 
 
 def log_unavailable(error: LogUnavailable) -> Problem:
@@ -39,6 +40,11 @@ def install(app: FastAPI) -> None:
         detail = f"{place}: {first['msg']}"
         return _response(Problem(400, "invalid-request", detail, "see /openapi.json"))
 
+    @app.exception_handler(BodyRefused)
+    async def on_body(_: Request, error: BodyRefused) -> Response:
+        unavailable = error.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        return _response(error.problem, _LATER if unavailable else None)
+
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
@@ -48,7 +54,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(LogUnavailable)
     async def on_log_unavailable(_: Request, error: LogUnavailable) -> Response:
-        return _response(log_unavailable(error), {"retry-after": str(RETRY_AFTER_SECONDS)})
+        return _response(log_unavailable(error), _LATER)
 
     @app.exception_handler(Exception)
     async def on_mistake(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged above

@@ -217,7 +217,8 @@ async def test_a_large_body_for_the_api_is_refused(tmp_path: Path) -> None:
     """No request of ours is that large, and memory is not for the asking."""
     async with hub_client(settings(tmp_path)) as hub:
         answer = await hub.post("/v1/reports", content=b"x" * 2_000_000)
-        assert answer.status_code == 413
+        assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+        assert answer.json()["next"] == "subscribe to less in one request"
 
 
 async def test_bodies_for_the_api_have_a_limit_together(
@@ -234,7 +235,10 @@ async def test_bodies_for_the_api_have_a_limit_together(
         await eventually(lambda: app.api_bodies._held == 900_000)
         reader, second = await asyncio.open_connection("127.0.0.1", port)
         second.write(head + body)
-        assert b" 503 " in await reader.readline()
+        answer = await reader.readuntil(b"}")
+        assert b" 503 " in answer
+        assert b"retry-after: 2" in answer
+        assert b'"next": "send it again later"' in answer
         for writer in (first, second):
             writer.transport.abort()
         await eventually(lambda: app.api_bodies._held == 0)
