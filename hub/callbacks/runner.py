@@ -9,7 +9,6 @@ from dataclasses import replace
 from hub.callbacks.letters import Letter, gap_notice, notification
 from hub.callbacks.progress import Progress
 from hub.callbacks.sending import Outcome
-from hub.callbacks.timing import RETRY_AFTER_MOST_SECONDS
 from hub.callbacks.tools import Tools, is_told
 from hub.log.base import LogUnavailable
 from hub.log.values import Cursor, DeadLetter, Event, Gap, Lease
@@ -20,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 PAGE = 100  # events read at a time
 UNREACHABLE_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = RETRY_AFTER_MOST_SECONDS + 60.0
 
 
 class LeaseLost(Exception):
@@ -207,8 +205,8 @@ class Runner:
         due = self._known().next_attempt_at
         while due is not None and self._callback() == callback:
             pause = (due - self._tools.clock()).total_seconds()
-            if not 0 < pause <= LONGEST_PAUSE_SECONDS:  # longer only when a clock was set back
-                return
+            if not 0 < pause <= self._tools.timing.most_pause_seconds:
+                return  # it is time, or a clock was set back
             self._changed.clear()
             await self._sleep(self._changed, time.monotonic() + pause)
 

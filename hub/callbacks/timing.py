@@ -37,6 +37,11 @@ class Timing:
         """Two renewals may fail before a lease is lost."""
         return self.lease_seconds / 3
 
+    @property
+    def most_pause_seconds(self) -> float:
+        """No pause is longer, whoever asked for it."""
+        return max(self.longest_pause_seconds, RETRY_AFTER_MOST_SECONDS)
+
     def pause_seconds(self, failures: int, retry_after_seconds: float = 0.0) -> float:
         """
         The pause after so many failures: jittered by up to a quarter, so that many spread out.

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from hub.callbacks.progress import Progress
 from hub.log.base import Log
-from tests.support.callbacks import FAST, Worker, push, worker
+from hub.log.values import Cursor
+from tests.support.callbacks import FAST, Worker, now, push, worker
 from tests.support.receivers import Received, Receiver, Reply, afters, receiver
 from tests.support.waiting import eventually
 
@@ -157,6 +159,23 @@ async def test_a_host_that_fails_is_tried_by_one_request_at_a_time(log: Log, hub
         status = 200
         await eventually(lambda: len(shop.taken) == 30)
     assert len({one.headers["webhook-id"] for one in shop.taken}) == 30
+
+
+async def test_a_clock_that_was_set_back_holds_nothing_up(log: Log, shop: Receiver) -> None:
+    """The next attempt seems to be days away, longer than any pause there is."""
+    async with worker(log) as first:
+        made = await first.subscribe("s1", shop.url)
+    cursor = Cursor.parse(made.since)
+    lease = await log.lease(made.id, "test", 10.0)
+    assert cursor is not None
+    assert lease is not None
+    failed = Progress(cursor, made.since).failed("no answer", now(), 2 * 86_400)
+    assert await log.save_progress(lease, made.id, failed.as_json())
+    await log.release(lease)
+    commits = await push(log)
+    async with worker(log):
+        await eventually(lambda: shop.taken)
+    assert afters(shop.taken) == commits
 
 
 @pytest.mark.parametrize(("status", "waits"), [(408, True), (429, True), (500, True), (404, False)])
