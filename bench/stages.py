@@ -16,7 +16,6 @@ import statistics
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +30,7 @@ from hub.explaining import explain, explain_repeat
 from hub.log.messages import event_of, message_of
 from hub.log.redis_append import Appender, Limits, Moment, appended
 from hub.log.redis_keys import Keys
+from hub.log.sqlite import SqliteLog
 from hub.log.values import Cursor, DeliveryRecord
 from hub.notification import complete_paths, new_events
 from hub.reaching import Push, reach
@@ -38,7 +38,6 @@ from hub.settings import SourceSettings
 from hub.sources import Source
 from hub.subscriptions import Registry
 from hub.verifying import Delivery, read_delivery
-from tests.support.away import AwayLog
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +85,7 @@ class Stages:
         self.registry = registry
         settings = SourceSettings.model_validate({"provider": "github", "secrets": [SECRET]})
         self.source = Source("main", settings)
-        self.numbers = count()
-        self.delivery, self.outcome = self.read()
+        self.outcome = self.read()
         self.events = self.notify()
         self.record = self.explain()
         self.cursor = Cursor(1_760_000_000_000, 41, 0xABCDEF)
@@ -102,9 +100,8 @@ class Stages:
     def read(self) -> Any:
         """Headers, signature, payload."""
         request = Request(header_map({"headers": self.raw}), self.body, "", NOW)
-        delivery = Delivery(self.source, request, NOW)
-        reading: Any = read_delivery(delivery)
-        return delivery, reading.outcome
+        reading: Any = read_delivery(Delivery(self.source, request, NOW))
+        return reading.outcome
 
     def notify(self) -> Any:
         """The notification's bytes and its place in the log."""
@@ -172,7 +169,7 @@ def show(title: str, one: Stages) -> None:
 def main() -> None:
     """Print a table for each size."""
     with TemporaryDirectory() as place, Path(os.devnull).open("w", encoding="ascii") as nowhere:
-        registry = Registry(AwayLog(Path(place)))
+        registry = Registry(SqliteLog(Path(place)))
         with redirect_stderr(nowhere):
             set_up()
         for title, body in SIZES.items():

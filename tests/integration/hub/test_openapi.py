@@ -9,10 +9,9 @@ import httpx
 import jsonschema
 import pytest
 
-from tests.support.deliveries import SHOP, Post, push
+from tests.support.deliveries import SHOP, A, Post, push
 from tests.support.hubs import hub_client, post, settings
 
-A, B = "a" * 40, "b" * 40
 WEBHOOK, EVENTS = "/webhooks/{provider}/{source}", "/v1/events"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.log.redis import RedisLog
 from hub.log.values import DeadLetter, StageReport
 from hub.subscriptions import NewSubscription, Registry
 from hub.wants import make_want
@@ -83,12 +84,11 @@ async def test_settings_that_lose_pushes_are_told_once(
             assert advised(caplog) == [*first, first[0]]
 
 
-async def new_session(server: RedisServer, log: object) -> None:
+async def new_session(server: RedisServer, log: RedisLog) -> None:
     """Cut every connection, and wait until the hub is back."""
-    session = log._session  # type: ignore[attr-defined]
     server.do("CLIENT", "KILL", "TYPE", "normal")
-    await eventually(lambda: not session.is_up)
-    await session.wait_until_up()
+    await eventually(lambda: log.trouble)
+    await log.wait_until_up()
 
 
 async def test_a_master_that_needs_no_replica_is_told(
