@@ -9,11 +9,11 @@ from typing import Any, NoReturn, Protocol
 
 from fastapi import FastAPI
 
+from cd4sources.api import router
 from cd4sources.commands import reap_leftovers
 from cd4sources.following import Follower
 from cd4sources.http import Http
 from cd4sources.locking import locked
-from cd4sources.offering import router
 from cd4sources.problems import answer_with_problems
 from cd4sources.reporting import Reporter, StageReport, post_over_http
 from cd4sources.settings import ServerSettings

@@ -1,0 +1,15 @@
+"""
+The HTTP handlers of the server, one file a resource: parse, ask, answer; no more.
+
+What they ask is in `following` and `versions`; how a "no" looks is in `problems`.
+"""
+
+from fastapi import APIRouter
+
+from cd4sources.api import downloading, probes, targets, watching
+
+router = APIRouter()
+for resource in (watching, downloading, targets, probes):
+    router.include_router(resource.router)
+
+__all__ = ["router"]
