@@ -27,7 +27,7 @@ async def download(
         "Repr-Digest": f"sha-256=:{digest}:",
         "X-Directcd-Version": record.version,
     }
-    if headers["ETag"] in common.if_none_match(request):
+    if common.is_known(request.headers.get("If-None-Match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     artifact = common.store(request).artifact(record)
     if not artifact.is_file():
