@@ -52,21 +52,16 @@ class Server(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, if its sender may ask it."""
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            scope["access"] = self.guard.admit(HTTPConnection(scope))
-        except Problem as problem:
-            await response(problem)(scope, receive, send)
-            return
-        if scope["path"] == watching.PATH:
-            scope["app"] = self
-            await self.raw_watch(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+            try:
+                scope["access"] = self.guard.admit(HTTPConnection(scope))
+            except Problem as problem:
+                await response(problem)(scope, receive, send)
+                return
+            if scope["path"] == watching.PATH:
+                scope["app"] = self
+                await self.raw_watch(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The document, with the path that FastAPI does not know."""

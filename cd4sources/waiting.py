@@ -19,6 +19,9 @@ class Waiters:
         """Begin with nobody."""
         self._waiting: set[asyncio.Timeout] = set()
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def add(self, waiter: asyncio.Timeout) -> None:
         """Let somebody wait, who must be removed in the end."""
         self._waiting.add(waiter)

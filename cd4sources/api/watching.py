@@ -19,7 +19,6 @@ from cd4sources.api.offers import Offers, etag
 from cd4sources.following import Follower
 from cd4sources.problems import Problem, response
 from cd4sources.versions import VERSION, Record
-from cd4sources.waiting import Waiters
 
 PATH = "/watch"
 
@@ -63,30 +62,32 @@ class WatchEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its sender goes away."""
         try:
-            answer = await self._answer(_parse(Request(scope)), receive)
+            asked = self._parse(Request(scope))
+            if not asked.news and not await self._wait(receive, asked):
+                return
+            answer = self._answer(asked)
         except Problem as problem:
             answer = response(problem)
-        if answer is not None:
-            await answer(scope, receive, send)
+        await answer(scope, receive, send)
 
-    async def _answer(self, asked: _Question, receive: Receive) -> Response | None:
+    def _parse(self, request: Request) -> _Question:
         self._refuse_when_stopping()
-        if not asked.news:
-            if not await self._wait(receive, asked.follower.watchers, asked.seconds):
-                return None
-            self._refuse_when_stopping()
+        return _parse(request)
+
+    def _answer(self, asked: _Question) -> Response:
+        self._refuse_when_stopping()
         record = asked.news
         if record is None:
             return self._offers.nothing(asked.follower)
-        if common.is_known(asked.if_none_match, etag(record)):
+        if asked.if_none_match and common.is_known(asked.if_none_match, etag(record)):
             return self._offers.unchanged(asked.follower, record)
         return self._offers.whole(asked.follower, record)
 
-    async def _wait(self, receive: Receive, waiters: Waiters, seconds: float) -> bool:
+    async def _wait(self, receive: Receive, asked: _Question) -> bool:
         """Wait for news, the server's end or the time-out; False when the client left."""
         if self._waiting >= MOST_WATCHERS:
             raise _full()
-        waiting = asyncio.timeout(seconds)
+        waiters, waiting = asked.follower.watchers, asyncio.timeout(asked.seconds)
         self._waiting += 1
         try:
             async with waiting:
@@ -109,7 +110,7 @@ def _parse(request: Request) -> _Question:
     if request.method != "GET":
         raise Problem(405, "method-not-allowed", "watch with GET", "use GET", {"Allow": "GET"})
     query = _query(request)
-    seconds = _seconds(query)
+    seconds = seconds_to_wait(_one(query, "timeout"))
     ref, version = _one(query, "ref"), _one(query, "version")
     follower = common.follower(request, query["repo"], ref)
     if VERSION.fullmatch(version):
@@ -132,10 +133,15 @@ def _one(query: dict[str, list[str]], name: str) -> str:
     return query.get(name, [""])[-1]
 
 
-def _seconds(query: dict[str, list[str]]) -> float:
-    """How long to wait: never longer than asked."""
+def seconds_to_wait(timeout: str) -> float:
+    """
+    How long to wait, never longer than asked.
+
+    Raises:
+        Problem: It is no number.
+    """
     try:
-        asked = float(_one(query, "timeout") or _DEFAULT_WATCH_SECONDS)
+        asked = float(timeout or _DEFAULT_WATCH_SECONDS)
     except ValueError:
         asked = math.nan
     if not math.isfinite(asked):
