@@ -145,6 +145,13 @@ class Http:
         query = list(params) or None
         return await self._exchange("GET", url, timeout_seconds, params=query, headers=headers)
 
+    async def head(self, url: str, params: Params = (), *, token: str = "") -> Reply:
+        """Ask for the headers alone; arguments and errors as for `get_json`."""
+        headers = _authorization(token)
+        return await self._exchange(
+            "HEAD", url, REQUEST_TIMEOUT_SECONDS, params=list(params) or None, headers=headers
+        )
+
     async def post_json(
         self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
     ) -> Reply:
@@ -225,9 +232,7 @@ class Http:
                 partial.restart()
                 raise BrokenDownload(f"{shown(url)}: {told}")
 
-    async def _fill(
-        self, partial: Partial, url: str, size: int, sha256: str, token: str
-    ) -> None:
+    async def _fill(self, partial: Partial, url: str, size: int, sha256: str, token: str) -> None:
         # The digest is of the bytes that travel: a compressed transfer would change them.
         headers = {"Accept-Encoding": "identity", **_authorization(token)}
         if partial.length:
