@@ -19,6 +19,7 @@ from cd4sources.api.offers import Offers, etag
 from cd4sources.following import Follower
 from cd4sources.problems import Problem, response
 from cd4sources.versions import VERSION, Record
+from cd4sources.waiting import Waiter
 
 PATH = "/watch"
 
@@ -87,18 +88,20 @@ class WatchEndpoint:
         """Wait for news, the server's end or the time-out; False when the client left."""
         if self._waiting >= MOST_WATCHERS:
             raise _full()
-        waiters, waiting = asked.follower.watchers, asyncio.timeout(asked.seconds)
+        waiters, waiter = asked.follower.watchers, Waiter(asked.seconds)
         self._waiting += 1
+        waiters.add(waiter)
         try:
-            async with waiting:
-                waiters.add(waiting)
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-        except TimeoutError:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            if not waiter.is_ours():
+                raise
             return True
         finally:
             self._waiting -= 1
-            waiters.remove(waiting)
+            waiters.remove(waiter)
+            waiter.close()
         return False
 
     def _refuse_when_stopping(self) -> None:
