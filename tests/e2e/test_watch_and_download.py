@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import stat
 import subprocess
 import sys
@@ -75,6 +76,31 @@ def test_nothing_new_is_a_code_of_its_own(asking: list[str], version: str) -> No
     """A script need not compare anything."""
     done = directcd("watch", *asking, "--version", version, "--timeout", "0.1")
     assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_watch_goes_on_when_asked(asking: list[str], version: str) -> None:
+    """One line a version, and no end when there is nothing new."""
+    command = [sys.executable, "-m", "directcd", "watch", *asking, "--follow", "--timeout", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline() == f"{version}\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            following.wait(timeout=1)
+        following.terminate()
+        assert following.stdout.read() == ""
+
+
+def test_a_terminal_sees_the_progress(asking: list[str], version: str, place: Path) -> None:
+    """And only a terminal."""
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-m", "directcd", "download", *asking, "-o", str(place / "seen")]
+    subprocess.run(command, stderr=theirs, check=True, timeout=40)
+    os.close(theirs)
+    said = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert version in said
+    assert "800.0/800.0" in said
+    assert directcd("download", *asking, "-o", place / "seen").stderr.count("\n") == 1
 
 
 def test_a_download_is_whole_and_executable(asking: list[str], version: str, place: Path) -> None:
