@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cd4sources.api.sending import PIECE_BYTES
+from cd4sources.api.sending import PIECE_BYTES, opened
 from tests.support.serving import BUILD_SH, Serving, listening, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
@@ -128,6 +128,15 @@ async def test_nothing_of_a_damaged_file_is_sent(
         os.mkfifo(artifact)
     answer = await asked(running, source)
     assert (answer.status_code, answer.json()["code"]) == (503, "artifact-missing")
+
+
+def test_a_pipe_is_no_empty_file(tmp_path: Path) -> None:
+    """Although it has no size either."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").touch()
+    assert opened(tmp_path / "pipe", 0) is None
+    with opened(tmp_path / "empty", 0) or pytest.fail("not opened") as file:
+        assert file.read() == b""
 
 
 async def test_who_leaves_keeps_no_file_open(running: Serving, source: Source) -> None:

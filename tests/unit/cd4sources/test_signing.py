@@ -30,6 +30,13 @@ def test_every_fact_is_signed(place: int) -> None:
     assert not signing.is_signed([PUBLIC], other, signing.sign(KEY, STATEMENT))
 
 
+def test_a_statement_says_what_it_is() -> None:
+    """These bytes are a contract: whoever verifies in another language makes the same."""
+    facts = '["shop","v-0123456789ab","caf\\u00e9",3,"00ff"]'
+    said = signing.statement("shop", "v-0123456789ab", "café", 3, "00ff")
+    assert said == b"directcd artifact 1\n" + facts.encode()
+
+
 def test_facts_cannot_be_shifted() -> None:
     """What ends one fact cannot begin the next."""
     one = signing.statement('a","b', "c", "n", 1, "d")
