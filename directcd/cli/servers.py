@@ -1,12 +1,12 @@
 """What commands share that ask a cd4sources server: address, token, and how a "no" ends them."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
@@ -38,7 +38,7 @@ class Target:
     """A target at a server: its address, our token, and the query that names it."""
 
     server: str
-    token: str
+    token: str = field(repr=False)
     query: list[tuple[str, str]]
 
 
@@ -79,10 +79,9 @@ def failures() -> Iterator[None]:
 
 
 def _address(_: click.Context, __: click.Parameter, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
         raise click.BadParameter("write http://host:port or https://host")
-    if "@" in parts.netloc:
+    if "@" in url:
         raise click.BadParameter(
             "holds a user or password, which every user of this machine could read: "
             "use --token-file"
@@ -92,8 +91,7 @@ def _address(_: click.Context, __: click.Parameter, url: str) -> str:
 
 def _repositories(_: click.Context, __: click.Parameter, repos: tuple[str, ...]) -> tuple[str, ...]:
     for repo in repos:
-        user = repo.partition("://")[2].partition("/")[0].rpartition("@")[0]
-        if ":" in user:
+        if re.search(r"://[^/@]*:[^/]*@", repo):
             raise click.BadParameter("holds a password: leave it out, the server has its own")
     return repos
 

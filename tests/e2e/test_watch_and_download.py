@@ -166,10 +166,11 @@ def test_a_server_out_of_reach_is_a_code_of_its_own(command: list[str]) -> None:
     [
         ["-s", "http://user:hunter2@host", "-r", "https://git.example.com/a"],
         ["-s", "http://host", "-r", "https://user:hunter2@git.example.com/a"],
+        ["-s", "http://host", "-r", "https://git.example.com/a=https://user:hunter2@host/b"],
         ["-s", "ftp://host", "-r", "https://git.example.com/a"],
         ["-s", "http://host", "-r", "https://git.example.com/a", "--token-file", "/nowhere"],
     ],
-    ids=["in the server", "in a repository", "scheme", "no token"],
+    ids=["in the server", "in a repository", "in a replacement", "scheme", "no token"],
 )
 def test_what_cannot_be_meant_is_refused(arguments: list[str]) -> None:
     """A password that others could read, too, without showing it."""
