@@ -216,14 +216,16 @@ async def arrive(side: Ours | Bare) -> float:
     return (side.server.memory_kib() - before) / WATCHERS
 
 
-async def wake(side: Ours | Bare) -> float:
-    """Publish to those who wait, and let them wait again; milliseconds until the last knew."""
+async def wake(side: Ours | Bare) -> tuple[float, float]:
+    """Publish, then let them wait again; CPU us each, and milliseconds until the last knew."""
     heard = asyncio.create_task(_heard(side.crowd))
+    cpu = side.server.cpu_seconds()
     published_at = await side.publish()
     took = (await heard - published_at) * 1000
+    cpu = (side.server.cpu_seconds() - cpu) * 1e6 / WATCHERS
     side.crowd.ask(side.path())
     await side.server.settle()
-    return took
+    return cpu, took
 
 
 async def _heard(crowd: Crowd) -> float:
@@ -231,12 +233,12 @@ async def _heard(crowd: Crowd) -> float:
     return time.time()
 
 
-async def turn(side: Ours | Bare) -> tuple[float, float]:
-    """Memory a waiter takes (KiB), and the median time until the last is woken (ms)."""
+async def turn(side: Ours | Bare) -> tuple[float, ...]:
+    """Memory a waiter takes (KiB); medians of CPU each (us) and time until the last knew (ms)."""
     memory = await arrive(side)
-    times = [await wake(side) for _ in range(ROUNDS)]
+    woken = [await wake(side) for _ in range(ROUNDS)]
     side.crowd.leave()
-    return memory, statistics.median(times)
+    return memory, *map(statistics.median, zip(*woken, strict=True))
 
 
 class BareProtocol(asyncio.Protocol):
@@ -309,7 +311,7 @@ def bare_server() -> Iterator[Bare]:
         yield Bare(server)
 
 
-def measured(make: Callable[[], AbstractContextManager[Ours | Bare]]) -> tuple[float, float]:
+def measured(make: Callable[[], AbstractContextManager[Ours | Bare]]) -> tuple[float, ...]:
     """One turn of one side."""
     with make() as side, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(turn(side))
@@ -323,9 +325,10 @@ def main() -> None:
         [statistics.median(figure) for figure in zip(*side, strict=True)]
         for side in zip(*turns, strict=True)
     )
-    for name, (kib, last) in (("directcd", ours), ("bare", bare)):
-        print(f"{name:>9} {WATCHERS:,}: {kib:5.1f} KiB each, last one woken at {last:6.1f} ms")
-    print(f"  to bare: memory {ours[0] / bare[0]:.2f}, time {ours[1] / bare[1]:.2f}")
+    for name, (kib, cpu, last) in (("directcd", ours), ("bare", bare)):
+        print(f"{name:>9} {WATCHERS:,}: {kib:4.1f} KiB, {cpu:5.1f} us each, last at {last:6.1f} ms")
+    ratios = (mine / least for mine, least in zip(ours, bare, strict=True))
+    print("  to bare: memory {:.2f}, CPU {:.2f}, time {:.2f}".format(*ratios))
 
 
 if __name__ == "__main__":
