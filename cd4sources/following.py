@@ -23,6 +23,7 @@ from cd4sources.repository import RepositoryError
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Target, redacted
 from cd4sources.versions import Built, Record, Store
+from cd4sources.waiting import Waiters
 from cd4sources.wakes import Mailbox, Notification, Wake
 from cd4sources.workshop import Plan, Workshop
 
@@ -71,8 +72,8 @@ class Follower:
         self.current: Record | None = _still_meant(store.current(target.name), target)
         self.failure: Failure | None = None
         self.last_pass_at: datetime | None = None
-        self.changed = asyncio.Event()
-        """Set, and replaced by a new one, when `current` changes."""
+        self.watchers = Waiters()
+        """Woken when `current` changes."""
         self._settings = settings
         self._store = store
         self._reporter = reporter
@@ -114,6 +115,9 @@ class Follower:
         """Look soon at an operator's request, also at a version that could not be built."""
         self._unbuildable = None
         self.wake(Wake("poll"))
+
+    def noted(self, version: str) -> None:
+        """A client runs this version."""
 
     async def _attempt(self, wake: Wake) -> bool:
         """One pass; False when it failed for a reason that may heal by itself."""
@@ -165,8 +169,7 @@ class Follower:
     def _announce(self, record: Record) -> None:
         """Wake everybody who watches this target."""
         self.current = record
-        waiting, self.changed = self.changed, asyncio.Event()
-        waiting.set()
+        self.watchers.wake()
         keys = {"target": record.target, "version": record.version}
         logger.info("version published", extra=keys)
 

@@ -1,29 +1,32 @@
 """
 HTTP as a client: the one module of this package that knows which library speaks it.
 
-    HttpError               any way in which a request can fail
-    ├── Unreachable         no answer: refused, timed out, cut off
-    ├── BadStatus           an answer that says no, with the server's own reason
-    ├── BadAnswer           an answer that is not what was asked for
-    └── BrokenDownload      bytes that are not the promised ones; nothing of them is kept
+Its errors are ours (`http_errors`), with the library's own as their cause.
 """
 
 import asyncio
-import hashlib
 import logging
-import os
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from cd4sources.http_errors import (
+    BadAnswer,
+    BadStatus,
+    BrokenDownload,
+    HttpError,
+    Problem,
+    Unreachable,
+    shown,
+)
+from cd4sources.partial import Partial, opened
 from cd4sources.sse import EventParser, EventTooLong, ServerSentEvent
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -38,47 +41,23 @@ STALL_TIMEOUT_SECONDS = 60.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """No JSON answer of hub or server comes near; a longer one is refused before it fills memory."""
 
-MAX_RETRY_AFTER_SECONDS = 60.0
-"""A server may ask for patience, not for being forgotten."""
+RESUMED = 206
+TOO_FAR = 416
+
+__all__ = [
+    "BadAnswer",
+    "BadStatus",
+    "BrokenDownload",
+    "Http",
+    "HttpError",
+    "Problem",
+    "Reply",
+    "Unreachable",
+    "shown",
+]
 
 Params = Sequence[tuple[str, str]]
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class HttpError(Exception):
-    """A request failed."""
-
-
-class Unreachable(HttpError):
-    """No complete answer came; the request may or may not have had its effect."""
-
-
-class BadAnswer(HttpError):
-    """The answer is not of the agreed form; is this address the right service and version?"""
-
-
-class BrokenDownload(HttpError):
-    """The bytes are not the promised ones."""
-
-
-class Problem(BaseModel):
-    """What an error answer tells (RFC 9457), as far as it is used here."""
-
-    code: str = ""
-    detail: str = ""
-    next: str = ""
-
-
-class BadStatus(HttpError):
-    """The server answered with a status that is not a success."""
-
-    def __init__(self, url: str, status: int, problem: Problem, retry_after: str = "") -> None:
-        """Keep what the server said about the reason."""
-        said = "; ".join(part.rstrip(".") for part in (problem.detail, problem.next) if part)
-        super().__init__(f"{shown(url)} answered {status}{': ' if said else ''}{said}")
-        self.status = status
-        self.problem = problem
-        self.retry_after_seconds = _retry_after_seconds(retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +120,12 @@ class Http:
         await self._client.__aexit__(kind, error, trace)
 
     async def get_json(
-        self, url: str, params: Params = (), *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+        self,
+        url: str,
+        params: Params = (),
+        *,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        token: str = "",
     ) -> Reply:
         """
         Ask for a small answer; `Reply.read` gives its value.
@@ -150,13 +134,23 @@ class Http:
             url: Without the query.
             params: The query, names may repeat.
             timeout_seconds: For the whole request; a long poll's own time-out must be shorter.
+            token: The bearer token for this server, empty for none.
 
         Raises:
             Unreachable: No complete answer in time.
             BadStatus: The answer is not a success (2xx).
             BadAnswer: The answer is too long.
         """
-        return await self._exchange("GET", url, timeout_seconds, params=list(params) or None)
+        headers = _authorization(token)
+        query = list(params) or None
+        return await self._exchange("GET", url, timeout_seconds, params=query, headers=headers)
+
+    async def head(self, url: str, params: Params = (), *, token: str = "") -> Reply:
+        """Ask for the headers alone; arguments and errors as for `get_json`."""
+        headers = _authorization(token)
+        return await self._exchange(
+            "HEAD", url, REQUEST_TIMEOUT_SECONDS, params=list(params) or None, headers=headers
+        )
 
     async def post_json(
         self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
@@ -206,36 +200,52 @@ class Http:
                 await _refuse_errors(url, response)
                 yield _parsed(url, response)
 
-    async def download(self, url: str, into: Path, *, size: int, sha256: str) -> None:
+    async def download(
+        self, url: str, into: Path, *, size: int, sha256: str, token: str = ""
+    ) -> None:
         """
-        Fetch bytes into a new file, on disk and synced when this returns.
+        Fetch bytes into a file, on disk and synced when this returns.
+
+        What an earlier attempt left in the file is not fetched again, whichever server it came
+        from: the digest of the bytes is also their tag.
 
         Args:
             url: Where the bytes are.
-            into: The file to write; it must not exist, and is left to the caller in any case.
+            into: The file; left to the caller in any case, and empty after BrokenDownload.
             size: How many bytes there must be.
             sha256: Their digest, in hex.
+            token: The bearer token for this server, empty for none.
 
         Raises:
             BrokenDownload: The bytes are not the promised ones.
-            Unreachable: The transfer stalled or broke.
+            Unreachable: The transfer stalled or broke; call again to go on.
             BadStatus: The server refused.
+            OSError: The file cannot be written.
         """
-        with _translated(url), into.open("xb") as file:
-            # The digest is of the bytes that travel: a compressed transfer would change them.
-            async with self._client.stream(
-                "GET",
-                url,
-                headers={"Accept-Encoding": "identity"},
-                timeout=_timeout(STALL_TIMEOUT_SECONDS),
-            ) as response:
-                await _refuse_errors(url, response)
-                digest = await _copy(response, file, size)
-            await asyncio.to_thread(_sync, file)
-        if digest != sha256:
-            raise BrokenDownload(
-                f"{shown(url)}: the bytes have SHA-256 {digest}, promised was {sha256}"
-            )
+        with opened(into) as partial:
+            await asyncio.to_thread(partial.take_up, size)
+            if partial.length < size:
+                await self._fill(partial, url, size, sha256, token)
+            await asyncio.to_thread(partial.sync)
+            if partial.sha256 != sha256:
+                told = f"the bytes have SHA-256 {partial.sha256}, promised was {sha256}"
+                partial.restart()
+                raise BrokenDownload(f"{shown(url)}: {told}")
+
+    async def _fill(self, partial: Partial, url: str, size: int, sha256: str, token: str) -> None:
+        # The digest is of the bytes that travel: a compressed transfer would change them.
+        headers = {"Accept-Encoding": "identity", **_authorization(token)}
+        if partial.length:
+            headers |= {"Range": f"bytes={partial.length}-", "If-Range": f'"{sha256}"'}
+        timeout = _timeout(STALL_TIMEOUT_SECONDS)
+        with _translated(url):
+            async with self._client.stream("GET", url, headers=headers, timeout=timeout) as answer:
+                if answer.status_code == TOO_FAR:
+                    partial.restart()
+                await _refuse_errors(url, answer)
+                if not _continues(answer, partial.length):
+                    partial.restart()
+                await _copy(answer, partial, size)
 
     async def _exchange(
         self, method: str, url: str, timeout_seconds: float, **options: Any
@@ -250,15 +260,6 @@ class Http:
                 await _refuse_errors(url, response)
                 body = await _bounded_body(response)
                 return Reply(url, response.status_code, response.headers, body)
-
-
-def shown(url: str) -> str:
-    """Return a URL that may be logged: without user, password and query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(unreadable URL)"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _timeout(read_seconds: float) -> httpx.Timeout:
@@ -307,6 +308,15 @@ async def _bounded_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
+async def _copy(response: httpx.Response, partial: Partial, size: int) -> None:
+    async for piece in response.aiter_raw():
+        if partial.length + len(piece) > size:
+            partial.restart()
+            url = shown(str(response.url))
+            raise BrokenDownload(f"{url}: more than the promised {size} bytes")
+        partial.add(piece)
+
+
 async def _parsed(url: str, response: httpx.Response) -> AsyncIterator[ServerSentEvent]:
     parser = EventParser()
     with _translated(url):
@@ -315,26 +325,11 @@ async def _parsed(url: str, response: httpx.Response) -> AsyncIterator[ServerSen
                 yield event
 
 
-async def _copy(response: httpx.Response, file: BinaryIO, size: int) -> str:
-    """Copy a body of at most `size` bytes; return its SHA-256."""
-    digest = hashlib.sha256()
-    copied = 0
-    async for piece in response.aiter_raw():
-        copied += len(piece)
-        if copied > size:
-            url = shown(str(response.url))
-            raise BrokenDownload(f"{url}: more than the promised {size} bytes")
-        digest.update(piece)
-        file.write(piece)
-    return digest.hexdigest()
+def _continues(response: httpx.Response, length: int) -> bool:
+    """Whether an answer goes on where `length` bytes end."""
+    place = response.headers.get("Content-Range", "")
+    return response.status_code == RESUMED and place.startswith(f"bytes {length}-")
 
 
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _retry_after_seconds(header: str) -> float:
-    """Seconds of a Retry-After header, 0 when there is none; dates are not used here."""
-    seconds = float(header) if re.fullmatch(r"[0-9]{1,6}", header) else 0.0
-    return min(seconds, MAX_RETRY_AFTER_SECONDS)
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -31,7 +31,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101 -- registered for this class alone
-    return _response(error)
+    return response(error)
 
 
 async def _framework(_: Request, error: Exception) -> JSONResponse:
@@ -39,19 +39,20 @@ async def _framework(_: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     code = HTTPStatus(error.status_code).name.lower().replace("_", "-")
     step = "see /openapi.json for what there is"
-    return _response(Problem(error.status_code, code, str(error.detail), step, headers))
+    return response(Problem(error.status_code, code, str(error.detail), step, headers))
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _response(
+    return response(
         Problem(400, "bad-request", f"{where}: {first['msg']}", "correct the parameter")
     )
 
 
-def _response(problem: Problem) -> JSONResponse:
+def response(problem: Problem) -> JSONResponse:
+    """The answer that a problem is."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,

@@ -8,15 +8,20 @@ from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
 
-from cd4sources.api import router
+from cd4sources.api import openapi, router, watching
+from cd4sources.api.guarding import Guard
+from cd4sources.api.offers import Offers
 from cd4sources.commands import reap_leftovers
 from cd4sources.following import Follower
 from cd4sources.http import Http
 from cd4sources.locking import locked
-from cd4sources.problems import answer_with_problems
+from cd4sources.problems import Problem, answer_with_problems, response
 from cd4sources.reporting import Reporter, StageReport, post_over_http
 from cd4sources.settings import ServerSettings
+from cd4sources.signing import load_private_key
 from cd4sources.targets import Target
 from cd4sources.versions import Store
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
@@ -38,9 +43,34 @@ class Hub(Protocol):
         """Bring one report there; raises HttpError when it did not arrive."""
 
 
+class Server(FastAPI):
+    """FastAPI behind a guard, but for /watch, which is answered before its router."""
+
+    guard: Guard
+    raw_watch: watching.WatchEndpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, if its sender may ask it."""
+        if scope["type"] == "http":
+            try:
+                scope["access"] = self.guard.admit(HTTPConnection(scope))
+            except Problem as problem:
+                await response(problem)(scope, receive, send)
+                return
+            if scope["path"] == watching.PATH:
+                scope["app"] = self
+                await self.raw_watch(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the path that FastAPI does not know."""
+        return openapi.completed(super().openapi())
+
+
 def create_app(
     settings: ServerSettings, targets: Sequence[Target], *, hub: Hub | None = None
-) -> FastAPI:
+) -> Server:
     """
     The server's application; its lifespan is the server's life.
 
@@ -52,11 +82,24 @@ def create_app(
     Returns:
         The application. `app.state.stopping` is an event: set it when the process is to end, and
         every open /watch answers at once. Within the lifespan `app.state.followers` maps names to
-        workers, and `app.state.store` is the store.
+        workers, and `app.state.store` is the store. `app.state.is_guarded` tells whether it takes
+        tokens.
+
+    Raises:
+        KeyUnusable: The signing key cannot be read.
     """
-    app = FastAPI(title="directcd server", lifespan=partial(_lifespan, settings, targets, hub))
+    key = load_private_key(settings.signing_key_file) if settings.signing_key_file else None
+    app = Server(
+        title="directcd server",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=partial(_lifespan, settings, targets, hub),
+    )
     app.state.stopping = asyncio.Event()
     app.state.followers = {}
+    app.state.is_guarded = bool(settings.tokens)
+    app.guard = Guard(settings.tokens)
+    app.raw_watch = watching.WatchEndpoint(app.state.stopping, Offers(key))
     answer_with_problems(app)
     app.include_router(router)
     return app
@@ -82,20 +125,20 @@ async def _lifespan(
                 target.name: Follower(target, settings, app.state.store, reporter)
                 for target in targets
             }
-            async with _working(hub, reporter, list(app.state.followers.values())):
+            async with _working(app, hub, reporter):
                 yield
             app.state.stopping.set()
 
 
 @asynccontextmanager
-async def _working(
-    hub: Hub | None, reporter: Reporter, followers: Sequence[Follower]
-) -> AsyncIterator[None]:
+async def _working(app: FastAPI, hub: Hub | None, reporter: Reporter) -> AsyncIterator[None]:
     """One worker per target, and the tasks that speak with the hub; all end together."""
+    followers: list[Follower] = list(app.state.followers.values())
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[Any]] = [
             group.create_task(one.run(), name=f"follow {one.target.name}") for one in followers
         ]
+        tasks.append(group.create_task(_drain(app.state.stopping, followers), name="drain"))
         if hub:
             tasks.append(group.create_task(reporter.run(), name="report"))
             tasks.append(group.create_task(_follow(hub, followers), name="follow hub"))
@@ -104,6 +147,12 @@ async def _working(
         finally:
             for task in tasks:
                 task.cancel()
+
+
+async def _drain(stopping: asyncio.Event, followers: Sequence[Follower]) -> None:
+    await stopping.wait()
+    for follower in followers:
+        follower.watchers.wake()
 
 
 async def _follow(hub: Hub, followers: Sequence[Follower]) -> None:

@@ -21,6 +21,8 @@ from pydantic import (
     SecretStr,
 )
 
+from cd4sources.tokens import Scope
+
 
 class _Settings(BaseModel):
     """Frozen, strict about unknown keys, silent about the values that failed."""
@@ -112,6 +114,24 @@ class TargetSettings(_Settings):
     or `build.log`, which stand beside it."""
 
 
+class TokenSettings(_Settings):
+    """What the holder of one bearer token may do."""
+
+    name: str = Field(min_length=1)
+    """Who holds it: shown in refusals and logs."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The token's digest, as `directcd token new` prints it; no secret."""
+
+    scopes: tuple[Scope, ...] = Field(default=("read",), min_length=1)
+    """`read`: watch, download, look. `admin`: that, and whatever changes something. Default
+    `read`, which is what a client needs."""
+
+    repositories: tuple[str, ...] = ()
+    """Globs over repository keys (`git.example.com/acme/*`): a target is allowed when every one of
+    its repositories is. Default empty: all."""
+
+
 class ServerSettings(_Settings):
     """The half that fetches, builds and offers."""
 
@@ -142,6 +162,13 @@ class ServerSettings(_Settings):
     keep_versions: int = Field(default=5, ge=1)
     """Versions kept per target, newest first; the current one is never removed. Default 5: enough
     to go back past a bad day."""
+
+    tokens: tuple[TokenSettings, ...] = ()
+    """Who may ask, several during a rotation. Default empty: everybody who reaches the port."""
+
+    signing_key_file: Annotated[Path, AfterValidator(Path.absolute)] | None = None
+    """PEM file of the Ed25519 key that signs artifacts (`directcd key new`). Default none: clients
+    rely on the digest alone."""
 
 
 class ClientSettings(_Settings):

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from adapters.identity import repository_keys
@@ -206,6 +206,7 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
+@lru_cache(maxsize=1024)  # thousands of clients name the same few, and each of all targets asks
 def _keys(url: str) -> frozenset[str]:
     """Identity of a URL; of a local path, its normalised form."""
     if not url:

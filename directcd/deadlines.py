@@ -8,9 +8,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from hub.api.asgi import Receive, Scope, Send, respond_problem
@@ -60,6 +62,29 @@ _STOPPING = Problem(
 )
 
 
+class _Pipeline(list[Any]):
+    """As much of a deque as uvicorn uses, for the few requests that wait behind another."""
+
+    __slots__ = ()
+
+    def appendleft(self, waiting: Any) -> None:
+        """Put the newest first."""
+        self.insert(0, waiting)
+
+
+class _Flow(FlowControl):
+    """uvicorn's, with an event only for who once did not read what was sent to it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.read_paused = False
+        self.write_paused = False
+
+    @cached_property
+    def _is_writable_event(self) -> asyncio.Event:  # type: ignore[override]
+        return asyncio.Event()
+
+
 class PunctualProtocol(HttpToolsProtocol):
     """
     uvicorn's HTTP, knowing until when what it waits for must have arrived.
@@ -68,17 +93,34 @@ class PunctualProtocol(HttpToolsProtocol):
     `hang_up_on_late` looks at all of them once a second.
     """
 
-    late_at: float | None = None
-    waits_for = "headers"
-    has_begun = False
-    head_bytes = 0  # arrived since headers, a piece of a body or a request were complete
-    is_refused = False
-    refusal = b""
-    answering: Any = None  # the request that is being answered; the newest, `cycle`, may wait
+    # Beyond 30 attributes an instance's own dictionary costs four times as much
+    # (https://github.com/python/cpython/blob/3.11/Objects/dictobject.c, SHARED_KEYS_MAX_SIZE), and
+    # uvicorn has 27.
+    __slots__ = (
+        "answering",
+        "has_begun",
+        "head_bytes",
+        "is_refused",
+        "late_at",
+        "refusal",
+        "waits_for",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.pipeline = _Pipeline()  # type: ignore[assignment] # a deque is 760 bytes, also empty
+        self.late_at: float | None = None
+        self.waits_for = "headers"
+        self.has_begun = False
+        self.head_bytes = 0  # arrived since headers, a piece of a body or a request were complete
+        self.is_refused = False
+        self.refusal = b""
+        self.answering: Any = None  # the request being answered; the newest, `cycle`, may wait
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect headers."""
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self._expect("headers", HEADERS_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:

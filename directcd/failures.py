@@ -40,6 +40,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
     from cd4sources.locking import DataUnusable
+    from cd4sources.signing import KeyUnusable
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
@@ -51,6 +52,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     return [
         (ConfigError, USAGE),
         (TargetError, USAGE),
+        (KeyUnusable, USAGE),
         (AdapterError, USAGE),
         (SecretFileError, USAGE),
         (RecordingError, USAGE),

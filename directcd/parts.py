@@ -51,6 +51,7 @@ def server(config: Config) -> Part:
     Raises:
         ConfigError: there is nothing to deliver.
         TargetError: a target contradicts itself.
+        KeyUnusable: the signing key cannot be read.
     """
     from cd4sources.server import create_app
     from cd4sources.settings import ServerSettings

@@ -123,17 +123,21 @@ async def serve(app: FastAPI, listen: str, name: str, stopping: asyncio.Event) -
             drain = tasks.create_task(_drain(app, server, stopping, listener), name=f"drain {name}")
             connections = server.server_state.connections
             late = tasks.create_task(hang_up_on_late(connections), name=f"deadlines {name}")
-            _announce(name, listener)
+            _announce(name, listener, is_guarded=getattr(app.state, "is_guarded", False))
             await server.serve([listener])
             drain.cancel()
             late.cancel()
     logger.info("stopped", extra={"service": name})
 
 
-def _announce(name: str, listener: socket.socket) -> None:
+def _announce(name: str, listener: socket.socket, *, is_guarded: bool) -> None:
     keys = {"service": name, "address": address(listener)}
     logger.info("listening", extra=keys)
-    if not ip_address(listener.getsockname()[0]).is_loopback:
+    if is_guarded:
+        return
+    if ip_address(listener.getsockname()[0]).is_loopback:
+        logger.info("the API is open to everybody on this machine", extra=keys)
+    else:
         logger.warning("the API has no access control: let a proxy guard this address", extra=keys)
 
 

@@ -1,15 +1,16 @@
 """
 The HTTP handlers of the server, one file a resource: parse, ask, answer; no more.
 
-What they ask is in `following` and `versions`; how a "no" looks is in `problems`.
+What they ask is in `following` and `versions`; how a "no" looks is in `problems`. /watch is raw
+ASGI, and `openapi` describes it; the others are routes.
 """
 
 from fastapi import APIRouter
 
-from cd4sources.api import downloading, probes, targets, watching
+from cd4sources.api import downloading, probes, targets
 
 router = APIRouter()
-for resource in (watching, downloading, targets, probes):
+for resource in (downloading, targets, probes):
     router.include_router(resource.router)
 
 __all__ = ["router"]

@@ -2,43 +2,78 @@
 
 import asyncio
 import base64
+from typing import BinaryIO
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 
 from cd4sources.api import common
+from cd4sources.api.ranges import Unsatisfiable, asked_range
+from cd4sources.api.sending import FileResponse, opened
 from cd4sources.following import Follower
 from cd4sources.problems import Problem
 from cd4sources.versions import VERSION, Record
 
 router = APIRouter()
 
+# A version's bytes never change; which one is current does.
+_FOR_EVER = "max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
 
-@router.api_route("/download", methods=["GET", "HEAD"])
+
+@router.get("/download")
+@router.head("/download", include_in_schema=False)
 async def download(
     request: Request, repo: common.Repos, ref: str = "", version: str = ""
 ) -> Response:
     """The artifact's bytes: of the current version, or of a kept one."""
     follower = common.follower(request, repo, ref)
     record = await _kept(request, follower, version)
+    headers = _headers(record) | {"Cache-Control": _FOR_EVER if version else _ASK_AGAIN}
+    if common.is_known(request.headers.get("If-None-Match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    part = _part(request, record, headers["ETag"])
+    file = await _opened(request, follower, record)
+    if part is None:
+        return FileResponse(file, range(record.artifact.size), status=200, headers=headers)
+    content = f"bytes {part.start}-{part.stop - 1}/{record.artifact.size}"
+    return FileResponse(file, part, status=206, headers=headers | {"Content-Range": content})
+
+
+def _headers(record: Record) -> dict[str, str]:
     digest = base64.b64encode(bytes.fromhex(record.artifact.sha256)).decode()
-    headers = {
+    return {
         "ETag": f'"{record.artifact.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f"attachment; filename*=utf-8''{quote(record.artifact.name)}",
         "X-Directcd-Version": record.version,
     }
-    if headers["ETag"] in common.if_none_match(request):
-        return Response(status_code=304, headers=headers)
-    artifact = common.store(request).artifact(record)
-    if not artifact.is_file():
-        step = "the next pass makes it again; POST /v1/targets/{t}/refresh hurries it"
-        raise Problem(503, "artifact-missing", f"{record.version} is damaged on disk", step)
-    return FileResponse(
-        artifact,
-        headers=headers,
-        media_type="application/octet-stream",
-        filename=record.artifact.name,
-    )
+
+
+def _part(request: Request, record: Record, etag: str) -> range | None:
+    """What is asked for, None for all: HEAD knows no ranges, and If-Range may know another file."""
+    if request.method != "GET" or request.headers.get("If-Range", etag) != etag:
+        return None
+    size = record.artifact.size
+    try:
+        return asked_range(request.headers.get("Range", ""), size)
+    except Unsatisfiable:
+        headers = {"Content-Range": f"bytes */{size}", "ETag": etag}
+        detail = f"{record.version} has {size} bytes, the range begins behind them"
+        step = "download it without Range"
+        raise Problem(416, "range-not-satisfiable", detail, step, headers) from None
+
+
+async def _opened(request: Request, follower: Follower, record: Record) -> BinaryIO:
+    path = common.store(request).artifact(record)
+    file = await asyncio.to_thread(opened, path, record.artifact.size)
+    if file is None:
+        refresh = f"POST /v1/targets/{follower.target.name}/refresh hurries it"
+        detail = f"{record.version} is damaged on disk"
+        step = f"the next pass makes it again; {refresh}"
+        raise Problem(503, "artifact-missing", detail, step, {"Retry-After": "1"})
+    return file
 
 
 async def _kept(request: Request, follower: Follower, version: str) -> Record:

@@ -1,86 +1,164 @@
-"""GET /watch: blocks until there is another version."""
+"""
+GET /watch: blocks until there is another version.
+
+Raw ASGI, answered before FastAPI's router: ten thousand clients may wait here, and what each holds
+while it waits is what counts.
+"""
 
 import asyncio
-import re
+import math
+import random
+from dataclasses import dataclass
+from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
-from pydantic import FiniteFloat
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
 
 from cd4sources.api import common
+from cd4sources.api.offers import Offers, etag
 from cd4sources.following import Follower
-from cd4sources.versions import Record
+from cd4sources.problems import Problem, response
+from cd4sources.versions import VERSION, Record
+from cd4sources.waiting import Waiter
+
+PATH = "/watch"
 
 MAX_WATCH_SECONDS = 300.0
 """Longer than that, something between us and the client closes the silent connection."""
 
+MOST_WATCHERS = 20_000
+"""Who wait at a time, about 200 MB; the next one is sent to another server, or away for a while."""
+
 _DEFAULT_WATCH_SECONDS = 50.0  # below the 60 s at which many proxies give up
-_HEADER_CHARACTERS = 500
+_SPREAD = 0.1  # of its time-out, by which a wait ends early: clients shall not come back in step
+_AWAY_SECONDS = (5, 15)
+_MOST_FIELDS = common.MOST_REPOSITORIES + 20
 
 
-router = APIRouter()
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked; all that is kept of a request while it waits."""
+
+    follower: Follower
+    version: str
+    seconds: float
+    if_none_match: str
+
+    @property
+    def news(self) -> Record | None:
+        """The version to answer with, unless the asker runs it."""
+        current = self.follower.current
+        return current if current and current.version != self.version else None
 
 
-@router.get("/watch", response_model=Record)
-async def watch(
-    request: Request,
-    repo: common.Repos,
-    ref: str = "",
-    version: str = "",
-    timeout: FiniteFloat = _DEFAULT_WATCH_SECONDS,
-) -> Response:
-    """Answer when the version of the target made of these repositories differs from `version`."""
-    follower = common.follower(request, repo, ref)
-    seconds = min(max(timeout, 0.0), MAX_WATCH_SECONDS)
-    if not _is_news(follower, version):
-        await _wait(request, follower, version, seconds)
-    common.refuse_when_stopping(request)
-    headers = _last_error(follower)
-    if follower.current is None or not _is_news(follower, version):
-        return Response(status_code=204, headers=headers)
-    return _record(request, follower.current, headers)
+class WatchEndpoint:
+    """Answers who watch."""
+
+    def __init__(self, stopping: asyncio.Event, offers: Offers) -> None:
+        """Let nobody wait yet."""
+        self._stopping = stopping
+        self._offers = offers
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, unless its sender goes away."""
+        try:
+            asked = self._parse(Request(scope))
+            if not asked.news and not await self._wait(receive, asked):
+                return
+            answer = self._answer(asked)
+        except Problem as problem:
+            answer = response(problem)
+        await answer(scope, receive, send)
+
+    def _parse(self, request: Request) -> _Question:
+        self._refuse_when_stopping()
+        return _parse(request)
+
+    def _answer(self, asked: _Question) -> Response:
+        self._refuse_when_stopping()
+        record = asked.news
+        if record is None:
+            return self._offers.nothing(asked.follower)
+        if asked.if_none_match and common.is_known(asked.if_none_match, etag(record)):
+            return self._offers.unchanged(asked.follower, record)
+        return self._offers.whole(asked.follower, record)
+
+    async def _wait(self, receive: Receive, asked: _Question) -> bool:
+        """Wait for news, the server's end or the time-out; False when the client left."""
+        if self._waiting >= MOST_WATCHERS:
+            raise _full()
+        waiters, waiter = asked.follower.watchers, Waiter(asked.seconds)
+        self._waiting += 1
+        waiters.add(waiter)
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            if not waiter.is_ours():
+                raise
+            return True
+        finally:
+            self._waiting -= 1
+            waiters.remove(waiter)
+            waiter.close()
+        return False
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise common.stopping()
 
 
-def _is_news(follower: Follower, version: str) -> bool:
-    return follower.current is not None and follower.current.version != version
+def _parse(request: Request) -> _Question:
+    if request.method != "GET":
+        raise Problem(405, "method-not-allowed", "watch with GET", "use GET", {"Allow": "GET"})
+    query = _query(request)
+    seconds = seconds_to_wait(_one(query, "timeout"))
+    ref, version = _one(query, "ref"), _one(query, "version")
+    follower = common.follower(request, query["repo"], ref)
+    if VERSION.fullmatch(version):
+        follower.noted(version)
+    return _Question(follower, version, seconds, request.headers.get("If-None-Match", ""))
 
 
-async def _wait(request: Request, follower: Follower, version: str, seconds: float) -> None:
-    """Wait for news, the server's end, the client's leaving or the time-out."""
-    stopping: asyncio.Event = request.app.state.stopping
-    waiting = [
-        asyncio.ensure_future(_news(follower, version)),
-        asyncio.ensure_future(stopping.wait()),
-        # The framework does not tell a handler that its client has gone.
-        asyncio.ensure_future(_gone(request)),
-    ]
+def _query(request: Request) -> dict[str, list[str]]:
     try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        text = request.scope["query_string"].decode("ascii")
+        query = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise _bad(f"the query cannot be read: {error}") from error
+    if not 1 <= len(query.get("repo", ())) <= common.MOST_REPOSITORIES:
+        raise _bad(f"repo: name 1 to {common.MOST_REPOSITORIES} repositories")
+    return query
 
 
-async def _news(follower: Follower, version: str) -> None:
-    while not _is_news(follower, version):
-        await follower.changed.wait()
+def _one(query: dict[str, list[str]], name: str) -> str:
+    return query.get(name, [""])[-1]
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def seconds_to_wait(timeout: str) -> float:
+    """
+    How long to wait, never longer than asked.
+
+    Raises:
+        Problem: It is no number.
+    """
+    try:
+        asked = float(timeout or _DEFAULT_WATCH_SECONDS)
+    except ValueError:
+        asked = math.nan
+    if not math.isfinite(asked):
+        raise _bad("timeout: a number of seconds")
+    spread = random.uniform(1 - _SPREAD, 1)  # noqa: S311 - jitter is no secret
+    return min(max(asked, 0.0), MAX_WATCH_SECONDS) * spread
 
 
-def _record(request: Request, record: Record, headers: dict[str, str]) -> Response:
-    tagged = {**headers, "ETag": f'"{record.version}"'}
-    if tagged["ETag"] in common.if_none_match(request):
-        return Response(status_code=304, headers=tagged)
-    return JSONResponse(record.model_dump(mode="json"), headers=tagged)
+def _bad(detail: str) -> Problem:
+    return Problem(400, "bad-request", detail, "correct the parameter")
 
 
-def _last_error(follower: Follower) -> dict[str, str]:
-    if follower.failure is None:
-        return {}
-    line = re.sub(r"[^\x20-\x7e]+", " ", follower.failure.message)[:_HEADER_CHARACTERS]
-    return {"X-Directcd-Last-Error": line.strip()}
+def _full() -> Problem:
+    pause = random.randint(*_AWAY_SECONDS)  # noqa: S311
+    step = "ask another server, or this one later"
+    detail = f"{MOST_WATCHERS} clients wait here already"
+    return Problem(503, "too-many-watchers", detail, step, {"Retry-After": str(pause)})

@@ -2,7 +2,7 @@
 The command line: one file a command, each imported only when it is called.
 
 Human text goes to stderr, data to stdout. Exit codes: 0 ok, 1 failed, 2 usage or configuration,
-4 wrong signature (`explain`).
+3 nothing new (`watch`), 4 wrong signature (`explain`) or token, 7 server out of reach.
 """
 
 import importlib
@@ -15,10 +15,14 @@ COMMANDS = {
     "client": "Watch, download and run one program, replacing it when a new version is offered.",
     "config": "Check directcd.toml without starting anything.",
     "demo": "See it work: a real push, a real build, a running program.",
+    "download": "Download a version of a target.",
     "explain": "Say what a recorded webhook delivery means, offline.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",
+    "key": "Make keys that sign artifacts.",
     "server": "Pull and build the targets, and offer their versions.",
+    "token": "Make bearer tokens for the server's API.",
     "up": "Run the hub, the server and the client of one directcd.toml in one process.",
+    "watch": "Wait for another version of a target, and print it.",
 }
 
 

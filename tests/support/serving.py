@@ -1,5 +1,9 @@
-"""A cd4sources server in this process, with its whole lifespan, and a client that asks it."""
+"""
+A cd4sources server in this process, with its whole lifespan, and a client that asks it: `serving`
+without a network, `listening` as the command does it, behind a port.
+"""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +19,8 @@ from cd4sources.server import create_app
 from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
 from cd4sources.targets import Target
 from cd4sources.wakes import Wake
+from directcd import serving as process
+from directcd.demo.world import free_ports
 from tests.support.waiting import eventually
 
 BUILD_SH = 'case "$1" in build) cp words artifact.txt;; artifact) echo artifact.txt;; esac\n'
@@ -63,3 +69,21 @@ async def serving(data: Path, *targets: Target, **settings: Any) -> AsyncIterato
             follower = running.follower(target.name)
             await eventually(lambda follower=follower: follower.last_pass_at is not None)  # type: ignore[misc]
         yield running
+
+
+@asynccontextmanager
+async def listening(data: Path, *targets: Target, **settings: Any) -> AsyncIterator[Serving]:
+    """Run a server on a real port, as `directcd server` does."""
+    [port] = free_ports(1)
+    values = {"data": data, "poll_interval_seconds": 1000.0, **settings}
+    app = create_app(ServerSettings(**values), targets)
+    stopping = asyncio.Event()
+    async with (
+        asyncio.TaskGroup() as tasks,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        tasks.create_task(process.serve(app, f"127.0.0.1:{port}", "server", stopping))
+        await eventually(lambda: app.state.followers)
+        await eventually(lambda: all(one.last_pass_at for one in app.state.followers.values()))
+        yield Serving(app, http)
+        stopping.set()

@@ -35,6 +35,21 @@ def test_v6_and_every_address_can_be_written() -> None:
         assert serving.address(v6).startswith("[::1]:")
 
 
+@pytest.mark.parametrize(
+    ("host", "is_guarded", "level"),
+    [("127.0.0.1", False, "INFO"), ("127.0.0.1", True, None), ("", False, "WARNING"),
+     ("", True, None)],
+)  # fmt: skip
+def test_an_open_api_is_said_at_start(
+    caplog: pytest.LogCaptureFixture, host: str, level: str | None, *, is_guarded: bool
+) -> None:
+    """A warning when others reach it."""
+    with caplog.at_level("INFO"), serving.bind(f"{host}:0") as listener:
+        serving._announce("server", listener, is_guarded=is_guarded)
+    found = [one.levelname for one in caplog.records if one.message.startswith("the API")]
+    assert found == ([level] if level else [])
+
+
 def test_the_first_part_that_fails_ends_the_others() -> None:
     """A process that does half its job is worse than none."""
     ended = []

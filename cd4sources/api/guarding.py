@@ -1,0 +1,80 @@
+"""Who may ask: bearer tokens (RFC 6750) before everything but the probes."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from starlette.requests import HTTPConnection
+
+from cd4sources.problems import Problem
+from cd4sources.settings import TokenSettings
+from cd4sources.tokens import EVERYTHING, Access, Scope, find
+
+logger = logging.getLogger(__name__)
+
+PUBLIC = frozenset({"/livez", "/readyz"})
+"""What load balancers and orchestrators ask, who hold no token."""
+
+_LINE_EVERY_SECONDS = 1.0
+_LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
+_NEXT = (
+    "send `Authorization: Bearer dcd_…`; `directcd token new` makes a token, and the lines for "
+    "the server's configuration"
+)
+
+
+class Guard:
+    """Lets requests in. Without tokens everybody may do everything."""
+
+    def __init__(self, tokens: Sequence[TokenSettings]) -> None:
+        """Take the configured tokens."""
+        self._known = [
+            (
+                one.sha256,
+                Access(one.name, frozenset(one.scopes), tuple(map(str.lower, one.repositories))),
+            )
+            for one in tokens
+        ]
+        self._refused = 0
+        self._said_at = 0.0
+
+    def admit(self, connection: HTTPConnection) -> Access:
+        """
+        What the sender of a request may do.
+
+        Raises:
+            Problem: 401, no or a wrong token; 403, one that does not allow it.
+        """
+        if not self._known or connection.scope["path"] in PUBLIC:
+            return EVERYTHING
+        access = self._holder(connection)
+        needed: Scope = "read" if connection.scope["method"] in _LOOKING else "admin"
+        if not access.may(needed):
+            detail = f"the token {access.name} does not have the scope {needed}"
+            step = f"use a token with it: `directcd token new --scope {needed}`"
+            raise Problem(403, "scope-missing", detail, step)
+        return access
+
+    def _holder(self, connection: HTTPConnection) -> Access:
+        scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise _refusal("token-missing", "this server wants a token", "")
+        access = find(self._known, token.strip())
+        if access is None:
+            self._say(connection)
+            raise _refusal("token-unknown", "the token is not known here", ' error="invalid_token"')
+        return access
+
+    def _say(self, connection: HTTPConnection) -> None:
+        """Log a wrong token without it; a flood of them is one line a second."""
+        self._refused += 1
+        if time.monotonic() - self._said_at < _LINE_EVERY_SECONDS:
+            return
+        peer = connection.client.host if connection.client else "unknown"
+        keys = {"peer": peer, "path": connection.scope["path"][:200], "refused": self._refused}
+        logger.warning("token not known, refused", extra=keys)
+        self._refused, self._said_at = 0, time.monotonic()
+
+
+def _refusal(code: str, detail: str, error: str) -> Problem:
+    return Problem(401, code, detail, _NEXT, {"WWW-Authenticate": f"Bearer{error}"})

@@ -1,0 +1,140 @@
+"""What commands share that ask a cd4sources server: address, token, and how a "no" ends them."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FAILED = 1
+NOTHING_NEW = 3
+FORBIDDEN = 4
+UNREACHABLE = 7
+
+_UNAUTHORISED = frozenset({401, 403})
+
+
+class Refused(click.ClickException):
+    """Ends the command with a sentence and a code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self._exit_code = exit_code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """What the command exits with."""
+        return self._exit_code
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target at a server: its address, our token, and the query that names it."""
+
+    server: str
+    token: str = field(repr=False)
+    query: list[tuple[str, str]]
+
+
+def target(function: F) -> F:
+    """`--server`, `--token-file`, `--repo` and `--ref`, given as one Target named `target`."""
+
+    @wraps(function)
+    def with_target(
+        *, server: str, token: str, repos: tuple[str, ...], ref: str, **others: Any
+    ) -> Any:
+        query = [("repo", one) for one in repos] + ([("ref", ref)] if ref else [])
+        return function(target=Target(server, token, query), **others)
+
+    for option in (_REF, _REPOS, _TOKEN, _SERVER):
+        with_target = option(with_target)
+    return with_target  # type: ignore[return-value]
+
+
+def as_json(function: F) -> F:
+    """`--json`: data instead of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """End the command with one sentence and the agreed exit code when the server says no."""
+    from cd4sources.http import BadStatus, HttpError, Unreachable
+
+    try:
+        yield
+    except Unreachable as error:
+        raise Refused(str(error), UNREACHABLE) from error
+    except BadStatus as error:
+        code = FORBIDDEN if error.status in _UNAUTHORISED else FAILED
+        raise Refused(str(error), code) from error
+    except HttpError as error:
+        raise Refused(str(error), FAILED) from error
+
+
+def _address(_: click.Context, __: click.Parameter, url: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+        raise click.BadParameter("write http://host:port or https://host")
+    if "@" in url:
+        raise click.BadParameter(
+            "holds a user or password, which every user of this machine could read: "
+            "use --token-file"
+        )
+    return url.rstrip("/")
+
+
+def _repositories(_: click.Context, __: click.Parameter, repos: tuple[str, ...]) -> tuple[str, ...]:
+    for repo in repos:
+        if re.search(r"://[^/@]*:[^/]*@", repo):
+            raise click.BadParameter("holds a password: leave it out, the server has its own")
+    return repos
+
+
+def _read_token(_: click.Context, __: click.Parameter, file: Path | None) -> str:
+    try:
+        token = file.read_text(encoding="ascii").strip() if file else ""
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        token = ""
+    if file and not (token.isprintable() and len(token.split()) == 1):
+        raise click.BadParameter(f"{file} must hold one token and nothing else")
+    return token
+
+
+_SERVER = click.option(
+    "-s",
+    "--server",
+    default="http://127.0.0.1:8081",
+    callback=_address,
+    show_default=True,
+    help="The cd4sources server.",
+)
+_TOKEN = click.option(
+    "--token-file",
+    "token",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_read_token,
+    envvar="DIRECTCD_TOKEN_FILE",
+    show_envvar=True,
+    help="Holds the bearer token, when the server wants one.",
+)
+_REPOS = click.option(
+    "-r",
+    "--repo",
+    "repos",
+    required=True,
+    multiple=True,
+    callback=_repositories,
+    metavar="URL",
+    help="A repository of the target, in any spelling; name all of them.",
+)
+_REF = click.option(
+    "--ref", default="", help="Of the first repository, when several targets are made of these."
+)
