@@ -225,9 +225,7 @@ class Http:
                 partial.restart()
                 raise BrokenDownload(f"{shown(url)}: {told}")
 
-    async def _fill(
-        self, partial: Partial, url: str, size: int, sha256: str, token: str
-    ) -> None:
+    async def _fill(self, partial: Partial, url: str, size: int, sha256: str, token: str) -> None:
         # The digest is of the bytes that travel: a compressed transfer would change them.
         headers = {"Accept-Encoding": "identity", **_authorization(token)}
         if partial.length:

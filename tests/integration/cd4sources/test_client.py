@@ -239,7 +239,10 @@ async def test_old_versions_are_dropped(
 
 async def test_two_clients_do_not_share_a_directory(tmp_path: Path) -> None:
     """The second one says so instead of stopping the first one's program."""
-    with Installed(tmp_path).opened(), pytest.raises(DataInUse, match="another process works in"):
+    with (
+        Installed(tmp_path, keep_versions=3).opened(),
+        pytest.raises(DataInUse, match="another process works in"),
+    ):
         await Client(settings(tmp_path, NOWHERE), [REPOSITORY]).run(asyncio.Event())
 
 

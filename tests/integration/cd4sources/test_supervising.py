@@ -14,6 +14,7 @@ import pytest
 
 from cd4sources.http import Http
 from cd4sources.settings import ClientSettings
+from cd4sources.sockets import Sockets
 from cd4sources.supervising import RolledBack, Supervisor
 from tests.integration.cd4sources.peers import Peer, Request, respond, serving
 from tests.integration.cd4sources.programs import Journal, executable, owned, program
@@ -30,11 +31,22 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
+class Lenient:
+    """Never gives a version up."""
+
+    def is_steady(self, version: str) -> None:
+        """Take note of nothing."""
+
+    def gives_up(self, version: str, reason: str) -> bool:
+        """Have it started again."""
+        return False
+
+
 @asynccontextmanager
 async def supervised(tmp_path: Path, **changes: Any) -> AsyncIterator[Supervisor]:
     settings = ClientSettings(data=tmp_path, **{"settle_seconds": 0.2} | changes)
     async with Http() as http, asyncio.TaskGroup() as tasks:
-        supervisor = Supervisor(settings, http, tasks)
+        supervisor = Supervisor(settings, http, tasks, Lenient(), Sockets())
         try:
             yield supervisor
         finally:
@@ -133,9 +145,7 @@ async def test_the_configured_signal_is_sent(tmp_path: Path, journal: Journal) -
 async def test_an_unknown_signal_is_refused(tmp_path: Path) -> None:
     """The mistake shows before anything is started."""
     with pytest.raises(ValueError, match="no such signal"):
-        Supervisor(
-            ClientSettings(data=tmp_path, stop_signal="NONSENSE"), Http(), asyncio.TaskGroup()
-        )
+        ClientSettings(data=tmp_path, stop_signal="NONSENSE")
 
 
 async def test_a_program_that_ends_is_started_again(tmp_path: Path, journal: Journal) -> None:

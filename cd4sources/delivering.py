@@ -1,0 +1,216 @@
+"""
+The rounds of a client: ask which version there is, get it if it is not here, have it run.
+
+Every round is the same, whatever happened before. What fails is tried again; what runs goes on
+running meanwhile.
+"""
+
+import asyncio
+import errno
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from cd4sources.backoff import Backoff, Outage
+from cd4sources.credentials import read_token
+from cd4sources.http import Http, HttpError, shown
+from cd4sources.installed import Installed
+from cd4sources.judging import Judge
+from cd4sources.records import Delivered, Record
+from cd4sources.supervising import RolledBack, Supervisor
+from cd4sources.watching import Watch
+
+FIRST_PAUSE_SECONDS = 0.2
+MOST_PAUSE_SECONDS = 5.0
+"""Bounds of the pauses between rounds that fail."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+logger = logging.getLogger(__name__)
+
+
+class Downloads:
+    """
+    Gets artifacts from servers onto this disk.
+
+    Args:
+        http: The connections to use.
+        installed: Where they go.
+        judge: Who reports it.
+        check: Raises HttpError for a version that is not to be taken.
+        token_file: Where the token for the servers is.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        installed: Installed,
+        judge: Judge,
+        *,
+        check: Callable[[Record], None],
+        token_file: Path | None,
+    ) -> None:
+        """Get nothing yet."""
+        self._http = http
+        self._installed = installed
+        self._judge = judge
+        self._check = check
+        self._token_file = token_file
+        self._failed = ""
+
+    async def get(self, record: Delivered) -> Path:
+        """
+        Return a version's executable, downloaded unless it is here whole.
+
+        Raises:
+            HttpError: It is not to be taken, or cannot be had now.
+            OSError: The disk does not take it.
+        """
+        started_at = datetime.now(UTC)
+        try:
+            self._check(record)
+            path = await asyncio.to_thread(self._installed.path, record)
+            return path or await self._download(record, started_at)
+        except (HttpError, OSError) as error:
+            self._report_once(record, started_at, str(error))
+            raise
+
+    async def _download(self, record: Delivered, started_at: datetime) -> Path:
+        artifact, token = record.artifact, read_token(self._token_file)
+        size, sha256 = artifact.size, artifact.sha256
+        part = await asyncio.to_thread(self._installed.incoming, record)
+        try:
+            await self._http.download(artifact.url, part, size=size, sha256=sha256, token=token)
+            path = await asyncio.to_thread(self._installed.install, record, part)
+        except OSError as error:
+            if error.errno in FULL:  # the program needs what room is left
+                self._installed.give_up(record)
+            raise
+        self._judge.report(record, "downloaded", "ok", started_at)
+        keys = {"version": record.version, "bytes": artifact.size, "url": shown(artifact.url)}
+        logger.info("version downloaded", extra=keys)
+        return path
+
+    def _report_once(self, record: Delivered, started_at: datetime, reason: str) -> None:
+        if self._failed != record.version:
+            self._failed = record.version
+            self._judge.report(record, "downloaded", "failed", started_at, reason)
+
+
+class Delivery:
+    """
+    Round after round, until it is cancelled.
+
+    Args:
+        watch: Knows which version there is.
+        downloads: Gets it.
+        installed: The versions that are here.
+        supervisor: Runs one of them.
+        judge: Decides about those that fail.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        downloads: Downloads,
+        installed: Installed,
+        supervisor: Supervisor,
+        judge: Judge,
+    ) -> None:
+        """Begin with whatever an earlier life left on disk."""
+        self._watch = watch
+        self._downloads = downloads
+        self._installed = installed
+        self._supervisor = supervisor
+        self._judge = judge
+
+    async def run(self) -> NoReturn:
+        """Deliver; cancel to end."""
+        outage = Outage("server", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
+        while True:
+            # The second step is a no-op while something runs.
+            reasons = [await _attempt(self._look), await _attempt(self._fall_back)]
+            reason = "; ".join(filter(None, reasons))
+            if reason:
+                await asyncio.sleep(outage.failed(reason))
+            else:
+                outage.over()
+
+    async def _look(self) -> None:
+        """Ask for a version other than the last one seen, and see to it that it runs."""
+        record = await self._news()
+        if record is None:
+            return
+        try:
+            await self._deliver(record)
+        except (HttpError, OSError, RolledBack):
+            self._watch.failed(record)
+            raise
+
+    async def _news(self) -> Delivered | None:
+        """Ask for news, until the program is given up meanwhile."""
+        # With a version at hand and nothing running, waiting for a newer one can wait.
+        idle = self._supervisor.version is None and self._installed.current() is not None
+        self._supervisor.given_up.clear()
+        asking = asyncio.ensure_future(self._watch.news(patient=not idle))
+        given_up = asyncio.ensure_future(self._supervisor.given_up.wait())
+        try:
+            await asyncio.wait({asking, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            asking.cancel()
+            given_up.cancel()
+            await asyncio.gather(asking, given_up, return_exceptions=True)
+
+    async def _deliver(self, record: Delivered) -> None:
+        reason = self._installed.quarantined(record.version)
+        if reason is not None:
+            keys = {"version": record.version, "reason": reason}
+            logger.warning("version is quarantined, not starting it", extra=keys)
+            return
+        path = await self._downloads.get(record)
+        if record.version == self._supervisor.version:
+            self._installed.set_current(record)  # the disk may have been full before
+        else:
+            await self._swap(record, path)
+
+    async def _swap(self, record: Delivered, path: Path) -> None:
+        """Have a version run; the judge decides about it when it cannot."""
+        started_at = datetime.now(UTC)
+        current = self._installed.current()
+        try:
+            await self._supervisor.swap(
+                record.version,
+                path,
+                lambda: self._judge.is_running(record, started_at),
+                proven=current is not None and current.version == record.version,
+            )
+        except RolledBack as error:
+            self._judge.rolled_back(record, error, started_at)
+
+    async def _fall_back(self) -> None:
+        """Start the last version that was healthy when nothing else runs."""
+        current = self._installed.current()
+        if current is None or self._supervisor.version is not None:
+            return
+        logger.warning("falling back to the last version", extra={"version": current.version})
+        path = await asyncio.to_thread(self._installed.path, current)
+        if path is None:
+            self._watch.ask_anew()
+            raise OSError(f"the last version {current.version} is damaged on disk")
+        await self._swap(current, path)
+
+
+async def _attempt(step: Callable[[], Awaitable[None]]) -> str:
+    """Do one step of a round; return why it failed, empty when it did not."""
+    try:
+        await step()
+    except (HttpError, RolledBack, OSError) as error:
+        return str(error) or type(error).__name__
+    except Exception as error:
+        # Whatever it is, what runs goes on running and the next round tries again.
+        logger.exception("round failed")
+        return type(error).__name__
+    return ""
