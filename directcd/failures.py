@@ -40,6 +40,8 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
     from cd4sources.locking import DataUnusable
+    from cd4sources.signing import KeyUnusable
+    from cd4sources.sockets import AddressUnusable
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
@@ -57,5 +59,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
         (StartError, FAILED),
         (LogError, FAILED),
         (DataUnusable, FAILED),
+        (KeyUnusable, USAGE),
+        (AddressUnusable, FAILED),
         (DemoError, FAILED),
     ]

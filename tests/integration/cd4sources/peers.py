@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,6 +60,8 @@ class Peer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        if self._server and not self._server.is_serving():
+            writer.transport.abort()  # it was accepted while we closed
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             request = await _read(reader)
             self.requests.append(request)
@@ -79,11 +82,15 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 def respond(
-    writer: asyncio.StreamWriter, status: int, body: object = None, length: int | None = None
+    writer: asyncio.StreamWriter,
+    status: int,
+    body: object = None,
+    length: int | None = None,
+    head: str = "",
 ) -> None:
     """Write a whole answer; `length` claims another length than the body has."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
-    head = f"HTTP/1.1 {status} .\r\nConnection: close\r\n"
+    head = f"HTTP/1.1 {status} .\r\nConnection: close\r\n{head}"
     head += "" if status == 204 else f"Content-Length: {length or len(data)}\r\n"
     writer.write(f"{head}\r\n".encode() + data)
 
@@ -144,13 +151,16 @@ class ServerPeer(Peer):
         self.watch_status = 200
         self.spoil: Callable[[bytes], bytes] = bytes
         self.claims_whole_length = False
+        self.knows_ranges = True
+        self.published_at: datetime | None = None
         self.artifact_changes: dict[str, object] = {}
         self._changed = asyncio.Event()
 
-    def publish(self, version: str, program: str) -> None:
-        """Offer a version."""
+    def publish(self, version: str, program: str, published_at: datetime | None = None) -> None:
+        """Offer a version, current since then."""
         self.programs[version] = program.encode()
         self.version = version
+        self.published_at = published_at
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -189,12 +199,19 @@ class ServerPeer(Peer):
             "target": "shop",
             "artifact": artifact | self.artifact_changes,
             "traceparent": trace,
+            "published_at": self.published_at and self.published_at.isoformat(),
         }
 
     def _download(self, request: Request, writer: asyncio.StreamWriter) -> None:
         program = self.programs[request.query["version"][0]]
-        length = len(program) if self.claims_whole_length else None
-        respond(writer, 200, self.spoil(program), length)
+        tag = f'"{hashlib.sha256(program).hexdigest()}"'
+        first = 0
+        if self.knows_ranges and request.headers.get("if-range") == tag:
+            first = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        head = f"Content-Range: bytes {first}-{len(program) - 1}/{len(program)}\r\n"
+        length = len(program) - first if self.claims_whole_length else None
+        sent = self.spoil(program)[first:]
+        respond(writer, 206 if first else 200, sent, length, head if first else "")
 
 
 PeerT = TypeVar("PeerT", bound=Peer)
