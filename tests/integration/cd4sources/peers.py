@@ -45,6 +45,10 @@ class Peer:
     async def close(self) -> None:
         """Stop listening and cut every connection."""
         assert self._server
+        # Who is accepted but not yet served when a server closes is forgotten by asyncio.
+        asyncio.get_running_loop().remove_reader(self._server.sockets[0].fileno())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         self._server.close()
         self.cut()
         await self._server.wait_closed()
@@ -60,8 +64,6 @@ class Peer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        if self._server and not self._server.is_serving():
-            writer.transport.abort()  # it was accepted while we closed
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             request = await _read(reader)
             self.requests.append(request)
