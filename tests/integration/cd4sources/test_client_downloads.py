@@ -69,7 +69,7 @@ async def test_a_download_goes_on_after_a_restart_from_another_server(
 
 
 async def test_a_server_without_ranges_sends_the_whole(
-    tmp_path: Path, journal: Journal, server: ServerPeer
+    tmp_path: Path, journal: Journal, server: ServerPeer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """200 in answer to a range: what was here is not prefixed to it."""
     server.publish(V1, program(journal.path))
@@ -79,6 +79,7 @@ async def test_a_server_without_ranges_sends_the_whole(
         await eventually(lambda: len(server.asked("GET", "/download")) >= 2)
         server.spoil = bytes
         await eventually(lambda: current(tmp_path) == V1)
+    assert "SHA-256" not in str([vars(record) for record in caplog.records])
 
 
 async def test_wrong_bytes_are_not_built_upon(

@@ -1,9 +1,6 @@
 """Which of several servers a client believes."""
 
-import asyncio
-import itertools
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -191,34 +188,3 @@ async def test_an_artifact_elsewhere_is_refused(
         await eventually(lambda: caplog.records)
     assert "only the server itself is asked" in str(vars(caplog.records[0]))
     assert second.requests == []
-
-
-async def test_twenty_clients_end_on_the_newest_version_whatever_dies(
-    tmp_path: Path, journal: Journal
-) -> None:
-    """Three servers, of which one after the other is killed between versions."""
-    async with AsyncExitStack() as stack:
-        peers = [await stack.enter_async_context(serving(ServerPeer())) for _ in range(3)]
-        times = (NOON + timedelta(minutes=number) for number in itertools.count())
-        publish(peers, V1, text(journal, V1), next(times))
-        places = [tmp_path / f"data-{number}" for number in range(20)]
-        for number, place in enumerate(places):
-            urls = [peers[(number + step) % 3].url for step in range(3)]
-            await stack.enter_async_context(running(settings(place, *urls, settle_seconds=0)))
-        await all_run(places, V1)
-        for killed, version in enumerate((V2, V3)):
-            await peers[killed].close()
-            publish(peers[killed + 1 :], version, text(journal, version), next(times))
-            await all_run(places, version)
-        for peer in peers[:2]:
-            await peer.open()
-
-
-def publish(peers: list[ServerPeer], version: str, words: str, published_at: datetime) -> None:
-    for peer in peers:
-        peer.publish(version, words, published_at)
-
-
-async def all_run(places: list[Path], version: str) -> None:
-    await eventually(lambda: {current(place) for place in places} == {version})
-    await asyncio.sleep(0)
