@@ -148,6 +148,7 @@ class Delivery:
         except (HttpError, OSError, RolledBack):
             self._watch.failed(record)
             raise
+        self._watch.delivered(record)
 
     async def _news(self) -> Delivered | None:
         """Ask for news, until the program is given up meanwhile."""

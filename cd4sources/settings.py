@@ -205,11 +205,13 @@ class ClientSettings(_Settings):
     engines do. 0: SIGKILL at once."""
 
     health_url: str = ""
-    """Answers 2xx when the new program is ready. Default empty: being alive is enough."""
+    """Answers 2xx when the new program is ready. Default empty: being alive is enough. Where old
+    and new share an address the old one may answer: `health_command` can tell them apart."""
 
     health_command: tuple[str, ...] = ()
     """Program and arguments that exit with 0 when the new program is ready. It has the program's
-    environment, and 5 s each time. Default none; with `health_url`, both must say yes."""
+    environment (`DIRECTCD_VERSION`), and 5 s each time. Default none; with `health_url`, both must
+    say yes."""
 
     health_timeout_seconds: PositiveFloat = 30.0
     """Seconds from the end of `settle_seconds` within which `health_url` and `health_command` must

@@ -77,7 +77,8 @@ class Watch:
         self._servers = [_Server(url.rstrip("/")) for url in servers]
         self._query = query
         self._token_file = token_file
-        self._newest = newest
+        self._newest = self._held = newest
+        self._failed = ""
         self._answered_at = time.monotonic()
 
     async def news(self, *, patient: bool) -> Delivered | None:
@@ -106,12 +107,19 @@ class Watch:
                 return self._accept(server, is_new=is_new)
         raise NoServer("; ".join(reasons))
 
+    def delivered(self, version: Delivered) -> None:
+        """Note that a version is here: from now on an older one is one that lags."""
+        self._held = version
+
     def failed(self, version: Delivered) -> None:
-        """Note that a version could not be had: it is asked for again, first of the others."""
+        """Note that a version could not be had: once more from the same server, then of others."""
+        self._newest = self._held
         for server in self._servers:
             if server.url == version.server:
                 server.offer = None
-                self._pass_over(server)
+                if self._failed == version.version:
+                    self._pass_over(server)
+        self._failed = version.version
 
     def ask_anew(self) -> None:
         """Ask as if nothing was known: what was delivered is here no longer."""

@@ -79,7 +79,7 @@ async def test_a_server_without_ranges_sends_the_whole(
         await eventually(lambda: len(server.asked("GET", "/download")) >= 2)
         server.spoil = bytes
         await eventually(lambda: current(tmp_path) == V1)
-    assert "SHA-256" not in str([vars(record) for record in caplog.records])
+    assert "promised" not in str([vars(record) for record in caplog.records])
 
 
 async def test_wrong_bytes_are_not_built_upon(

@@ -188,3 +188,24 @@ async def test_an_artifact_elsewhere_is_refused(
         await eventually(lambda: caplog.records)
     assert "only the server itself is asked" in str(vars(caplog.records[0]))
     assert second.requests == []
+
+
+async def test_a_version_that_cannot_be_had_does_not_keep_others_away(
+    tmp_path: Path,
+    journal: Journal,
+    first: ServerPeer,
+    second: ServerPeer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What one server only promises makes nothing old that another has."""
+    monkeypatch.setattr(watching, "RETURN_SECONDS", 5)
+    data = tmp_path / "data"
+    for peer in (first, second):
+        peer.publish(V1, text(journal, V1), NOON)
+    async with running(settings(data, first.url, second.url)):
+        await eventually(lambda: current(data) == V1)
+        first.spoil = lambda _: b"other bytes"
+        first.publish(V2, text(journal, V2), LATEST)
+        await eventually(lambda: len(first.asked("GET", "/download")) >= 2)
+        second.publish(V3, text(journal, V3), LATER)
+        await eventually(lambda: current(data) == V3)
