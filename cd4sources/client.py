@@ -13,7 +13,6 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from cd4sources.credentials import refuse_unsigned, trusted_keys
 from cd4sources.delivering import Delivery, Downloads
 from cd4sources.http import Http
 from cd4sources.installed import Installed
@@ -23,6 +22,7 @@ from cd4sources.reporting import Post, Reporter, post_over_http
 from cd4sources.settings import ClientSettings
 from cd4sources.sockets import listening
 from cd4sources.supervising import Supervisor
+from cd4sources.trust import refuse_unsigned, trusted_keys
 from cd4sources.watching import Watch
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from cd4sources.backoff import Backoff, Outage
-from cd4sources.credentials import read_token
 from cd4sources.http import Http, HttpError, shown
 from cd4sources.installed import Installed
 from cd4sources.judging import Judge
 from cd4sources.records import Delivered, Record
 from cd4sources.supervising import RolledBack, Supervisor
+from cd4sources.trust import read_token
 from cd4sources.watching import Watch
 
 FIRST_PAUSE_SECONDS = 0.2

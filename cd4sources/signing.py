@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-        Ed25519PrivateKey as PrivateKey,
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
     )
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-        Ed25519PublicKey as PublicKey,
-    )
+
+    PrivateKey = Ed25519PrivateKey
+    PublicKey = Ed25519PublicKey
 
 PUBLIC_KEY_BYTES = 32
 _PEM = "-----BEGIN"

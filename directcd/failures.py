@@ -53,13 +53,13 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     return [
         (ConfigError, USAGE),
         (TargetError, USAGE),
+        (KeyUnusable, USAGE),
         (AdapterError, USAGE),
         (SecretFileError, USAGE),
         (RecordingError, USAGE),
         (StartError, FAILED),
         (LogError, FAILED),
         (DataUnusable, FAILED),
-        (KeyUnusable, USAGE),
         (AddressUnusable, FAILED),
         (DemoError, FAILED),
     ]
