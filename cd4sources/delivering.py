@@ -58,7 +58,6 @@ class Downloads:
         self._judge = judge
         self._check = check
         self._token_file = token_file
-        self._failed = ""
 
     async def get(self, record: Delivered) -> Path:
         """
@@ -74,7 +73,7 @@ class Downloads:
             path = await asyncio.to_thread(self._installed.path, record)
             return path or await self._download(record, started_at)
         except (HttpError, OSError) as error:
-            self._report_once(record, started_at, str(error))
+            self._judge.report(record, "downloaded", "failed", started_at, str(error))
             raise
 
     async def _download(self, record: Delivered, started_at: datetime) -> Path:
@@ -92,11 +91,6 @@ class Downloads:
         keys = {"version": record.version, "bytes": artifact.size, "url": shown(artifact.url)}
         logger.info("version downloaded", extra=keys)
         return path
-
-    def _report_once(self, record: Delivered, started_at: datetime, reason: str) -> None:
-        if self._failed != record.version:
-            self._failed = record.version
-            self._judge.report(record, "downloaded", "failed", started_at, reason)
 
 
 class Delivery:

@@ -65,8 +65,9 @@ class Installed:
                 directory.mkdir(exist_ok=True)
             parts = sorted(self._incoming.glob("*.part"), key=lambda part: part.lstat().st_mtime_ns)
             self._clear_incoming(parts[-1] if parts else None)
-            for leftover in self._data.glob(".current-*"):
-                leftover.unlink()
+            for pattern in (".current-*", "quarantine/.*.tmp", "versions/*/.*.tmp"):
+                for leftover in self._data.glob(pattern):
+                    leftover.unlink()
             yield
 
     def incoming(self, record: Record) -> Path:

@@ -27,6 +27,7 @@ class Judge:
         self._installed = installed
         self._reporter = reporter
         self._target = target
+        self._told: tuple[str, Stage, Result] | None = None
 
     def is_running(self, record: Delivered, started_at: datetime) -> None:
         """Note that a version has become healthy."""
@@ -89,7 +90,10 @@ class Judge:
         started_at: datetime,
         message: str = "",
     ) -> None:
-        """Tell the hub of one stage that has just ended."""
+        """Tell the hub of one stage that has just ended; of the same failure only once."""
+        told, self._told = self._told, (record.version, stage, result)
+        if told == self._told and result != "ok":
+            return
         self._reporter.report(
             StageReport(
                 target=self._target or record.target,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources import watching
+from cd4sources import delivering, watching
 from tests.integration.cd4sources.clients import NOWHERE, V1, V2, V3, current, running, settings
 from tests.integration.cd4sources.peers import ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, program
@@ -38,7 +38,8 @@ async def second() -> AsyncIterator[ServerPeer]:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was passed over is asked again before a test gets impatient."""
     monkeypatch.setattr(watching, "RETURN_SECONDS", 0.3)
-    monkeypatch.setattr(watching, "WATCH_SECONDS", 1)
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.3)
+    monkeypatch.setattr(delivering, "MOST_PAUSE_SECONDS", 0.4)
 
 
 def text(journal: Journal, version: str) -> str:
@@ -118,7 +119,7 @@ async def test_when_all_others_are_gone_for_good_the_one_that_lags_is_believed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """After some patience, and said in the log."""
-    monkeypatch.setattr(watching, "LAG_PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr(watching, "LAG_PATIENCE_SECONDS", 1.0)
     data = tmp_path / "data"
     first.publish(V2, text(journal, V2), LATER)
     second.publish(V1, text(journal, V1), NOON)
@@ -142,7 +143,7 @@ async def test_the_first_server_is_preferred_when_it_is_back(
         await eventually(lambda: current(data) == V1)
         await eventually(lambda: len(second.asked("GET", "/watch")) >= 2)
         first.watch_status = 200
-        await eventually(lambda: first.asked("GET", "/watch")[-1].query["timeout"] == ["1"])
+        await eventually(lambda: first.asked("GET", "/watch")[-1].query["timeout"] == ["0.3"])
         asked = len(second.requests)
         first.publish(V2, text(journal, V2), LATER)
         await eventually(lambda: current(data) == V2)

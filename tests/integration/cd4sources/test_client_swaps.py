@@ -13,7 +13,7 @@ from tests.integration.cd4sources.programs import Journal, owned, program
 from tests.support.processes import is_alive
 from tests.support.waiting import eventually
 
-CRASHING = "sleep 0.3; exit 4"
+CRASHING = "sleep 0.25; exit 4"
 
 
 @pytest.fixture
@@ -25,6 +25,12 @@ def journal(tmp_path: Path) -> Journal:
 async def server() -> AsyncIterator[ServerPeer]:
     async with serving(ServerPeer()) as peer:
         yield peer
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are started again after short pauses."""
+    monkeypatch.setattr(supervising, "FIRST_RESTART_SECONDS", 0.02)
 
 
 async def test_a_version_that_ends_again_and_again_makes_way(
@@ -72,7 +78,7 @@ async def test_a_version_that_once_lived_long_is_not_given_up(
         await eventually(lambda: '"steady":true' in record.read_text())
     fault.touch()
     async with running(settings(data, server.url, settle_seconds=0)):
-        await eventually(lambda: len(journal.pids(f"start {V2}")) >= 4)
+        await eventually(lambda: len(journal.pids(f"start {V2}")) >= 5)
     assert list((data / "quarantine").iterdir()) == []
 
 
@@ -136,3 +142,20 @@ async def test_the_reason_of_slow_health_is_told_early_and_once(
     async with running(settings(tmp_path, server.url, **sick)):
         await eventually((tmp_path / "quarantine" / V1).exists)
     assert caplog.text.count("program is not healthy yet") == 1
+
+
+async def test_the_same_failure_is_reported_once(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """A timeline shows that it failed, not how often it was tried."""
+    data, fault = tmp_path / "data", tmp_path / "fault"
+    server.publish(V1, program(journal.path, f"test ! -e {fault} || exit 1"))
+    async with serving(HubPeer()) as hub:
+        async with running(settings(data, server.url, hub=hub.url)):
+            await eventually(lambda: current(data) == V1)
+        fault.touch()
+        async with running(settings(data, server.url, hub=hub.url)):
+            await eventually(lambda: len(journal.pids(f"start {V1}")) >= 4)
+            fault.unlink()
+            await eventually(lambda: hub.reports[-1]["result"] == "ok" and len(hub.reports) > 2)
+        assert [one["result"] for one in hub.reports] == ["ok", "ok", "failed", "ok"]
