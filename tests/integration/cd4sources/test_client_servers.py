@@ -151,6 +151,22 @@ async def test_the_first_server_is_preferred_when_it_is_back(
     assert len(journal.pids("start")) == 2
 
 
+async def test_a_server_that_failed_is_left_alone_for_a_while(
+    tmp_path: Path,
+    journal: Journal,
+    first: ServerPeer,
+    second: ServerPeer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not tried before every question to the next one."""
+    monkeypatch.setattr(watching, "RETURN_SECONDS", 600)
+    first.watch_status = 503
+    second.publish(V1, text(journal, V1), NOON)
+    async with running(settings(tmp_path / "data", first.url, second.url)):
+        await eventually(lambda: len(second.asked("GET", "/watch")) >= 4)
+    assert len(first.requests) == 1
+
+
 async def test_the_token_goes_to_servers_and_is_read_again(
     tmp_path: Path, journal: Journal, first: ServerPeer
 ) -> None:

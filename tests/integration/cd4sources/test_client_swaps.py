@@ -1,5 +1,6 @@
 """What becomes of versions that are sick, sooner or later, and of the one before them."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from cd4sources import supervising
-from tests.integration.cd4sources.clients import NOWHERE, V1, V2, V3, current, running, settings
+from cd4sources.client import Client
+from tests.integration.cd4sources.clients import (
+    NOWHERE,
+    REPOSITORY,
+    V1,
+    V2,
+    V3,
+    current,
+    running,
+    settings,
+)
 from tests.integration.cd4sources.peers import HubPeer, ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, owned, program
 from tests.support.processes import is_alive
@@ -124,6 +135,21 @@ async def test_a_stop_before_health_is_told(
     async with running(settings(tmp_path, server.url, settle_seconds=60)):
         await eventually(lambda: journal.pids(f"start {V1}"))
     assert "stopped before the new version was healthy" in caplog.text
+    assert owned(tmp_path) == []
+
+
+async def test_a_cancel_during_a_slow_stop_kills_the_program(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """Whoever asks twice does not wait, and leaves nothing to the next life."""
+    server.publish(V1, program(journal.path, on_stop=":"))
+    slow, stopping = settings(tmp_path, server.url, stop_timeout_seconds=600), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        client = tasks.create_task(Client(slow, [REPOSITORY]).run(stopping))
+        await eventually(lambda: current(tmp_path) == V1)
+        stopping.set()
+        await eventually(lambda: f"stop {V1}" in journal.lines())
+        client.cancel()
     assert owned(tmp_path) == []
 
 
