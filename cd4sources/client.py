@@ -1,8 +1,9 @@
 """
 Brings the newest version of a target here and has it run: watch, download, verify, swap.
 
-This is the composition: `watching` asks the servers, `delivering` makes the rounds, `installed`
-keeps the versions, `supervising` runs one of them, `judging` remembers how they got on.
+This is the composition: `watching` asks the servers, `downloads` gets what they offer, `installed`
+keeps it, `supervising` runs one version, `judging` remembers how each got on; `delivering` makes
+the rounds.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from cd4sources.delivering import Delivery, Downloads
+from cd4sources.delivering import Delivery
+from cd4sources.downloads import Downloads
 from cd4sources.http import Http
 from cd4sources.installed import Installed
 from cd4sources.judging import Judge
