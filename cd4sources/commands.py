@@ -143,7 +143,9 @@ async def run(command: Command) -> Completed:
     )
 
 
-async def spawn(argv: Sequence[str], *, env: Mapping[str, str], owner: Path) -> Spawned:
+async def spawn(
+    argv: Sequence[str], *, env: Mapping[str, str], owner: Path, pass_fds: tuple[int, ...] = ()
+) -> Spawned:
     """
     Start a program that outlives this call, in its own session; it inherits stdout and stderr.
 
@@ -151,6 +153,7 @@ async def spawn(argv: Sequence[str], *, env: Mapping[str, str], owner: Path) -> 
         argv: Program and arguments.
         env: Its whole environment; the two markers are added.
         owner: The data directory it works for.
+        pass_fds: Descriptors that it inherits.
 
     Raises:
         CommandNotFound: The program cannot be started.
@@ -161,6 +164,7 @@ async def spawn(argv: Sequence[str], *, env: Mapping[str, str], owner: Path) -> 
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
             env=_marked(env, marker, owner),
+            pass_fds=pass_fds,
             start_new_session=True,
         )
     except OSError as error:

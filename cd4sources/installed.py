@@ -5,11 +5,12 @@ The client's versions on disk.
     versions/<version>/       the artifact under its own name, and .record.json about it
     current -> versions/…     the last version that was healthy
     quarantine/<version>      why this version is not to be started again
-    incoming/                 downloads under way
+    incoming/<sha256>.part    the download under way; a later life of the client goes on with it
 
 Every step ends in one rename, so whatever is found after a crash is whole or ignored.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -17,39 +18,21 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
+from cd4sources.disk import remove
 from cd4sources.locking import locked
-
-MAX_ARTIFACT_BYTES = 4 * 1024**3
-"""A promise of more is taken for a mistake of the server."""
-
-KEPT_VERSIONS = 3
-"""The current one, the one before it, and one more to compare with."""
+from cd4sources.records import Delivered, Record
 
 RECORD_NAME = ".record.json"
 
+SPARE_BYTES = 16 * 1024**2
+"""Left free beside a download: the running program writes to this disk, too."""
+
 logger = logging.getLogger(__name__)
-
-
-class Artifact(BaseModel):
-    """The file of a version. The name becomes a file's name here, so it may not leave its place."""
-
-    name: str = Field(pattern=r"^[^/\x00.][^/\x00]{0,199}$")
-    size: int = Field(ge=0, le=MAX_ARTIFACT_BYTES)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    url: str
-
-
-class Record(BaseModel):
-    """What a server tells about a version, as far as a client needs it."""
-
-    version: str = Field(pattern=r"^v-[0-9a-f]{12}$")
-    target: str = ""
-    artifact: Artifact
-    traceparent: str | None = None
 
 
 class Installed:
@@ -58,11 +41,13 @@ class Installed:
 
     Args:
         data: The directory; made when missing.
+        keep_versions: How many stay, the current one included.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, keep_versions: int) -> None:
         """Look at nothing yet."""
         self._data = data
+        self._keep_versions = keep_versions
         self._versions = data / "versions"
         self._quarantine = data / "quarantine"
         self._incoming = data / "incoming"
@@ -76,34 +61,59 @@ class Installed:
             DataInUse: Another process holds it.
         """
         with locked(self._data):
-            shutil.rmtree(self._incoming, ignore_errors=True)
             for directory in (self._versions, self._quarantine, self._incoming):
                 directory.mkdir(exist_ok=True)
+            parts = sorted(self._incoming.glob("*.part"), key=lambda part: part.lstat().st_mtime_ns)
+            self._clear_incoming(parts[-1] if parts else None)
+            for pattern in (".current-*", "quarantine/.*.tmp", "versions/*/.*.tmp"):
+                for leftover in self._data.glob(pattern):
+                    leftover.unlink()
             yield
 
-    def incoming(self) -> Path:
-        """Return a new empty directory to download into."""
-        directory = self._incoming / secrets.token_hex(8)
-        directory.mkdir()
-        return directory
+    def incoming(self, record: Record) -> Path:
+        """
+        Return the file to download into; of a broken download it has the first bytes.
 
-    def install(self, record: Record, incoming: Path) -> Path:
+        Raises:
+            OSError: The disk has no room for what is missing.
+        """
+        part = self._incoming / f"{record.artifact.sha256}.part"
+        self._clear_incoming(part)
+        here = part.lstat().st_size if part.exists() else 0
+        free = shutil.disk_usage(self._incoming).free
+        wanted = record.artifact.size - here + SPARE_BYTES
+        if free < wanted:
+            text = f"{record.version} needs {wanted} bytes, {free} are free; make room there"
+            raise OSError(errno.ENOSPC, text, str(self._incoming))
+        return part
+
+    def give_up(self, record: Record) -> None:
+        """Drop what there is of a download, so that a full disk has room again."""
+        remove(self._incoming / f"{record.artifact.sha256}.part")
+
+    def install(self, record: Record, part: Path) -> Path:
         """
         Make a download a version: only now, verified and on disk, may it be executed.
 
         Args:
             record: What was downloaded.
-            incoming: The directory that holds the artifact under its name.
+            part: The file that holds the artifact, whole.
 
         Returns:
             The executable.
         """
-        (incoming / record.artifact.name).chmod(0o755)
-        _write(incoming / RECORD_NAME, record.model_dump_json())
-        _sync(incoming)
-        place = self._versions / record.version
-        shutil.rmtree(place, ignore_errors=True)
-        incoming.rename(place)
+        fresh = self._incoming / secrets.token_hex(8)
+        fresh.mkdir()
+        try:
+            _write(fresh / RECORD_NAME, record.model_dump_json())
+            part.rename(fresh / record.artifact.name)
+            (fresh / record.artifact.name).chmod(0o755)
+            _sync(fresh)
+            place = self._versions / record.version
+            remove(place)
+            fresh.rename(place)
+        finally:
+            remove(fresh)
         _sync(self._versions)
         return place / record.artifact.name
 
@@ -111,38 +121,54 @@ class Installed:
         """Return the version's executable if it is here and its bytes are the promised ones."""
         path = self._versions / record.version / record.artifact.name
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=_open_plain) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                logger.warning("version on disk cannot be read", extra={"reason": str(error)})
             return None
         if digest == record.artifact.sha256:
             return path
         logger.warning("version on disk is damaged", extra={"version": record.version})
         return None
 
-    def current(self) -> Record | None:
+    def current(self) -> Delivered | None:
         """Return the last version that was healthy, None when there is none."""
-        try:
-            return Record.model_validate_json((self._data / "current" / RECORD_NAME).read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except ValidationError:
-            logger.exception("record of the current version is damaged, ignoring it")
-            return None
+        return _read(self._data / "current")
 
-    def set_current(self, version: str) -> None:
+    def before(self, version: str) -> Delivered | None:
+        """Return the newest other version that was healthy here and may be started."""
+        records = [_read(place) for place in self._versions.iterdir() if place.name != version]
+        good = [(one.healthy_at, one) for one in records if one and one.healthy_at]
+        good.sort(key=lambda pair: pair[0], reverse=True)
+        allowed = (one for _, one in good if self.quarantined(one.version) is None)
+        return next(allowed, None)
+
+    def set_current(self, record: Delivered) -> None:
         """Remember a version as the last healthy one, and drop versions that are too old."""
+        place = self._versions / record.version
+        known = _read(place)
+        healthy = {"healthy_at": datetime.now(UTC), "steady": known is not None and known.steady}
+        _write(place / RECORD_NAME, record.model_copy(update=healthy).model_dump_json())
         link = self._data / f".current-{secrets.token_hex(4)}"
-        link.symlink_to(Path("versions") / version)
+        link.symlink_to(Path("versions") / record.version)
         link.rename(self._data / "current")
         _sync(self._data)
-        os.utime(self._versions / version)
-        self._prune(version)
+        os.utime(place)
+        self._prune(record.version)
+
+    def set_steady(self, version: str) -> None:
+        """Remember that a version has run here for long."""
+        place = self._versions / version
+        known = _read(place)
+        if known and not known.steady:
+            _write(place / RECORD_NAME, known.model_copy(update={"steady": True}).model_dump_json())
 
     def quarantine(self, version: str, reason: str) -> None:
-        """Remember that a version must not be started again by itself, and why."""
+        """Remember that a version must not be started again by itself, and why; drop its file."""
         _write(self._quarantine / version, reason)
         _sync(self._quarantine)
+        remove(self._versions / version)
 
     def quarantined(self, version: str) -> str | None:
         """Return why a version must not be started, None when it may."""
@@ -151,24 +177,47 @@ class Installed:
         except FileNotFoundError:
             return None
 
+    def _clear_incoming(self, kept: Path | None) -> None:
+        for other in self._incoming.iterdir():
+            if other != kept or not other.is_file() or other.is_symlink():
+                remove(other)
+
     def _prune(self, current: str) -> None:
         newest_first = sorted(
             (place for place in self._versions.iterdir() if place.name != current),
             key=lambda place: place.stat().st_mtime_ns,
             reverse=True,
         )
-        for place in newest_first[KEPT_VERSIONS - 1 :]:
+        for place in newest_first[self._keep_versions - 1 :]:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _open_plain(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _read(place: Path) -> Delivered | None:
+    """The record in a version's directory, None when there is none that can be read."""
+    try:
+        return Delivered.model_validate_json((place / RECORD_NAME).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError:
+        logger.exception("record of a version is damaged, ignoring it", extra={"place": str(place)})
+        return None
 
 
 def _write(path: Path, text: str) -> None:
     """Replace a file in one step."""
     temporary = path.with_name(f".{secrets.token_hex(4)}.tmp")
-    with temporary.open("x") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("x") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _sync(directory: Path) -> None:

@@ -72,6 +72,14 @@ def _known_signal(name: str) -> str:
     return name
 
 
+def _socket_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not address.startswith("/") and not (host and port.isdecimal()):
+            raise ValueError("write host:port, such as 127.0.0.1:9000, or a path, /run/app.sock")
+    return addresses
+
+
 HubAddress = Annotated[str, AfterValidator(_hub_address)]
 
 
@@ -175,7 +183,19 @@ class ClientSettings(_Settings):
     """The half that downloads, starts and supervises."""
 
     servers: tuple[str, ...] = Field(default=("http://127.0.0.1:8081",), min_length=1)
-    """Servers to watch, in order of preference; the next one is tried when one does not answer."""
+    """Servers to watch, in order of preference. When one does not answer, or lags behind what this
+    client has had from another, the next one is asked; the first is asked again every 30 s."""
+
+    token_file: Path | None = None
+    """File with the bearer token for the servers, read each time it is used, so that it may be
+    exchanged. Default none: servers on loopback need no token."""
+
+    public_keys: tuple[str, ...] = ()
+    """Ed25519 public keys, base64 or PEM. With any key here or in `public_key_files`, only versions
+    that one of them has signed are taken. Default none: the digest alone is checked."""
+
+    public_key_files: tuple[Path, ...] = ()
+    """Files with one such key each, read at the start. Default none."""
 
     target: str = ""
     """Name of the target in reports. Default empty: the name the server gives it."""
@@ -183,12 +203,26 @@ class ClientSettings(_Settings):
     data: DataDirectory = Path("/var/lib/directcd/client")
     """Directory of downloaded versions. One client per directory."""
 
+    keep_versions: int = Field(default=3, ge=2)
+    """Versions kept here, the current one included. Default 3: it, the one before it, and one more
+    to compare with. At least 2: there must be one to go back to."""
+
     hub: HubAddress = ""
     """URL of the hub that stages are reported to, or of the hubs' Redis. Default empty: no
     reports."""
 
     args: tuple[str, ...] = ()
     """Arguments of the delivered program. Default: none."""
+
+    sockets: Annotated[tuple[str, ...], AfterValidator(_socket_addresses)] = ()
+    """Addresses that this client listens on for the program, `127.0.0.1:9000` or `/run/app.sock`.
+    The program finds them from descriptor 3 on, as `LISTEN_FDS` says (sd_listen_fds(3)), and a swap
+    loses no connection. Default none: the program listens for itself."""
+
+    overlap: bool = True
+    """Whether the new program starts beside the old one. Default true: nothing is down meanwhile.
+    false: the old one is stopped first, and started again when the new one is sick; for programs
+    with a fixed port that know neither `sockets` nor SO_REUSEPORT."""
 
     stop_signal: Annotated[str, AfterValidator(_known_signal)] = "TERM"
     """Signal that asks the old program to end. Default TERM, what service managers send."""
@@ -198,11 +232,18 @@ class ClientSettings(_Settings):
     engines do. 0: SIGKILL at once."""
 
     health_url: str = ""
-    """Answers 2xx when the new program is ready. Default empty: being alive is enough."""
+    """Answers 2xx when the new program is ready. Default empty: being alive is enough. Where old
+    and new share an address the old one may answer: `health_command` can tell them apart."""
+
+    health_command: tuple[str, ...] = ()
+    """Program and arguments that exit with 0 when the new program is ready. It has the program's
+    environment (`DIRECTCD_VERSION`), and 5 s each time. Default none; with `health_url`, both must
+    say yes."""
 
     health_timeout_seconds: PositiveFloat = 30.0
-    """Seconds that the health URL may take to answer 2xx before the version is rolled back.
-    Default 30: a slow start, not a hung one."""
+    """Seconds from the end of `settle_seconds` within which `health_url` and `health_command` must
+    have said yes; then the version is rolled back, unless nothing else runs and it was healthy here
+    before. Default 30: a slow start, not a hung one."""
 
     settle_seconds: NonNegativeFloat = 3.0
     """Seconds that a new program must live before its predecessor is stopped, also when its health

@@ -41,6 +41,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from adapters import AdapterError
     from cd4sources.locking import DataUnusable
     from cd4sources.signing import KeyUnusable
+    from cd4sources.sockets import AddressUnusable
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
@@ -59,5 +60,6 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
         (StartError, FAILED),
         (LogError, FAILED),
         (DataUnusable, FAILED),
+        (AddressUnusable, FAILED),
         (DemoError, FAILED),
     ]

@@ -16,6 +16,7 @@ from directcd.serving import Part, serve
 from hub.settings import HubSettings
 
 if TYPE_CHECKING:
+    from cd4sources.client import Client
     from directcd.redis_hub import RedisHub
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,16 @@ def server(config: Config) -> Part:
 
 def client(config: Config) -> Part:
     """
+    The cd4sources client, beside other parts.
+
+    Raises:
+        As for `make_client`.
+    """
+    return make_client(config).run
+
+
+def make_client(config: Config) -> "Client":
+    """
     The cd4sources client.
 
     Raises:
@@ -84,7 +95,7 @@ def client(config: Config) -> Part:
     urls = [repository.url for repository in target.repositories]
     redis = _redis_hub(settings.hub)
     post = redis.report if redis else None
-    return Client(settings, urls, ref=target.repositories[0].ref, post=post).run
+    return Client(settings, urls, ref=target.repositories[0].ref, post=post)
 
 
 def _redis_hub(url: str, name: str = "", targets: Sequence[Target] = ()) -> "RedisHub | None":

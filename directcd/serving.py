@@ -8,6 +8,7 @@ may hold several applications, and because a failure to start must be one senten
 import asyncio
 import gc
 import logging
+import os
 import resource
 import signal
 import socket
@@ -20,6 +21,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from cd4sources.reaping import reap_orphans
 from directcd.deadlines import PunctualProtocol, hang_up_on_late
 
 logger = logging.getLogger(__name__)
@@ -82,10 +84,13 @@ def _spare_the_collector() -> None:
 
 async def _run(parts: tuple[Part, ...]) -> None:
     stopping = asyncio.Event()
+    reaping = asyncio.ensure_future(reap_orphans()) if os.getpid() == 1 else None
     with _signals(stopping):
         async with asyncio.TaskGroup() as tasks:
             for part in parts:
                 tasks.create_task(part(stopping), name=part.__qualname__)
+    if reaping:
+        reaping.cancel()
 
 
 @contextmanager

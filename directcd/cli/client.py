@@ -13,6 +13,7 @@ from directcd.cli import options
 def command(config_file: Path, *, verbose: bool) -> None:
     """Watch, download and run one program, replacing it when a new version is offered."""
     from directcd import config, logs, parts, serving
+    from directcd.standalone import standalone
 
     logs.set_up(verbose=verbose)
-    serving.run(parts.client(config.load(config_file)))
+    serving.run(standalone(parts.make_client(config.load(config_file))))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,6 +45,10 @@ class Peer:
     async def close(self) -> None:
         """Stop listening and cut every connection."""
         assert self._server
+        # Who is accepted but not yet served when a server closes is forgotten by asyncio.
+        asyncio.get_running_loop().remove_reader(self._server.sockets[0].fileno())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         self._server.close()
         self.cut()
         await self._server.wait_closed()
@@ -79,11 +84,15 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 def respond(
-    writer: asyncio.StreamWriter, status: int, body: object = None, length: int | None = None
+    writer: asyncio.StreamWriter,
+    status: int,
+    body: object = None,
+    length: int | None = None,
+    head: str = "",
 ) -> None:
     """Write a whole answer; `length` claims another length than the body has."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
-    head = f"HTTP/1.1 {status} .\r\nConnection: close\r\n"
+    head = f"HTTP/1.1 {status} .\r\nConnection: close\r\n{head}"
     head += "" if status == 204 else f"Content-Length: {length or len(data)}\r\n"
     writer.write(f"{head}\r\n".encode() + data)
 
@@ -144,13 +153,16 @@ class ServerPeer(Peer):
         self.watch_status = 200
         self.spoil: Callable[[bytes], bytes] = bytes
         self.claims_whole_length = False
+        self.knows_ranges = True
+        self.published_at: datetime | None = None
         self.artifact_changes: dict[str, object] = {}
         self._changed = asyncio.Event()
 
-    def publish(self, version: str, program: str) -> None:
-        """Offer a version."""
+    def publish(self, version: str, program: str, published_at: datetime | None = None) -> None:
+        """Offer a version, current since then."""
         self.programs[version] = program.encode()
         self.version = version
+        self.published_at = published_at
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -189,12 +201,19 @@ class ServerPeer(Peer):
             "target": "shop",
             "artifact": artifact | self.artifact_changes,
             "traceparent": trace,
+            "published_at": self.published_at and self.published_at.isoformat(),
         }
 
     def _download(self, request: Request, writer: asyncio.StreamWriter) -> None:
         program = self.programs[request.query["version"][0]]
-        length = len(program) if self.claims_whole_length else None
-        respond(writer, 200, self.spoil(program), length)
+        tag = f'"{hashlib.sha256(program).hexdigest()}"'
+        first = 0
+        if self.knows_ranges and request.headers.get("if-range") == tag:
+            first = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        head = f"Content-Range: bytes {first}-{len(program) - 1}/{len(program)}\r\n"
+        length = len(program) - first if self.claims_whole_length else None
+        sent = self.spoil(program)[first:]
+        respond(writer, 206 if first else 200, sent, length, head if first else "")
 
 
 PeerT = TypeVar("PeerT", bound=Peer)

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,24 @@ import pytest
 from cd4sources.client import Client
 from cd4sources.installed import Installed
 from cd4sources.locking import DataInUse
-from cd4sources.settings import ClientSettings
 from tests.integration.cd4sources import client_process
+from tests.integration.cd4sources.clients import (
+    NOWHERE,
+    REPOSITORY,
+    V1,
+    V2,
+    V3,
+    V4,
+    V5,
+    current,
+    is_current,
+    running,
+    settings,
+)
 from tests.integration.cd4sources.peers import HubPeer, ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, owned, program
 from tests.support.processes import is_alive
 from tests.support.waiting import eventually
-
-V1, V2, V3, V4, V5 = (f"v-00000000000{number}" for number in range(1, 6))
-REPOSITORY = "https://user:secret@example.com/acme/shop.git=https://u:p@example.com/me/shop"
-NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
@@ -35,30 +42,6 @@ def journal(tmp_path: Path) -> Journal:
 async def server() -> AsyncIterator[ServerPeer]:
     async with serving(ServerPeer()) as peer:
         yield peer
-
-
-def settings(data: Path, *servers: str, **changes: Any) -> ClientSettings:
-    return ClientSettings(data=data, servers=servers, **{"settle_seconds": 0.15} | changes)
-
-
-@asynccontextmanager
-async def running(client_settings: ClientSettings) -> AsyncIterator[asyncio.Event]:
-    stopping = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Client(client_settings, [REPOSITORY]).run(stopping))
-        try:
-            yield stopping
-        finally:
-            stopping.set()
-
-
-def current(data: Path) -> str:
-    link = data / "current"
-    return link.readlink().name if link.is_symlink() else ""
-
-
-def is_current(data: Path, version: str) -> bool:
-    return current(data) == version
 
 
 async def test_versions_are_followed_and_the_program_ends_with_the_client(
@@ -239,7 +222,10 @@ async def test_old_versions_are_dropped(
 
 async def test_two_clients_do_not_share_a_directory(tmp_path: Path) -> None:
     """The second one says so instead of stopping the first one's program."""
-    with Installed(tmp_path).opened(), pytest.raises(DataInUse, match="another process works in"):
+    with (
+        Installed(tmp_path, keep_versions=3).opened(),
+        pytest.raises(DataInUse, match="another process works in"),
+    ):
         await Client(settings(tmp_path, NOWHERE), [REPOSITORY]).run(asyncio.Event())
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from cd4sources.http import Http
 from cd4sources.settings import ClientSettings
+from cd4sources.sockets import Sockets
 from cd4sources.supervising import RolledBack, Supervisor
 from tests.integration.cd4sources.peers import Peer, Request, respond, serving
 from tests.integration.cd4sources.programs import Journal, executable, owned, program
@@ -30,11 +31,22 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal")
 
 
+class Lenient:
+    """Never gives a version up."""
+
+    def is_steady(self, version: str) -> None:
+        """Take note of nothing."""
+
+    def gives_up(self, version: str, reason: str) -> bool:
+        """Have it started again."""
+        return False
+
+
 @asynccontextmanager
 async def supervised(tmp_path: Path, **changes: Any) -> AsyncIterator[Supervisor]:
     settings = ClientSettings(data=tmp_path, **{"settle_seconds": 0.2} | changes)
     async with Http() as http, asyncio.TaskGroup() as tasks:
-        supervisor = Supervisor(settings, http, tasks)
+        supervisor = Supervisor(settings, http, tasks, Lenient(), Sockets())
         try:
             yield supervisor
         finally:
@@ -133,9 +145,7 @@ async def test_the_configured_signal_is_sent(tmp_path: Path, journal: Journal) -
 async def test_an_unknown_signal_is_refused(tmp_path: Path) -> None:
     """The mistake shows before anything is started."""
     with pytest.raises(ValueError, match="no such signal"):
-        Supervisor(
-            ClientSettings(data=tmp_path, stop_signal="NONSENSE"), Http(), asyncio.TaskGroup()
-        )
+        ClientSettings(data=tmp_path, stop_signal="NONSENSE")
 
 
 async def test_a_program_that_ends_is_started_again(tmp_path: Path, journal: Journal) -> None:
@@ -245,3 +255,61 @@ async def test_programs_of_an_earlier_life_serve_until_the_new_is_healthy(
         async with supervised(tmp_path) as second:
             await second.swap("v2", app, lambda: journal.add("healthy v2"))
             assert journal.lines() == ["start v1", "start v2", "healthy v2", "stop v1"]
+
+
+async def test_a_command_says_whether_it_is_healthy(tmp_path: Path, journal: Journal) -> None:
+    """It sees the program's environment, and is asked until it exits with 0."""
+    ready = tmp_path / "ready"
+    app = executable(tmp_path / "app", program(journal.path, f"sleep 0.2; touch {ready}"))
+    words = f'test -e {ready} && echo "asked $DIRECTCD_VERSION 0" >> {journal.path}'
+    asks = ("sh", "-c", words)
+    async with supervised(tmp_path, settle_seconds=0, health_command=asks) as supervisor:
+        await supervisor.swap("v1", app, lambda: journal.add("healthy v1"))
+        assert journal.lines() == ["start v1", "asked v1", "healthy v1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("sh", "-c", "echo no database >&2; exit 3"), "health_command ended with 3: no database"),
+        (("/nonexistent",), "cannot be started: No such file"),
+        (("sleep", "60"), "did not end within"),
+    ],
+    ids=["says no", "missing", "hangs"],
+)
+async def test_a_health_command_that_fails_says_why(
+    tmp_path: Path, journal: Journal, words: tuple[str, ...], reason: str
+) -> None:
+    """Its last line is the best hint."""
+    app = executable(tmp_path / "app", program(journal.path))
+    limits = {"health_command": words, "health_timeout_seconds": 0.3, "settle_seconds": 0}
+    async with supervised(tmp_path, **limits) as supervisor:
+        with pytest.raises(RolledBack, match=reason):
+            await supervisor.swap("v1", app, nothing)
+    assert owned(tmp_path) == []
+
+
+async def test_without_overlap_the_old_one_stops_first(tmp_path: Path, journal: Journal) -> None:
+    """For programs that cannot run twice; the old one comes back when the new one is sick."""
+    good = executable(tmp_path / "good", program(journal.path))
+    bad = executable(tmp_path / "bad", program(journal.path, "exit 3"))
+    async with supervised(tmp_path, overlap=False) as supervisor:
+        await supervisor.swap("v1", good, nothing)
+        await supervisor.swap("v2", good, nothing)
+        assert journal.lines() == ["start v1", "stop v1", "start v2"]
+        with pytest.raises(RolledBack, match="v2 runs on"):
+            await supervisor.swap("v3", bad, nothing)
+        await eventually(lambda: len(journal.pids("start v2")) == 2)
+        assert journal.lines()[3:] == ["stop v2", "start v3", "start v2"]
+        assert supervisor.version == "v2"
+
+
+async def test_signals_are_passed_on(tmp_path: Path, journal: Journal) -> None:
+    """To the program's first process; without one they are nobody's."""
+    body = f"trap 'echo \"told $DIRECTCD_VERSION $$\" >> {journal.path}' HUP"
+    app = executable(tmp_path / "app", program(journal.path, body))
+    async with supervised(tmp_path) as supervisor:
+        supervisor.send_signal(signal.SIGHUP)
+        await supervisor.swap("v1", app, nothing)
+        supervisor.send_signal(signal.SIGHUP)
+        await eventually(lambda: "told v1" in journal.lines())

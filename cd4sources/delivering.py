@@ -1,0 +1,146 @@
+"""
+The rounds of a client: ask which version there is, get it if it is not here, have it run.
+
+Every round is the same, whatever happened before. What fails is tried again; what runs goes on
+running meanwhile.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from cd4sources.backoff import Backoff, Outage
+from cd4sources.downloads import Downloads
+from cd4sources.http import HttpError
+from cd4sources.installed import Installed
+from cd4sources.judging import Judge
+from cd4sources.records import Delivered
+from cd4sources.supervising import RolledBack, Supervisor
+from cd4sources.watching import Watch
+
+FIRST_PAUSE_SECONDS = 0.2
+MOST_PAUSE_SECONDS = 5.0
+"""Bounds of the pauses between rounds that fail."""
+
+logger = logging.getLogger(__name__)
+
+
+class Delivery:
+    """
+    Round after round, until it is cancelled.
+
+    Args:
+        watch: Knows which version there is.
+        downloads: Gets it.
+        installed: The versions that are here.
+        supervisor: Runs one of them.
+        judge: Decides about those that fail.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        downloads: Downloads,
+        installed: Installed,
+        supervisor: Supervisor,
+        judge: Judge,
+    ) -> None:
+        """Begin with whatever an earlier life left on disk."""
+        self._watch = watch
+        self._downloads = downloads
+        self._installed = installed
+        self._supervisor = supervisor
+        self._judge = judge
+
+    async def run(self) -> NoReturn:
+        """Deliver; cancel to end."""
+        outage = Outage("server", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
+        while True:
+            # The second step is a no-op while something runs.
+            reasons = [await _attempt(self._look), await _attempt(self._fall_back)]
+            reason = "; ".join(filter(None, reasons))
+            if reason:
+                await asyncio.sleep(outage.failed(reason))
+            else:
+                outage.over()
+
+    async def _look(self) -> None:
+        """Ask for a version other than the last one seen, and see to it that it runs."""
+        record = await self._news()
+        if record is None:
+            return
+        try:
+            await self._deliver(record)
+        except (HttpError, OSError, RolledBack):
+            self._watch.failed(record)
+            raise
+        self._watch.delivered(record)
+
+    async def _news(self) -> Delivered | None:
+        """Ask for news, until the program is given up meanwhile."""
+        # With a version at hand and nothing running, waiting for a newer one can wait.
+        idle = self._supervisor.version is None and self._installed.current() is not None
+        self._supervisor.given_up.clear()
+        asking = asyncio.ensure_future(self._watch.news(patient=not idle))
+        given_up = asyncio.ensure_future(self._supervisor.given_up.wait())
+        try:
+            await asyncio.wait({asking, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            asking.cancel()
+            given_up.cancel()
+            await asyncio.gather(asking, given_up, return_exceptions=True)
+
+    async def _deliver(self, record: Delivered) -> None:
+        reason = self._installed.quarantined(record.version)
+        if reason is not None:
+            keys = {"version": record.version, "reason": reason}
+            logger.warning("version is quarantined, not starting it", extra=keys)
+            return
+        path = await self._downloads.get(record)
+        if record.version == self._supervisor.version:
+            self._installed.set_current(record)  # the disk may have been full before
+        else:
+            await self._swap(record, path)
+
+    async def _swap(self, record: Delivered, path: Path) -> None:
+        """Have a version run; the judge decides about it when it cannot."""
+        started_at = datetime.now(UTC)
+        current = self._installed.current()
+        try:
+            await self._supervisor.swap(
+                record.version,
+                path,
+                lambda: self._judge.is_running(record, started_at),
+                proven=current is not None and current.version == record.version,
+            )
+        except RolledBack as error:
+            self._judge.rolled_back(record, error, started_at)
+
+    async def _fall_back(self) -> None:
+        """Start the last version that was healthy when nothing else runs."""
+        current = self._installed.current()
+        if current is None or self._supervisor.version is not None:
+            return
+        logger.warning("falling back to the last version", extra={"version": current.version})
+        path = await asyncio.to_thread(self._installed.path, current)
+        if path is None:
+            self._watch.ask_anew()
+            raise OSError(f"the last version {current.version} is damaged on disk")
+        await self._swap(current, path)
+
+
+async def _attempt(step: Callable[[], Awaitable[None]]) -> str:
+    """Do one step of a round; return why it failed, empty when it did not."""
+    try:
+        await step()
+    except (HttpError, RolledBack, OSError) as error:
+        return str(error) or type(error).__name__
+    except Exception as error:
+        # Whatever it is, what runs goes on running and the next round tries again.
+        logger.exception("round failed")
+        return type(error).__name__
+    return ""

@@ -1,0 +1,114 @@
+"""What becomes of versions that ran here: remembered on disk, told to the hub and the log."""
+
+import logging
+import socket
+from datetime import UTC, datetime
+
+from cd4sources.installed import Installed
+from cd4sources.records import Delivered
+from cd4sources.reporting import Reporter, Result, Stage, StageReport
+from cd4sources.supervising import RolledBack
+
+logger = logging.getLogger(__name__)
+
+
+class Judge:
+    """
+    Decides which version may be started again, and reports how each got on.
+
+    Args:
+        installed: Where it is remembered.
+        reporter: Who tells the hub.
+        target: The target's name in reports, empty: the name that the server gives it.
+    """
+
+    def __init__(self, installed: Installed, reporter: Reporter, target: str) -> None:
+        """Judge nothing yet."""
+        self._installed = installed
+        self._reporter = reporter
+        self._target = target
+        self._told: tuple[str, Stage, Result] | None = None
+
+    def is_running(self, record: Delivered, started_at: datetime) -> None:
+        """Note that a version has become healthy."""
+        self.report(record, "running", "ok", started_at)
+        logger.info("version running", extra={"version": record.version})
+        self._installed.set_current(record)
+
+    def is_steady(self, version: str) -> None:
+        """Note that a version has lived long: when it ends later, the reason lies elsewhere."""
+        try:
+            self._installed.set_steady(version)
+        except OSError:
+            logger.exception("cannot remember that a version is steady")
+
+    def rolled_back(self, record: Delivered, error: RolledBack, started_at: datetime) -> None:
+        """
+        Quarantine a version that did not become healthy.
+
+        One that has been healthy here before is not to blame (a full disk, a database that is
+        away): with nothing better at hand it is tried again.
+
+        Raises:
+            RolledBack: It is to be tried again.
+        """
+        result: Result = "rolled_back" if error.kept else "failed"
+        self.report(record, "running", result, started_at, str(error))
+        current = self._installed.current()
+        if current and current.version == record.version:
+            raise error
+        self._quarantine(record.version, error.reason)
+
+    def gives_up(self, version: str, reason: str) -> bool:
+        """
+        Say whether a version that ends again and again makes way for the one before it.
+
+        Not when it once lived long, nor when there is no other: then it is started again.
+        """
+        try:
+            return self._replaced(version, reason)
+        except OSError:
+            logger.exception("cannot go back to the version before")
+            return False
+
+    def _replaced(self, version: str, reason: str) -> bool:
+        record = self._installed.current()
+        before = self._installed.before(version)
+        if record is None or record.version != version or record.steady or before is None:
+            return False
+        self._installed.set_current(before)
+        self._quarantine(version, reason)
+        told = f"{version} was rolled back: {reason}; {before.version} is started in its place"
+        self.report(record, "running", "rolled_back", datetime.now(UTC), told)
+        return True
+
+    def report(
+        self,
+        record: Delivered,
+        stage: Stage,
+        result: Result,
+        started_at: datetime,
+        message: str = "",
+    ) -> None:
+        """Tell the hub of one stage that has just ended; of the same failure only once."""
+        told, self._told = self._told, (record.version, stage, result)
+        if told == self._told and result != "ok":
+            return
+        self._reporter.report(
+            StageReport(
+                target=self._target or record.target,
+                version=record.version,
+                stage=stage,
+                result=result,
+                started_at=started_at,
+                ended_at=datetime.now(UTC),
+                traceparent=record.traceparent,
+                message=message,
+                reporter=f"client@{socket.gethostname()}",
+            )
+        )
+
+    def _quarantine(self, version: str, reason: str) -> None:
+        self._installed.quarantine(version, reason)
+        keys = {"version": version, "reason": reason}
+        logger.error("version rolled back and quarantined", extra=keys)

@@ -1,0 +1,188 @@
+"""Processes of the delivered program: started, watched while they live, and stopped."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cd4sources.commands import (
+    CommandNotFound,
+    Spawned,
+    Tree,
+    kill_tree,
+    spawn,
+    stop_tree,
+    trees_of,
+)
+from cd4sources.settings import ClientSettings
+
+BUSY_ATTEMPTS = 50
+BUSY_PAUSE_SECONDS = 0.02
+"""A file just written can be held open by a fork in another thread for some milliseconds."""
+
+REAP_SECONDS = 5.0
+"""Only a process in uninterruptible sleep outlives SIGKILL that long."""
+
+logger = logging.getLogger(__name__)
+
+
+class Unhealthy(Exception):
+    """A program could not be started, or did not prove healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One started process of a version, with the environment it got."""
+
+    version: str
+    path: Path
+    env: Mapping[str, str]
+    spawned: Spawned
+    started: float
+
+    @property
+    def tree(self) -> Tree:
+        """The process with all that comes of it."""
+        return Tree(self.spawned.marker, self.spawned.process.pid)
+
+    @property
+    def lived_seconds(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self.started
+
+    async def live_on(self, seconds: float) -> None:
+        """
+        Wait while it lives.
+
+        Raises:
+            Unhealthy: It has ended.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.spawned.process.wait()
+        if self.spawned.process.returncode is not None:
+            raise Unhealthy(self.ending)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, after how long."""
+        code = self.spawned.process.returncode or 0
+        how = f"exited with status {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
+        return f"it {how} after {self.lived_seconds:.2f} s"
+
+    async def kill(self) -> None:
+        """SIGKILL it with all that comes of it."""
+        await kill_tree(self.tree.marker, self.tree.pid)
+        await self.is_reaped()
+
+    async def is_reaped(self) -> None:
+        """Wait for the exit status of what was killed; not for ever, the kernel may hold it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REAP_SECONDS):
+                await self.spawned.process.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to its first process, if that is still there."""
+        with contextlib.suppress(ProcessLookupError):
+            self.spawned.process.send_signal(number)
+
+
+async def start(
+    version: str,
+    path: Path,
+    settings: ClientSettings,
+    command: Sequence[str],
+    descriptors: tuple[int, ...],
+) -> Program:
+    """
+    Start a program.
+
+    Args:
+        version: Its version.
+        path: Its file.
+        settings: The data directory it works for.
+        command: What to execute: the file with its arguments, or what becomes that.
+        descriptors: What it inherits.
+
+    Raises:
+        Unhealthy: It cannot be started.
+    """
+    # Our own settings may hold secrets, and are none of the program's business; nor are sockets
+    # that somebody passed to us.
+    ours = ("DIRECTCD_", "LISTEN_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    env = {**inherited, "DIRECTCD_VERSION": version}
+    for _ in range(BUSY_ATTEMPTS):
+        try:
+            spawned = await spawn(command, env=env, owner=settings.data, pass_fds=descriptors)
+        except CommandNotFound as error:
+            if not _is_busy(error):
+                raise Unhealthy(str(error)) from error
+            await asyncio.sleep(BUSY_PAUSE_SECONDS)
+        else:
+            keys = {"version": version, "pid": spawned.process.pid}
+            logger.info("program started", extra=keys)
+            return Program(version, path, env, spawned, time.monotonic())
+    raise Unhealthy(f"{path} stays open for writing; what else writes there?")
+
+
+async def stop_all(
+    settings: ClientSettings, *, old: Program | None = None, kept: Program | None = None
+) -> None:
+    """
+    Stop everything that works for a data directory, gracefully at first, side by side.
+
+    Args:
+        settings: The directory, the signal that asks, and the seconds until SIGKILL.
+        old: Also this one, if its marker cannot be found any more.
+        kept: Not this one.
+    """
+    older = await _trees(settings.data, old, kept)
+    stop_signal, timeout_seconds = signal_named(settings.stop_signal), settings.stop_timeout_seconds
+    async with asyncio.TaskGroup() as stopping:
+        for tree in older:
+            logger.info("program being stopped", extra={"pid": tree.pid})
+            stopping.create_task(stop_tree(tree, stop_signal, timeout_seconds))
+    if old:
+        await old.is_reaped()
+
+
+async def _trees(data: Path, old: Program | None, kept: Program | None) -> list[Tree]:
+    # The process table is asked, not memory: an earlier life's programs are older ones too.
+    found = {tree.marker: tree for tree in await asyncio.to_thread(trees_of, data)}
+    if old:
+        found[old.tree.marker] = old.tree
+    if kept:
+        found.pop(kept.tree.marker, None)
+    return list(found.values())
+
+
+def signal_named(name: str) -> signal.Signals:
+    """
+    Return a signal by its name, with or without SIG.
+
+    Raises:
+        ValueError: There is no such signal.
+    """
+    try:
+        return signal.Signals[f"SIG{name.removeprefix('SIG')}"]
+    except KeyError as error:
+        raise ValueError(f"no signal is called {name}; see `kill -l`") from error
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _is_busy(error: CommandNotFound) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno == errno.ETXTBSY
