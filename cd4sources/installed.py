@@ -79,6 +79,8 @@ class Installed:
             shutil.rmtree(self._incoming, ignore_errors=True)
             for directory in (self._versions, self._quarantine, self._incoming):
                 directory.mkdir(exist_ok=True)
+            for left in self._quarantine.glob(".*.tmp"):
+                left.unlink()
             yield
 
     def incoming(self) -> Path:
@@ -132,9 +134,12 @@ class Installed:
 
     def set_current(self, version: str) -> None:
         """Remember a version as the last healthy one, and drop versions that are too old."""
-        link = self._data / f".current-{secrets.token_hex(4)}"
+        link = self._incoming / secrets.token_hex(8)  # cleared away when it is left there
         link.symlink_to(Path("versions") / version)
-        link.rename(self._data / "current")
+        try:
+            link.rename(self._data / "current")
+        finally:
+            link.unlink(missing_ok=True)
         _sync(self._data)
         os.utime(self._versions / version)
         self._prune(version)
@@ -158,7 +163,9 @@ class Installed:
             reverse=True,
         )
         for place in newest_first[KEPT_VERSIONS - 1 :]:
-            shutil.rmtree(place, ignore_errors=True)
+            gone = self._incoming / secrets.token_hex(8)  # half a version must not count as one
+            place.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
 
 def _write(path: Path, text: str) -> None:
