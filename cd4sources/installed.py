@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from cd4sources.locking import locked
+from cd4sources.locking import locked, unusable
 
 MAX_ARTIFACT_BYTES = 4 * 1024**3
 """A promise of more is taken for a mistake of the server."""
@@ -74,14 +74,21 @@ class Installed:
 
         Raises:
             DataInUse: Another process holds it.
+            DataUnusable: It cannot be made or written.
         """
         with locked(self._data):
             shutil.rmtree(self._incoming, ignore_errors=True)
-            for directory in (self._versions, self._quarantine, self._incoming):
-                directory.mkdir(exist_ok=True)
+            self._make_directories()
             for left in self._quarantine.glob(".*.tmp"):
                 left.unlink()
             yield
+
+    def _make_directories(self) -> None:
+        try:
+            for directory in (self._versions, self._quarantine, self._incoming):
+                directory.mkdir(exist_ok=True)
+        except OSError as error:
+            raise unusable(self._data, error) from error
 
     def incoming(self) -> Path:
         """Return a new empty directory to download into."""
