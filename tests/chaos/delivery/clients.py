@@ -170,6 +170,6 @@ def _is_whole(version: Path) -> bool:
 
 
 def _litter(data: Path) -> Iterator[Path]:
-    yield from (data / "incoming").iterdir()
+    yield from data.glob("incoming/*")
     yield from data.glob(".current-*")
     yield from data.rglob("*.tmp")
