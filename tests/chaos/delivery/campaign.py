@@ -166,12 +166,13 @@ class Campaign:
 
 def shots(points: Sequence[Point], hits: Sequence[Hit]) -> list[Shot]:
     """Every way to strike at these points that makes a difference."""
-    return [
-        Shot(point.number, hit)
-        for point in points
-        for hit in hits
-        if (point.needs_space if hit in REFUSALS else hit == "main" or point.who != "main")
-    ]
+    return [Shot(point.number, hit) for point in points for hit in hits if _fits(hit, point)]
+
+
+def _fits(hit: Hit, point: Point) -> bool:
+    if hit in REFUSALS:
+        return point.needs_space
+    return hit == "main" or point.who != "main"
 
 
 def _fault(shot: Shot, verdict: Verdict) -> Fault:
@@ -179,7 +180,8 @@ def _fault(shot: Shot, verdict: Verdict) -> Fault:
         return _full_from(shot.number, verdict)
 
     def strike(tracer: Tracer, point: Point) -> int:
-        if point.number != shot.number:
+        # A pipe may have been read in fewer pieces than before: the next that fits is as good.
+        if verdict.at or point.number < shot.number or not _fits(shot.hit, point):
             return 0
         verdict.at = f"{point.who} {point.call} {point.path}"
         if shot.hit == "once":

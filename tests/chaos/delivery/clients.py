@@ -95,11 +95,12 @@ class Delivery:
         return 0
 
     def _is_done(self, data: Path, seen: Seen, offered: str, wanted: str) -> bool:
-        """The wanted version runs, alone, and what is sick is quarantined."""
+        """The wanted version runs, alone; what is sick is quarantined, what is too old is gone."""
         alive = running(data)
         seen.offers(alive[0] if alive else None)
         judged = SICK not in offered or (data / "quarantine" / SICK).exists()
-        return alive == [wanted] and _current(data) == wanted and judged
+        pruned = len(list(data.glob("versions/*"))) <= KEPT_VERSIONS
+        return alive == [wanted] and _current(data) == wanted and judged and pruned
 
     def broken_between(self, data: Path) -> Iterator[str]:
         """What may not be found at any moment."""
