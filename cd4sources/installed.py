@@ -178,11 +178,14 @@ class Installed:
 def _write(path: Path, text: str) -> None:
     """Replace a file in one step."""
     temporary = path.with_name(f".{secrets.token_hex(4)}.tmp")
-    with temporary.open("x") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("x") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _sync(directory: Path) -> None:
