@@ -70,8 +70,9 @@ class Delivery:
     def _is_done(self, follower: Follower, seen: Seen) -> bool:
         if follower.failure:
             seen.failed(follower.failure.message)
-            if follower.failure.stage == "built" and seen.asks_again():
-                follower.refresh()  # a build that was struck down counts as one that failed
+            # A build that was struck down counts as one that failed: it waits to be asked for.
+            if follower.failure.message.startswith("sh build.sh") and seen.asks_again():
+                follower.refresh()
         seen.offers(None if follower.current is None else follower.current.version)
         done = follower.current is not None and follower.current.lockset == (self.wanted,)
         return done and follower.failure is None and follower.last_pass_at is not None
