@@ -18,6 +18,7 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
+from cd4sources.commands import owned_by
 from tests.chaos.delivery import clients, servers
 from tests.chaos.delivery.lives import LIFE_SECONDS, REFUSED
 from tests.chaos.delivery.tracing import Fault, Point, Tracer, forked, is_possible
@@ -137,11 +138,18 @@ class Campaign:
         verdict.broken += [f"at once: {one}" for one in self._delivery.broken_between(self._data)]
         self._hear(verdict)
         if status == REFUSED or (status != 0 and shot.hit in {"main", "all"}):
-            status = tracer.wait(forked(self._next_life), 2 * LIFE_SECONDS)
+            status = self._lived_again(tracer)
         verdict.stuck = status != 0
         verdict.broken += self._delivery.broken_after(self._data)
-        tracer.kill(*tracer.alive)
+        tracer.kill(*tracer.alive, *owned_by(self._data))
         return verdict
+
+    def _lived_again(self, tracer: Tracer) -> int | None:
+        pid = forked(self._next_life)
+        status = tracer.wait(pid, 2 * LIFE_SECONDS)
+        if status is None:
+            tracer.kill(pid)
+        return status
 
     def _begun(self, fault: Fault) -> Tracer:
         shutil.rmtree(self._data, ignore_errors=True)
@@ -220,9 +228,11 @@ def verdicts(order: Order) -> Iterator[Verdict]:
 
 
 def _deliveries(order: Order) -> list[Delivery]:
+    kind = clients if order.kind == "client" else servers
+    names = kind.IN_SHORT if order.count else kind.SCENARIOS
     if order.kind == "client":
-        return [clients.Delivery(name, order.address) for name in clients.SCENARIOS]
-    return [servers.made(order.room / "git", order.address, name) for name in servers.SCENARIOS]
+        return [clients.Delivery(name, order.address) for name in names]
+    return [servers.made(order.room / "git", order.address, name) for name in names]
 
 
 def spread(aims: Sequence[T], count: int) -> list[T]:

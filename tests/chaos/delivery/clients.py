@@ -140,6 +140,7 @@ _BEFORE: dict[str, tuple[str, ...]] = {
     "sick": (OLD,),
 }
 SCENARIOS = tuple(_BEFORE)
+IN_SHORT = ("swap", "prune")
 
 
 def running(data: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +42,6 @@ class Delivery:
     url: str
     commits: list[str] = field(default_factory=list)
     wanted: str = ""
-    disturb: Callable[[Path], None] = lambda _data: None
 
     def prepare(self, base: Path) -> None:
         """Publish what was there before, then push what a life finds."""
@@ -87,16 +86,14 @@ class Delivery:
         if not current.is_symlink():
             if self.name in {"update", "retention", "back"}:
                 yield "there is no current version any more"
-        elif _record(current).lockset[0] not in {*self.commits, self.wanted}:
+        elif not {*_lockset(current)} & {*self.commits, self.wanted}:
             yield "the current version is neither the old nor the new one"
 
     def broken_after(self, data: Path) -> Iterator[str]:
         """What may not be true once a life has done its work."""
         yield from self.broken_between(data)
         versions = data / "versions" / "app"
-        if not (versions / "current").exists() or _record(versions / "current").lockset != (
-            self.wanted,
-        ):
+        if _lockset(versions / "current") != (self.wanted,):
             yield "the wanted commit is not current"
         if len(list(versions.glob("v-*"))) > KEPT_VERSIONS + 1:  # the next publication removes it
             yield "more versions than are to be kept"
@@ -130,10 +127,15 @@ _CHANGES = {
     "unpointed": _unpoint,
 }
 SCENARIOS = tuple(_BEFORE)
+IN_SHORT = ("update", "retention")
 
 
 def _record(version: Path) -> Record:
     return Record.model_validate_json((version / "record.json").read_bytes())
+
+
+def _lockset(version: Path) -> tuple[str, ...]:
+    return _record(version).lockset if _is_whole(version) else ()
 
 
 def _is_whole(version: Path) -> bool:

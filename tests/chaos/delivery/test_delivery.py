@@ -87,7 +87,11 @@ async def _part(order: Order) -> list[Verdict]:
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
         )
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()  # and with it every life that it traces
     if process.returncode == IMPOSSIBLE:
         missing("needs ptrace and seccomp, on x86-64")
     assert process.returncode == 0, complaints.read_text()[-3000:]
