@@ -24,12 +24,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cd4sources.disk import remove
-from cd4sources.locking import locked
+from cd4sources.locking import locked, unusable
 from cd4sources.records import Delivered, Record
 
 RECORD_NAME = ".record.json"
 
-SPARE_BYTES = 16 * 1024**2
+SPARE_BYTES = 1024**2
 """Left free beside a download: the running program writes to this disk, too."""
 
 logger = logging.getLogger(__name__)
@@ -59,16 +59,23 @@ class Installed:
 
         Raises:
             DataInUse: Another process holds it.
+            DataUnusable: It cannot be made or written.
         """
         with locked(self._data):
-            for directory in (self._versions, self._quarantine, self._incoming):
-                directory.mkdir(exist_ok=True)
+            self._make_directories()
             parts = sorted(self._incoming.glob("*.part"), key=lambda part: part.lstat().st_mtime_ns)
             self._clear_incoming(parts[-1] if parts else None)
-            for pattern in (".current-*", "quarantine/.*.tmp", "versions/*/.*.tmp"):
-                for leftover in self._data.glob(pattern):
-                    leftover.unlink()
+            for pattern in ("quarantine/.*.tmp", "versions/*/.*.tmp"):
+                for left in self._data.glob(pattern):
+                    left.unlink()
             yield
+
+    def _make_directories(self) -> None:
+        try:
+            for directory in (self._versions, self._quarantine, self._incoming):
+                directory.mkdir(exist_ok=True)
+        except OSError as error:
+            raise unusable(self._data, error) from error
 
     def incoming(self, record: Record) -> Path:
         """
@@ -150,9 +157,12 @@ class Installed:
         known = _read(place)
         healthy = {"healthy_at": datetime.now(UTC), "steady": known is not None and known.steady}
         _write(place / RECORD_NAME, record.model_copy(update=healthy).model_dump_json())
-        link = self._data / f".current-{secrets.token_hex(4)}"
+        link = self._incoming / secrets.token_hex(8)  # cleared away when it is left there
         link.symlink_to(Path("versions") / record.version)
-        link.rename(self._data / "current")
+        try:
+            link.rename(self._data / "current")
+        finally:
+            link.unlink(missing_ok=True)
         _sync(self._data)
         os.utime(place)
         self._prune(record.version)
@@ -189,7 +199,9 @@ class Installed:
             reverse=True,
         )
         for place in newest_first[self._keep_versions - 1 :]:
-            shutil.rmtree(place, ignore_errors=True)
+            gone = self._incoming / secrets.token_hex(8)  # half a version must not count as one
+            place.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
 
 def _open_plain(path: str, flags: int) -> int:

@@ -39,6 +39,11 @@ def _lock_file(data: Path) -> IO[bytes]:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         return (data / "lock").open("ab")
     except OSError as error:
-        raise DataUnusable(
-            f"{data}: {error.strerror}; give `data` a directory that this user may write"
-        ) from error
+        raise unusable(data, error) from error
+
+
+def unusable(data: Path, error: OSError) -> DataUnusable:
+    """What to raise when a part of a data directory cannot be made."""
+    return DataUnusable(
+        f"{data}: {error.strerror}; give `data` a directory that this user may write"
+    )

@@ -142,7 +142,10 @@ class Store:
             return
         link = directory / f"{_NEW}{secrets.token_hex(6)}"
         link.symlink_to(version)
-        link.replace(directory / "current")
+        try:
+            link.replace(directory / "current")
+        finally:
+            remove(link)  # the disk did not take it
         _sync(directory)
 
     def current(self, target: str) -> Record | None:
