@@ -128,6 +128,10 @@ class Supervisor:
             if old:
                 await self._bring_back(old)
             raise RolledBack(version, str(error), self.version) from error
+        except asyncio.CancelledError:
+            keys = {"version": version}
+            logger.warning("stopped before the new version was healthy", extra=keys)
+            raise
         old = self._program
         self._run(new)
         try:
@@ -179,16 +183,11 @@ class Supervisor:
 
     async def _prove(self, program: Program, *, forgiving: bool) -> None:
         """Wait until a program is healthy; kill it whenever that ends otherwise."""
-        keys = {"version": program.version}
         try:
             await self._health.prove(program)
-        except asyncio.CancelledError:
-            logger.warning("stopped before the new version was healthy", extra=keys)
-            await program.kill()
-            raise
-        except Unhealthy as error:
+        except BaseException as error:
             if forgiving and isinstance(error, Sick):
-                keys["reason"] = str(error)
+                keys = {"version": program.version, "reason": str(error)}
                 logger.warning("program lives and was healthy here before: kept", extra=keys)
                 return
             await program.kill()

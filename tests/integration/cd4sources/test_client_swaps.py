@@ -9,6 +9,8 @@ import pytest
 
 from cd4sources import supervising
 from cd4sources.client import Client
+from cd4sources.installed import Installed
+from cd4sources.records import Artifact, Delivered
 from tests.integration.cd4sources.clients import (
     NOWHERE,
     REPOSITORY,
@@ -185,3 +187,18 @@ async def test_the_same_failure_is_reported_once(
             fault.unlink()
             await eventually(lambda: hub.reports[-1]["result"] == "ok" and len(hub.reports) > 2)
         assert [one["result"] for one in hub.reports] == ["ok", "ok", "failed", "ok"]
+
+
+def test_a_quarantined_version_is_none_to_go_back_to(tmp_path: Path) -> None:
+    """Not even if its file is still there, as after a crash."""
+    installed = Installed(tmp_path, keep_versions=3)
+    artifact = Artifact(name="app", size=0, sha256="0" * 64, url="")
+    with installed.opened():
+        for version in (V1, V2):
+            (tmp_path / "versions" / version).mkdir()
+            installed.set_current(Delivered(version=version, artifact=artifact))
+        before = installed.before(V2)
+        assert before
+        assert before.version == V1
+        (tmp_path / "quarantine" / V1).write_text("it crashed")
+        assert installed.before(V2) is None
