@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cd4sources.confinement import Confinement
+from cd4sources.confinement import UNCONFINED, Confinement
 from cd4sources.nursing import Nanny
 from cd4sources.outputs import Output, collected
 from cd4sources.processes import (
@@ -93,7 +93,7 @@ class Command:
     pass_fds: tuple[int, ...] = ()
     log: Path | None = None
     sweep: bool = False
-    confinement: Confinement = Confinement()
+    confinement: Confinement = UNCONFINED
 
 
 @dataclass(frozen=True)

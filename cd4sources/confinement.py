@@ -1,7 +1,8 @@
 """
 What a build may use, and as whom it runs: limits, another user, a sandbox.
 
-The nanny sets limits and user; bubblewrap (https://github.com/containers/bubblewrap) is the sandbox.
+The nanny sets limits and user; the sandbox is bubblewrap
+(https://github.com/containers/bubblewrap).
 """
 
 import os
@@ -75,6 +76,19 @@ class Confinement:
         binds = [word for path in writable for word in ("--bind", str(path), str(path))]
         return (*_BUBBLEWRAP, "--tmpfs", str(data), *binds, "--", *argv)
 
+    def open_up(self, data: Path) -> None:
+        """Let the build user reach its own part of the data directory, and no other."""
+        if not self.user:
+            return
+        data.chmod(0o711)
+        for name in ("mirrors", "versions", "builds", "home"):
+            (data / name).mkdir(exist_ok=True)
+            (data / name).chmod(0o700)
+
+    def is_own(self, directory: Path) -> bool:
+        """Tell whether a directory is there, and the build user's."""
+        return directory.is_dir() and (not self.user or directory.stat().st_uid == self.user.uid)
+
     def hand_over(self, directories: Iterable[Path]) -> None:
         """Make directories, with all that is in them, the build user's."""
         for directory in directories:
@@ -82,6 +96,9 @@ class Confinement:
             if self.user:
                 _give(directory, self.user)
 
+
+UNCONFINED = Confinement()
+"""Nothing is held back; only core files are not written."""
 
 # Without capabilities not even root undoes a mount. The network stays: builds download.
 _BUBBLEWRAP = (

@@ -19,7 +19,7 @@ class Nanny:
         """Make the socket; nothing is started yet."""
         self._confinement = confinement
         self._ours, self._theirs = socket.socketpair()
-        self._ours.setblocking(False)
+        self._ours.settimeout(0)
 
     @property
     def descriptor(self) -> int:

@@ -10,15 +10,17 @@ from typing import Any, NoReturn, Protocol
 from fastapi import FastAPI
 
 from cd4sources.api import router
+from cd4sources.builds import Builds
 from cd4sources.commands import reap_leftovers
+from cd4sources.confinement import Confinement
 from cd4sources.following import Follower
 from cd4sources.http import Http
 from cd4sources.locking import locked
 from cd4sources.problems import answer_with_problems
 from cd4sources.reporting import Reporter, StageReport, post_over_http
 from cd4sources.settings import ServerSettings
+from cd4sources.store import Store
 from cd4sources.targets import Target
-from cd4sources.versions import Store
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
 
 logger = logging.getLogger(__name__)
@@ -52,8 +54,12 @@ def create_app(
     Returns:
         The application. `app.state.stopping` is an event: set it when the process is to end, and
         every open /watch answers at once. Within the lifespan `app.state.followers` maps names to
-        workers, and `app.state.store` is the store.
+        workers, `app.state.store` is the store, and `app.state.builds` what was built.
+
+    Raises:
+        CannotConfine: Builds cannot be confined as the settings ask.
     """
+    Confinement.from_settings(settings)  # what is not possible is said before anything starts
     app = FastAPI(title="directcd server", lifespan=partial(_lifespan, settings, targets, hub))
     app.state.stopping = asyncio.Event()
     app.state.followers = {}
@@ -74,12 +80,16 @@ async def _lifespan(
     """
     with locked(settings.data):
         await reap_leftovers(settings.data)
-        app.state.store = Store(settings.data, keep_versions=settings.keep_versions)
+        Confinement.from_settings(settings).open_up(settings.data)
+        store = app.state.store = Store(
+            settings.data, keep_versions=settings.keep_versions, keep_bytes=settings.keep_bytes
+        )
+        builds = app.state.builds = Builds(settings.data, keep_builds=settings.keep_builds)
         async with Http() as http:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
             reporter = Reporter(hub.report if hub else None)
             app.state.followers = {
-                target.name: Follower(target, settings, app.state.store, reporter)
+                target.name: Follower(target, settings, store, builds, reporter)
                 for target in targets
             }
             async with _working(hub, reporter, list(app.state.followers.values())):

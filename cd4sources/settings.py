@@ -145,30 +145,31 @@ class ServerSettings(_Settings):
     Default empty: the server's own user. The user sees its tree, its siblings and the Go caches."""
 
     build_sandbox: Literal["none", "bubblewrap"] = "none"
-    """`bubblewrap`: build commands see the file system read-only, except their tree, their siblings,
-    HOME, TMPDIR and the Go caches; of the data directory nothing else; of processes their own. The
-    network stays. Default `none`, because bubblewrap must be installed, and containers often forbid
-    what it needs."""
+    """`bubblewrap`: build commands see the file system read-only, except their tree, their
+    siblings, HOME, TMPDIR and the Go caches; of the data directory nothing else; of processes their
+    own. The network stays. Default `none`, because bubblewrap must be installed, and containers
+    often forbid what it needs."""
 
     build_max_open_files: int = Field(default=65_536, ge=64)
-    """Files that a process of a build may have open, as far as the server itself may. Default 65536:
-    more than any linker needs, while programs that close every possible one still start fast."""
+    """Files that a process of a build may have open, as far as the server itself may. Default
+    65536: more than any linker needs, and closing every possible one is still fast."""
 
     build_max_file_bytes: NonNegativeInt = 16 * 1024**3
-    """Bytes of the largest file a build may write. Default 16 GiB: above any artifact, below a disk.
-    0: no limit."""
+    """Bytes of the largest file a build may write. Default 16 GiB: above any artifact, below a
+    disk. 0: no limit."""
 
     build_max_memory_bytes: NonNegativeInt = 0
     """Bytes of address space of each process of a build. Default 0, no limit: Go, Java and Node
     reserve far more than they use, so that a limit that protects the machine stops them, too."""
 
     build_max_processes: NonNegativeInt = 0
-    """Processes and threads that `build_user` may have in all. Default 0, no limit: the kernel counts
-    by user, and without a user of its own a build would share the count with the server."""
+    """Processes and threads that `build_user` may have in all. Default 0, no limit: the kernel
+    counts by user, and never for root; without `build_user` a build would share the count with the
+    server."""
 
     keep_builds: int = Field(default=50, ge=1)
-    """Builds whose log and outcome are kept per target, newest first. Default 50: some days of work,
-    at 64 MiB each at the very most."""
+    """Builds whose log and outcome are kept per target, newest first. Default 50: some days of
+    work, at 64 MiB each at the very most."""
 
     keep_versions: int = Field(default=5, ge=1)
     """Versions kept per target, newest first; the current one, a pinned one and those that a client

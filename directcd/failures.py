@@ -39,6 +39,7 @@ def _say(error: BaseException) -> int | None:
 def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
+    from cd4sources.confinement import CannotConfine
     from cd4sources.locking import DataUnusable
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
@@ -51,6 +52,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     return [
         (ConfigError, USAGE),
         (TargetError, USAGE),
+        (CannotConfine, USAGE),
         (AdapterError, USAGE),
         (SecretFileError, USAGE),
         (RecordingError, USAGE),

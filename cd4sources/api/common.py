@@ -7,8 +7,8 @@ from fastapi import Query, Request
 
 from cd4sources.following import Follower
 from cd4sources.problems import Problem
+from cd4sources.store import Store
 from cd4sources.targets import AmbiguousTarget, BadTarget, UnknownTarget, find
-from cd4sources.versions import Store
 
 Repos = Annotated[list[str], Query(min_length=1, max_length=100)]
 """The repositories of one target, in any spelling and order."""

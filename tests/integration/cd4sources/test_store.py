@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.versions import Built, LockedRepository, Record, Store
+from cd4sources.store import Store
+from cd4sources.versions import Built, LockedRepository, Record
 
 
 def built(tmp_path: Path, number: int, text: str = "program") -> Built:
@@ -60,7 +61,7 @@ def test_leftovers_of_a_crash_are_ignored_and_removed(tmp_path: Path) -> None:
     (directory / ".new-half" / "app").write_text("hal")
     (directory / ".new-link").symlink_to("v-000000000009")
     assert len(open_store(tmp_path).list("app")) == 1
-    assert names(tmp_path) == ["current", "v-000000000001"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001"]
 
 
 @pytest.mark.parametrize("damage", ["record", "artifact", "short"])
@@ -78,7 +79,7 @@ def test_damaged_version_is_not_offered(tmp_path: Path, damage: str) -> None:
     assert store.current("app") is None
     again = store.publish(built(tmp_path, 1))
     assert store.current("app") == again
-    assert names(tmp_path) == ["current", "v-000000000001"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001"]
 
 
 def test_dangling_current_is_none(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_failed_publish_leaves_the_current_version(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.publish(broken)
     assert store.current("app") == record
-    assert names(tmp_path) == ["current", "v-000000000001"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001"]
 
 
 def test_oldest_versions_are_removed(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_oldest_versions_are_removed(tmp_path: Path) -> None:
     store = open_store(tmp_path, keep_versions=2)
     for number in (3, 1, 2):
         store.publish(built(tmp_path, number))
-    assert names(tmp_path) == ["current", "v-000000000001", "v-000000000002"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001", "v-000000000002"]
 
 
 def test_current_version_is_never_removed(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_current_version_is_never_removed(tmp_path: Path) -> None:
     store = open_store(tmp_path, keep_versions=1)
     store.publish(built(tmp_path, 1))
     store.publish(built(tmp_path, 2))
-    assert names(tmp_path) == ["current", "v-000000000002"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000002"]
 
 
 def test_going_back_needs_no_build(tmp_path: Path) -> None:
@@ -122,5 +123,5 @@ def test_going_back_needs_no_build(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     first = store.publish(built(tmp_path, 1))
     store.publish(built(tmp_path, 2))
-    store.make_current("app", first.version)
-    assert open_store(tmp_path).current("app") == first
+    store.offer("app", first.version)
+    assert open_store(tmp_path).current("app") == store.get("app", first.version)
