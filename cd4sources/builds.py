@@ -13,7 +13,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -130,14 +130,24 @@ class Builds:
         found = (self._read(path) for path in self._root.glob(f"*/{build}"))
         return next(found, None)
 
-    def list(self, target: str = "", *, limit: int) -> "list[BuildRecord]":
-        """The newest builds of a target, or of all, newest first."""
-        paths = sorted(self._all(target or "*"), key=lambda path: path.name, reverse=True)
+    def list(self, targets: Iterable[str], *, limit: int) -> "list[BuildRecord]":
+        """The newest builds of some targets, newest first."""
+        found = (path for target in targets for path in self._all(target))
+        paths = sorted(found, key=lambda path: path.name, reverse=True)
         return [record for path in paths[:limit] if (record := self._read(path))]
 
     def log(self, record: BuildRecord) -> Path:
         """Where a build's log is."""
         return self._directory(record) / _LOG
+
+    def read_log(self, record: BuildRecord, offset: int, most_bytes: int) -> bytes:
+        """A piece of a build's log; empty at its end, and when there is none (yet)."""
+        try:
+            with self.log(record).open("rb") as file:
+                file.seek(offset)
+                return file.read(most_bytes)
+        except FileNotFoundError:
+            return b""
 
     def is_running(self, build: str) -> bool:
         """Tell whether a build runs now, in this life."""

@@ -141,7 +141,12 @@ class Http:
         await self._client.__aexit__(kind, error, trace)
 
     async def get_json(
-        self, url: str, params: Params = (), *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+        self,
+        url: str,
+        params: Params = (),
+        *,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        token: str = "",
     ) -> Reply:
         """
         Ask for a small answer; `Reply.read` gives its value.
@@ -150,19 +155,28 @@ class Http:
             url: Without the query.
             params: The query, names may repeat.
             timeout_seconds: For the whole request; a long poll's own time-out must be shorter.
+            token: The bearer token for this server, empty for none.
 
         Raises:
             Unreachable: No complete answer in time.
             BadStatus: The answer is not a success (2xx).
             BadAnswer: The answer is too long.
         """
-        return await self._exchange("GET", url, timeout_seconds, params=list(params) or None)
+        headers = _authorization(token)
+        query = list(params) or None
+        return await self._exchange("GET", url, timeout_seconds, params=query, headers=headers)
 
     async def post_json(
-        self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+        self,
+        url: str,
+        body: object,
+        *,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        token: str = "",
     ) -> Reply:
         """Post a JSON value; errors as for `get_json`."""
-        return await self._exchange("POST", url, timeout_seconds, json=body)
+        headers = _authorization(token)
+        return await self._exchange("POST", url, timeout_seconds, json=body, headers=headers)
 
     async def put_json(
         self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
@@ -205,6 +219,28 @@ class Http:
             async with request as response:
                 await _refuse_errors(url, response)
                 yield _parsed(url, response)
+
+    async def pieces(
+        self, url: str, params: Params = (), *, silence_seconds: float | None, token: str = ""
+    ) -> AsyncIterator[bytes]:
+        """
+        The bytes of a long answer, as they come; errors as for `get_json`.
+
+        Args:
+            url: Without the query.
+            params: The query, names may repeat.
+            silence_seconds: The longest pause between two pieces; None: any.
+            token: The bearer token for this server, empty for none.
+        """
+        headers, timeout = _authorization(token), _timeout(silence_seconds)
+        request = self._client.stream(
+            "GET", url, params=list(params) or None, headers=headers, timeout=timeout
+        )
+        with _translated(url):
+            async with request as response:
+                await _refuse_errors(url, response)
+                async for piece in response.aiter_bytes():
+                    yield piece
 
     async def download(self, url: str, into: Path, *, size: int, sha256: str) -> None:
         """
@@ -261,7 +297,7 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _timeout(read_seconds: float) -> httpx.Timeout:
+def _timeout(read_seconds: float | None) -> httpx.Timeout:
     return httpx.Timeout(CONNECT_TIMEOUT_SECONDS, read=read_seconds)
 
 
@@ -338,3 +374,7 @@ def _retry_after_seconds(header: str) -> float:
     """Seconds of a Retry-After header, 0 when there is none; dates are not used here."""
     seconds = float(header) if re.fullmatch(r"[0-9]{1,6}", header) else 0.0
     return min(seconds, MAX_RETRY_AFTER_SECONDS)
+
+
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,15 +1,15 @@
 """
 The HTTP handlers of the server, one file a resource: parse, ask, answer; no more.
 
-What they ask is in `following` and `versions`; how a "no" looks is in `problems`.
+What they ask is in `following`, `store` and `builds`; how a "no" looks is in `problems`.
 """
 
 from fastapi import APIRouter
 
-from cd4sources.api import downloading, probes, targets, watching
+from cd4sources.api import builds, downloading, probes, targets, versions, watching
 
 router = APIRouter()
-for resource in (watching, downloading, targets, probes):
+for resource in (watching, downloading, targets, versions, builds, probes):
     router.include_router(resource.router)
 
 __all__ = ["router"]
