@@ -77,9 +77,20 @@ class Confinement:
         return (*_BUBBLEWRAP, "--tmpfs", str(data), *binds, "--", *argv)
 
     def open_up(self, data: Path) -> None:
-        """Let the build user reach its own part of the data directory, and no other."""
+        """
+        Let the build user reach its own part of the data directory, and no other.
+
+        Raises:
+            CannotConfine: The directory lies in one that the build user may not enter.
+        """
         if not self.user:
             return
+        for parent in data.parents:
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                raise CannotConfine(
+                    f"build_user cannot reach {data}, because only some users may enter {parent}; "
+                    f"give `data` another place, or do `chmod o+x {parent}`"
+                )
         data.chmod(0o711)
         for name in ("mirrors", "versions", "builds", "home"):
             (data / name).mkdir(exist_ok=True)

@@ -3,10 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -31,8 +28,11 @@ def copy_artifact(source: Path, destination: Path) -> tuple[int, str]:
         OSError: It cannot be read, or the disk does not take it.
     """
     digest = hashlib.sha256()
-    with _opened(source) as reader, destination.open("xb") as writer:
-        left = size = os.fstat(reader.fileno()).st_size
+    with open(source, "rb", opener=_open) as reader, destination.open("xb") as writer:
+        found = os.fstat(reader.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise NotAnArtifact(f"{source} is not a regular file; pack it into one")
+        left = size = found.st_size
         # What is appended meanwhile is not waited for.
         while chunk := reader.read(min(left, _CHUNK_BYTES)):
             digest.update(chunk)
@@ -46,10 +46,6 @@ def copy_artifact(source: Path, destination: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-@contextmanager
-def _opened(source: Path) -> Iterator[BinaryIO]:
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as reader:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotAnArtifact(f"{source} is not a regular file; pack it into one")
-        yield reader
+def _open(path: str, flags: int) -> int:
+    """Neither follow a link nor wait for a fifo's writer."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -20,6 +20,7 @@ import select
 import signal
 import sys
 import time
+import warnings  # noqa: F401 -- os.execvp would import it, as a user who may not read it
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
