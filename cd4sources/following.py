@@ -92,6 +92,7 @@ class Follower:
         self._mailbox = Mailbox()
         self._newest = store.newest(target.name) or self.current
         self._forced = False
+        self._offering = asyncio.Lock()  # what is offered on disk and in memory is the same
         self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, builds)
         self._workshop = Workshop(target, settings)
         self._maker = Maker(target.name, self._workshop, builds, self._guard)
@@ -155,16 +156,18 @@ class Follower:
         found = await asyncio.to_thread(self._store.get, self.target.name, version)
         if _still_meant(found, self.target) is None:
             raise UnknownVersion(f"{version} of {self.target.name} is not kept here (any more)")
-        record = await asyncio.to_thread(self._store.pin, self.target.name, version)
-        self.pinned = version
-        self._announce(record)
+        async with self._offering:
+            record = await asyncio.to_thread(self._store.pin, self.target.name, version)
+            self.pinned = version
+            self._announce(record)
         return record
 
     async def unpin(self) -> Record | None:
         """Offer the newest version again; return what is current then."""
-        record = await asyncio.to_thread(self._store.unpin, self.target.name)
-        self.pinned = ""
-        self._announce(_still_meant(record, self.target))
+        async with self._offering:
+            record = await asyncio.to_thread(self._store.unpin, self.target.name)
+            self.pinned = ""
+            self._announce(_still_meant(record, self.target))
         self.wake(Wake("refresh"))
         return self.current
 
@@ -227,8 +230,9 @@ class Follower:
         else:
             await asyncio.to_thread(self._store.offer, name, made.version)
             self._newest = made
-        current = await asyncio.to_thread(self._store.current, name)
-        self._announce(_still_meant(current, self.target))
+        async with self._offering:
+            current = await asyncio.to_thread(self._store.current, name)
+            self._announce(_still_meant(current, self.target))
 
     def _announce(self, record: Record | None) -> None:
         """Wake everybody who watches this target; what cannot be read any more changes nothing."""

@@ -60,11 +60,12 @@ class Output:
 
     async def drain(self) -> None:
         """Read what a command that has ended left in the pipes."""
-        waiting = asyncio.gather(*(reader.closed.wait() for reader in self.readers))
-        try:
-            await asyncio.wait_for(waiting, DRAIN_SECONDS)
-        except TimeoutError:
-            return  # somebody else holds the pipe open; what the command wrote is here
+        # Somebody else may hold a pipe open; what the command wrote is here by then. (Not wait_for,
+        # which Python 3.11 lets swallow a cancel: https://github.com/python/cpython/issues/86296)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for reader in self.readers:
+                    await reader.closed.wait()
 
     def close_write_ends(self) -> None:
         """Close our copies, so that the end of the last writer is the end of file."""

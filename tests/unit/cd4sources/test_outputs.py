@@ -56,3 +56,19 @@ async def test_a_full_disk_does_not_stop_the_command() -> None:
         output.add(b"words")
         output.close_write_ends()
     assert output.tail == b"words"
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_a_cancel_while_the_end_is_awaited_is_not_lost(tmp_path: Path, ticks: int) -> None:
+    """In whichever round of the event loop the cancel and the end of the output meet."""
+    async with collected(tmp_path / "log") as output:
+        draining = asyncio.ensure_future(output.drain())
+        await asyncio.sleep(0)
+        output.close_write_ends()
+        for reader in output.readers:
+            reader.closed.set()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        if draining.cancel():
+            await asyncio.wait([draining])
+            assert draining.cancelled()
