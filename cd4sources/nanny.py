@@ -13,11 +13,12 @@ cancelled; then the tree is killed at once. When no process is left, how the com
 written to it: `status 3`, `status -9` (a signal), or `errno 2` (it could not be started).
 """
 
+# signal itself spends a quarter of this program's life on giving these numbers names.
+import _signal as signal  # type: ignore[import-not-found]
 import ctypes
 import os
 import resource
 import select
-import signal
 import sys
 import time
 import warnings  # noqa: F401 -- os.execvp would import it, as a user who may not read it
