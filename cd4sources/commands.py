@@ -143,7 +143,7 @@ async def run(command: Command) -> Completed:
 async def _status(command: Command, output: Output) -> int:
     """Run it, under a nanny if it is to be swept; its exit status."""
     with contextlib.ExitStack() as stack:
-        nanny = Nanny(command.confinement) if command.sweep else None
+        nanny = Nanny(command.argv, command.confinement) if command.sweep else None
         if nanny:
             stack.callback(nanny.close)
         running = await _start(command, nanny, output)
@@ -218,7 +218,7 @@ async def _start(command: Command, nanny: Nanny | None, output: Output) -> Spawn
     marker = secrets.token_hex(8)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(nanny.command(command.argv) if nanny else command.argv),
+            *(nanny.command if nanny else command.argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output.stdout_end,
             stderr=output.stderr_end,

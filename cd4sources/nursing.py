@@ -15,8 +15,15 @@ _REPORT_BYTES = 64
 class Nanny:
     """One nanny's control socket; close it in any case, which ends the command, too."""
 
-    def __init__(self, confinement: Confinement) -> None:
-        """Make the socket; nothing is started yet."""
+    def __init__(self, argv: Sequence[str], confinement: Confinement) -> None:
+        """
+        Make the socket; nothing is started yet.
+
+        Args:
+            argv: Program and arguments that it will run.
+            confinement: How it will hold them.
+        """
+        self._argv = argv
         self._confinement = confinement
         self._ours, self._theirs = socket.socketpair()
         self._ours.settimeout(0)
@@ -26,13 +33,14 @@ class Nanny:
         """The end that the nanny inherits."""
         return self._theirs.fileno()
 
-    def command(self, argv: Sequence[str]) -> tuple[str, ...]:
-        """The command that runs another one under the nanny."""
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that runs the other one under the nanny."""
         user = self._confinement.user
         identity = f"{user.uid}:{user.gid}" if user else ""
         limits = ",".join(f"{name}={most}" for name, most in self._confinement.limits)
         python = (sys.executable, "-I", "-S", str(_FILE))
-        return (*python, str(self.descriptor), identity, limits, *argv)
+        return (*python, str(self.descriptor), identity, limits, *self._argv)
 
     def started(self) -> None:
         """Close the nanny's end here, so that its end is seen."""
@@ -59,5 +67,5 @@ class Nanny:
         except (BlockingIOError, ConnectionResetError):
             return None
         if kind == "errno":
-            raise OSError(int(number), os.strerror(int(number)))
+            raise OSError(int(number), os.strerror(int(number)), self._argv[0])
         return int(number) if kind else None

@@ -85,7 +85,9 @@ async def test_missing_program_is_named(tmp_path: Path) -> None:
         timeout_seconds=30,
         sweep=True,
     )
-    with pytest.raises(CommandNotFound, match="the tool cannot be started: No such file"):
+    with pytest.raises(
+        CommandNotFound, match=r"the tool cannot be started: No such file.*\(no-such-program\)"
+    ):
         await run(command)
 
 
