@@ -9,6 +9,7 @@ A non-zero exit status is a result, not an error: the caller knows what it means
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import time
@@ -16,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cd4sources.confinement import UNCONFINED, Confinement
+from cd4sources.nursing import Nanny
 from cd4sources.outputs import Output, collected
 from cd4sources.processes import (
     OWNER_VARIABLE,
@@ -50,6 +53,8 @@ __all__ = [
     "trees_of",
 ]
 
+_SWEEP_SECONDS = 15.0  # a nanny gives up earlier, when something survives SIGKILL
+
 
 class CommandError(Exception):
     """A command could not be run to its end."""
@@ -73,7 +78,11 @@ class CommandTimeout(CommandError):
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run. `owner` is the data directory; `sweep` kills what is left running after it."""
+    """
+    What to run. `owner` is the data directory.
+
+    With `sweep` it runs under a nanny, which confines it and kills whatever it leaves running.
+    """
 
     argv: Sequence[str]
     label: str
@@ -84,6 +93,7 @@ class Command:
     pass_fds: tuple[int, ...] = ()
     log: Path | None = None
     sweep: bool = False
+    confinement: Confinement = UNCONFINED
 
 
 @dataclass(frozen=True)
@@ -119,28 +129,64 @@ async def run(command: Command) -> Completed:
         CommandTimeout: It was killed.
     """
     started = time.monotonic()
-    marker = secrets.token_hex(8)
     async with collected(command.log) as output:
-        process = await _start(command, marker, output)
-        finished = False
-        try:
-            async with asyncio.timeout(command.timeout_seconds):
-                await process.wait()
-            finished = True
-        except TimeoutError as error:
-            raise CommandTimeout(
-                command.label, command.timeout_seconds, _text(output.tail)
-            ) from error
-        finally:
-            if command.sweep or not finished:
-                await _end(process, marker)
+        status = await _status(command, output)
         await output.drain()
     return Completed(
-        returncode=process.returncode or 0,
+        returncode=status,
         stdout=_text(output.stdout),
         tail=_text(output.tail),
         duration_seconds=time.monotonic() - started,
     )
+
+
+async def _status(command: Command, output: Output) -> int:
+    """Run it, under a nanny if it is to be swept; its exit status."""
+    with contextlib.ExitStack() as stack:
+        nanny = Nanny(command.argv, command.confinement) if command.sweep else None
+        if nanny:
+            stack.callback(nanny.close)
+        running = await _start(command, nanny, output)
+        try:
+            async with asyncio.timeout(command.timeout_seconds):
+                await running.process.wait()
+        except TimeoutError as error:
+            tail = _text(output.tail)
+            raise CommandTimeout(command.label, command.timeout_seconds, tail) from error
+        finally:
+            status = await _ended(running, nanny, command)
+    return status
+
+
+async def _ended(running: Spawned, nanny: Nanny | None, command: Command) -> int:
+    """Its exit status; what still runs is killed, also while this task is being cancelled."""
+    process = running.process
+    if nanny is None and process.returncode is not None:
+        return process.returncode
+    ending = asyncio.ensure_future(_end(running, nanny, command))
+    try:
+        return await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await ending
+        raise
+
+
+async def _end(running: Spawned, nanny: Nanny | None, command: Command) -> int:
+    process = running.process
+    if nanny:
+        nanny.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SWEEP_SECONDS):
+                await process.wait()
+        try:
+            status = nanny.status()
+        except OSError as error:
+            raise _not_found(command.label, error) from error
+        if status is not None:
+            return status
+    # Without a nanny, or when it was killed itself: whoever has the marker.
+    await kill_tree(running.marker, process.pid)
+    return await process.wait()
 
 
 async def spawn(
@@ -172,37 +218,26 @@ async def spawn(
     return Spawned(process, marker)
 
 
-async def _end(process: asyncio.subprocess.Process, marker: str) -> None:
-    """Kill the tree and collect the exit status, also while this task is being cancelled."""
-    ending = asyncio.ensure_future(_kill_and_wait(process, marker))
+async def _start(command: Command, nanny: Nanny | None, output: Output) -> Spawned:
+    marker = secrets.token_hex(8)
     try:
-        await asyncio.shield(ending)
-    except asyncio.CancelledError:
-        await ending
-        raise
-
-
-async def _kill_and_wait(process: asyncio.subprocess.Process, marker: str) -> None:
-    await kill_tree(marker, process.pid)
-    await process.wait()
-
-
-async def _start(command: Command, marker: str, output: Output) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
-            *command.argv,
+        process = await asyncio.create_subprocess_exec(
+            *(nanny.command if nanny else command.argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output.stdout_end,
             stderr=output.stderr_end,
             cwd=command.cwd,
             env=_marked(command.env, marker, command.owner),
-            pass_fds=command.pass_fds,
+            pass_fds=(*command.pass_fds, *([nanny.descriptor] if nanny else ())),
             start_new_session=True,
         )
     except OSError as error:
         raise _not_found(command.label, error) from error
     finally:
         output.close_write_ends()
+    if nanny:
+        nanny.started()
+    return Spawned(process, marker)
 
 
 def inherited(*names: str) -> dict[str, str]:

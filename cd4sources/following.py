@@ -13,16 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn
 
 from cd4sources.backoff import Backoff
 from cd4sources.building import BuildFailed
+from cd4sources.builds import Builds
 from cd4sources.commands import CommandError
+from cd4sources.disk_guard import DiskGuard
+from cd4sources.making import Maker
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.repository import RepositoryError
 from cd4sources.settings import ServerSettings
+from cd4sources.store import Store, UnknownVersion
 from cd4sources.targets import Target, redacted
-from cd4sources.versions import Built, Record, Store
+from cd4sources.versions import Built, Record
 from cd4sources.waiting import Waiters
 from cd4sources.wakes import Mailbox, Notification, Wake
 from cd4sources.workshop import Plan, Workshop
@@ -57,7 +62,12 @@ class Follower:
     """The worker of one target, and what there is to say about it."""
 
     def __init__(
-        self, target: Target, settings: ServerSettings, store: Store, reporter: Reporter
+        self,
+        target: Target,
+        settings: ServerSettings,
+        store: Store,
+        builds: Builds,
+        reporter: Reporter,
     ) -> None:
         """
         Begin with what an earlier life published.
@@ -66,10 +76,13 @@ class Follower:
             target: What it follows.
             settings: Intervals, time-outs and the data directory.
             store: Where versions go.
+            builds: Where builds are recorded.
             reporter: Where stages are told.
         """
         self.target = target
         self.current: Record | None = _still_meant(store.current(target.name), target)
+        self.pinned: str = store.pinned(target.name)
+        """The version that stays current, empty for none."""
         self.failure: Failure | None = None
         self.last_pass_at: datetime | None = None
         self.watchers = Waiters()
@@ -78,10 +91,12 @@ class Follower:
         self._store = store
         self._reporter = reporter
         self._mailbox = Mailbox()
-        self._unbuildable: Failure | None = None
-        self._workshop = Workshop(
-            target, settings.data, timeout_seconds=settings.build_timeout_seconds
-        )
+        self._newest = store.newest(target.name) or self.current
+        self._forced = False
+        self._offering = asyncio.Lock()  # what is offered on disk and in memory is the same
+        self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, builds)
+        self._workshop = Workshop(target, settings)
+        self._maker = Maker(target.name, self._workshop, builds, self._guard)
 
     async def run(self) -> NoReturn:
         """Pass after pass, for ever; cancel to end."""
@@ -93,9 +108,11 @@ class Follower:
             pause = random.uniform(0.9, 1.1) * poll  # noqa: S311 - jitter is no secret
             if await self._attempt(wake):
                 backoff.reset()
+                pause = min(pause, self._maker.retry_seconds)
             else:
                 pause = backoff.pause_seconds()
-            wake = await self._mailbox.get(pause) or Wake("poll")
+            came = await self._mailbox.get(pause)
+            wake = came or Wake("retry" if self._maker.retry_seconds <= 0 else "poll")
 
     def wake(self, wake: Wake) -> None:
         """Look soon; several wakes during a pass are one more pass."""
@@ -113,30 +130,79 @@ class Follower:
 
     def refresh(self) -> None:
         """Look soon at an operator's request, also at a version that could not be built."""
-        self._unbuildable = None
-        self.wake(Wake("poll"))
+        self._maker.forget_failure()
+        self.wake(Wake("refresh"))
+
+    def rebuild(self) -> None:
+        """Look soon, and build what the sources give also when it is there."""
+        self._forced = True
+        self._maker.forget_failure()
+        self.wake(Wake("rebuild"))
+
+    def cancel(self, build: str) -> bool:
+        """End a build of this target; False when it does not run (any more)."""
+        return self._maker.cancel(build)
 
     def noted(self, version: str) -> None:
-        """A client runs this version."""
+        """Remember that a client runs a version: it is kept."""
+        self._store.noted(self.target.name, version)
+
+    async def pin(self, version: str) -> Record:
+        """
+        Offer a version, and no other one until it is unpinned; newer ones are built all the same.
+
+        Raises:
+            UnknownVersion: It is not kept, or made of other repositories than are configured now.
+        """
+        found = await asyncio.to_thread(self._store.get, self.target.name, version)
+        if _still_meant(found, self.target) is None:
+            raise UnknownVersion(f"{version} of {self.target.name} is not kept here (any more)")
+        async with self._offering:
+            record = await asyncio.to_thread(self._store.pin, self.target.name, version)
+            self.pinned = version
+            self._announce(record)
+        return record
+
+    async def unpin(self) -> Record | None:
+        """Offer the newest version again; return what is current then."""
+        async with self._offering:
+            record = await asyncio.to_thread(self._store.unpin, self.target.name)
+            self.pinned = ""
+            self._announce(_still_meant(record, self.target))
+        self.wake(Wake("refresh"))
+        return self.current
+
+    async def roll_back(self) -> Record:
+        """
+        Pin the version that was current before; once more: the one before that.
+
+        Raises:
+            UnknownVersion: None is kept.
+        """
+        previous = await asyncio.to_thread(self._store.previous, self.target.name)
+        if previous is None:
+            raise UnknownVersion(f"no version of {self.target.name} from before is kept here")
+        return await self.pin(previous.version)
 
     async def _attempt(self, wake: Wake) -> bool:
         """One pass; False when it failed for a reason that may heal by itself."""
         try:
             await self._pass(replace(wake, traceparent=wake.traceparent or _new_traceparent()))
         except BuildFailed:
-            return True  # the same commits would fail again: wait for others
+            return True  # the same commits would fail again: wait for others, or a while
         except Exception:  # noqa: BLE001 -- logged by the stage; retried, and no other target's affair
             return False
         finally:
             self.last_pass_at = datetime.now(UTC)
-        self.failure = self._unbuildable = None
+        self.failure = None
+        self._maker.forget_failure()
         return True
 
     async def _pass(self, wake: Wake) -> None:
         """Fetch; build and publish what is not there yet."""
         with self._stage("fetched", wake) as outcome:
-            lockset = await self._workshop.fetch()
-            if self.current and lockset == self.current.lockset:
+            lockset = await self._guard.retried(self._workshop.fetch)
+            if self._newest and lockset == self._newest.lockset:
                 outcome.result = "unchanged"
         with self._stage("built", wake) as outcome:
             plan = await self._workshop.plan(lockset)
@@ -144,30 +210,35 @@ class Follower:
             made = await self._made(plan, wake)
             if isinstance(made, Record):
                 outcome.result = "unchanged"
-        known = self.current and self.current.version == plan.version
+        known = await asyncio.to_thread(self._store.is_offered, self.target.name, plan.version)
         if isinstance(made, Built) or not known:  # a known one is made again when it was damaged
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
-                self._announce(await self._published(made))
+                await self._publish(made)
 
     async def _made(self, plan: Plan, wake: Wake) -> Built | Record:
-        """The version: the one on disk, else a new build, unless that has failed already."""
+        """The version: the one on disk, else (or when it was asked for) a new build."""
+        forced, self._forced = self._forced, False
         record = await asyncio.to_thread(self._store.get, self.target.name, plan.version)
-        if record:
-            return record
-        if self._unbuildable and self._unbuildable.version == plan.version:
-            raise BuildFailed(self._unbuildable.message)
-        return await self._workshop.build(plan, wake.traceparent)
+        return record if record and not forced else await self._maker.make(plan, wake)
 
-    async def _published(self, made: Built | Record) -> Record:
-        """The current version: a new one, or one the sources (or a crash) went back to."""
+    async def _publish(self, made: Built | Record) -> None:
+        """Offer a new version, or one the sources (or a crash) went back to."""
+        name = self.target.name
         if isinstance(made, Built):
-            return await asyncio.to_thread(self._store.publish, made)
-        await asyncio.to_thread(self._store.make_current, made.target, made.version)
-        return made
+            publish = partial(asyncio.to_thread, self._store.publish, made)
+            self._newest = await self._guard.retried(publish)
+        else:
+            await asyncio.to_thread(self._store.offer, name, made.version)
+            self._newest = made
+        async with self._offering:
+            current = await asyncio.to_thread(self._store.current, name)
+            self._announce(_still_meant(current, self.target))
 
-    def _announce(self, record: Record) -> None:
-        """Wake everybody who watches this target."""
+    def _announce(self, record: Record | None) -> None:
+        """Wake everybody who watches this target; what cannot be read any more changes nothing."""
+        if record is None:
+            return
         self.current = record
         self.watchers.wake()
         keys = {"target": record.target, "version": record.version}
@@ -193,8 +264,6 @@ class Follower:
         """Remember a failure; tell whether it is news."""
         news = self.failure is None or self.failure.message != outcome.message
         self.failure = Failure(stage, outcome.message, datetime.now(UTC), outcome.version)
-        if isinstance(error, BuildFailed):
-            self._unbuildable = self.failure
         keys = {"target": self.target.name, "stage": stage, "reason": outcome.message}
         expected = isinstance(error, (BuildFailed, RepositoryError, CommandError, OSError))
         level = logging.WARNING if news else logging.DEBUG

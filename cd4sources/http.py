@@ -153,10 +153,16 @@ class Http:
         )
 
     async def post_json(
-        self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+        self,
+        url: str,
+        body: object,
+        *,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        token: str = "",
     ) -> Reply:
         """Post a JSON value; errors as for `get_json`."""
-        return await self._exchange("POST", url, timeout_seconds, json=body)
+        headers = _authorization(token)
+        return await self._exchange("POST", url, timeout_seconds, json=body, headers=headers)
 
     async def put_json(
         self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
@@ -199,6 +205,28 @@ class Http:
             async with request as response:
                 await _refuse_errors(url, response)
                 yield _parsed(url, response)
+
+    async def pieces(
+        self, url: str, params: Params = (), *, silence_seconds: float | None, token: str = ""
+    ) -> AsyncIterator[bytes]:
+        """
+        The bytes of a long answer, as they come; errors as for `get_json`.
+
+        Args:
+            url: Without the query.
+            params: The query, names may repeat.
+            silence_seconds: The longest pause between two pieces; None: any.
+            token: The bearer token for this server, empty for none.
+        """
+        headers, timeout = _authorization(token), _timeout(silence_seconds)
+        request = self._client.stream(
+            "GET", url, params=list(params) or None, headers=headers, timeout=timeout
+        )
+        with _translated(url):
+            async with request as response:
+                await _refuse_errors(url, response)
+                async for piece in response.aiter_bytes():
+                    yield piece
 
     async def download(
         self, url: str, into: Path, *, size: int, sha256: str, token: str = ""
@@ -262,7 +290,7 @@ class Http:
                 return Reply(url, response.status_code, response.headers, body)
 
 
-def _timeout(read_seconds: float) -> httpx.Timeout:
+def _timeout(read_seconds: float | None) -> httpx.Timeout:
     return httpx.Timeout(CONNECT_TIMEOUT_SECONDS, read=read_seconds)
 
 

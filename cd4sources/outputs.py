@@ -1,18 +1,19 @@
 """What a command prints: the last of it in memory, more of it in a log."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 TAIL_BYTES = 64 * 1024
 """Enough for the last lines of a failed build."""
 
 LOG_BYTES = 64 * 1024 * 1024
-"""A build that prints for ever must not fill the disk."""
+"""A build that prints for ever must not fill the disk: the rest is left out, but for its end."""
 
 DRAIN_SECONDS = 1.0
 """For output that is still in the pipe when the command has ended."""
@@ -27,10 +28,11 @@ class Output:
     its end of file.
     """
 
-    log: BinaryIO | None
+    log: FileIO | None
     stdout_end: int = -1
     stderr_end: int = -1
-    logged: int = 0
+    room: int = 0
+    left_out: int = 0
     stdout: bytearray = field(default_factory=bytearray)
     tail: bytearray = field(default_factory=bytearray)
     readers: "list[_Reader]" = field(default_factory=list)
@@ -38,16 +40,32 @@ class Output:
     def add(self, data: bytes) -> None:
         """Remember output of either pipe."""
         _append(self.tail, data)
-        if self.log and self.logged < LOG_BYTES:
-            self.logged += self.log.write(data)
+        logged = data[: self.room]
+        self.room -= len(logged)
+        self.left_out += len(data) - len(logged)
+        self._write(logged)
+
+    def finish_log(self) -> None:
+        """Append the end of an output that was too long: there stands what went wrong."""
+        end = bytes(self.tail[-self.left_out :]) if self.left_out else b""
+        if missing := self.left_out - len(end):
+            self._write(f"\n… {missing} bytes left out …\n".encode())
+        self._write(end)
+
+    def _write(self, data: bytes) -> None:
+        """A log that the disk does not take must not stop the command."""
+        if self.log and data:
+            with contextlib.suppress(OSError):
+                self.log.write(data)
 
     async def drain(self) -> None:
         """Read what a command that has ended left in the pipes."""
-        waiting = asyncio.gather(*(reader.closed.wait() for reader in self.readers))
-        try:
-            await asyncio.wait_for(waiting, DRAIN_SECONDS)
-        except TimeoutError:
-            return  # somebody else holds the pipe open; what the command wrote is here
+        # Somebody else may hold a pipe open; what the command wrote is here by then. (Not wait_for,
+        # which Python 3.11 lets swallow a cancel: https://github.com/python/cpython/issues/86296)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for reader in self.readers:
+                    await reader.closed.wait()
 
     def close_write_ends(self) -> None:
         """Close our copies, so that the end of the last writer is the end of file."""
@@ -81,7 +99,10 @@ async def collected(log: Path | None) -> AsyncIterator[Output]:
         log: File that the output is appended to, if any.
     """
     async with AsyncExitStack() as stack:
-        output = Output(stack.enter_context(log.open("ab")) if log else None)
+        # Unbuffered: whoever follows the log sees each line when it is there.
+        file = stack.enter_context(log.open("ab", buffering=0)) if log else None
+        output = Output(file, room=max(LOG_BYTES - file.tell(), 0) if file else 0)
+        stack.callback(output.finish_log)
         output.stdout_end = await _pipe(stack, _Reader(output, output.stdout))
         output.stderr_end = await _pipe(stack, _Reader(output, None))
         yield output

@@ -4,7 +4,7 @@ Finding and killing whole process trees, also those that hide behind setsid and 
 Every child gets two variables that its descendants inherit: `DIRECTCD_TREE` (one random id a
 command) and `DIRECTCD_OWNER` (the data directory it works for). /proc/PID/environ shows them, so a
 process that left its session and its parent is still found, also by a later life of this program,
-unless it also emptied its environment.
+unless it also emptied its environment. Build commands do not depend on it: see `nanny`.
 See https://man7.org/linux/man-pages/man5/proc_pid_environ.5.html
 """
 
@@ -72,7 +72,7 @@ async def reap_leftovers(data: Path) -> None:
     Args:
         data: The directory in `DIRECTCD_OWNER`.
     """
-    left = owned_by(data)
+    left = await asyncio.to_thread(owned_by, data)
     if left:
         logger.warning("leftover processes killed", extra={"data": str(data), "pids": sorted(left)})
     await _kill_until_gone(OWNER_VARIABLE, owner_of(data), 0)
@@ -111,12 +111,13 @@ async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: fl
         async with asyncio.timeout(timeout_seconds):
             await _group_ended(tree.pid)
     # Once the group is gone its number may be another's: then the marker alone tells.
-    await kill_tree(tree.marker, tree.pid if _group_lives(tree.pid) else 0)
+    lives = await asyncio.to_thread(_group_lives, tree.pid)
+    await kill_tree(tree.marker, tree.pid if lives else 0)
 
 
 async def _group_ended(group: int) -> None:
     pause_seconds = _KILL_PAUSE_SECONDS
-    while _group_lives(group):
+    while await asyncio.to_thread(_group_lives, group):
         await asyncio.sleep(pause_seconds)
         pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
@@ -140,7 +141,7 @@ def _signal_group(group: int, signal_to_send: signal.Signals) -> None:
 async def _kill_until_gone(variable: str, value: str, group: int) -> None:
     try:
         async with asyncio.timeout(_KILL_DEADLINE_SECONDS):
-            while members := _members(variable, value, group):
+            while members := await asyncio.to_thread(_members, variable, value, group):
                 _kill(members)
                 await asyncio.sleep(_KILL_PAUSE_SECONDS)
     except TimeoutError:

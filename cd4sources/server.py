@@ -14,7 +14,9 @@ from starlette.types import Receive, Scope, Send
 from cd4sources.api import openapi, router, watching
 from cd4sources.api.guarding import Guard
 from cd4sources.api.offers import Offers
+from cd4sources.builds import Builds
 from cd4sources.commands import reap_leftovers
+from cd4sources.confinement import Confinement
 from cd4sources.following import Follower
 from cd4sources.http import Http
 from cd4sources.locking import locked
@@ -22,8 +24,8 @@ from cd4sources.problems import Problem, answer_with_problems, response
 from cd4sources.reporting import Reporter, StageReport, post_over_http
 from cd4sources.settings import ServerSettings
 from cd4sources.signing import load_private_key
+from cd4sources.store import Store
 from cd4sources.targets import Target
-from cd4sources.versions import Store
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
 
 logger = logging.getLogger(__name__)
@@ -82,12 +84,14 @@ def create_app(
     Returns:
         The application. `app.state.stopping` is an event: set it when the process is to end, and
         every open /watch answers at once. Within the lifespan `app.state.followers` maps names to
-        workers, and `app.state.store` is the store. `app.state.is_guarded` tells whether it takes
-        tokens.
+        workers, `app.state.store` is the store, and `app.state.builds` what was built.
+        `app.state.is_guarded` tells whether it takes tokens.
 
     Raises:
+        CannotConfine: Builds cannot be confined as the settings ask.
         KeyUnusable: The signing key cannot be read.
     """
+    Confinement.from_settings(settings)  # what is not possible is said before anything starts
     key = load_private_key(settings.signing_key_file) if settings.signing_key_file else None
     app = Server(
         title="directcd server",
@@ -117,12 +121,16 @@ async def _lifespan(
     """
     with locked(settings.data):
         await reap_leftovers(settings.data)
-        app.state.store = Store(settings.data, keep_versions=settings.keep_versions)
+        Confinement.from_settings(settings).open_up(settings.data)
+        store = app.state.store = Store(
+            settings.data, keep_versions=settings.keep_versions, keep_bytes=settings.keep_bytes
+        )
+        builds = app.state.builds = Builds(settings.data, keep_builds=settings.keep_builds)
         async with Http() as http:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
             reporter = Reporter(hub.report if hub else None)
             app.state.followers = {
-                target.name: Follower(target, settings, app.state.store, reporter)
+                target.name: Follower(target, settings, store, builds, reporter)
                 for target in targets
             }
             async with _working(app, hub, reporter):

@@ -9,7 +9,7 @@ import hashlib
 import signal
 import socket
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     SecretStr,
 )
@@ -167,9 +168,50 @@ class ServerSettings(_Settings):
     """Seconds that one fetch or one build command may take before its whole process tree is
     killed. Default 1800: longer than a cold build of a large program, shorter than a lost day."""
 
+    build_user: str = ""
+    """Name or number of the user that build commands run as; needs a server that runs as root.
+    Default empty: the server's own user. The user sees its tree, its siblings and the Go caches."""
+
+    build_sandbox: Literal["none", "bubblewrap"] = "none"
+    """`bubblewrap`: build commands see the file system read-only, except their tree, their
+    siblings, HOME, TMPDIR and the Go caches; of the data directory nothing else; of processes their
+    own. The network stays. Default `none`, because bubblewrap must be installed, and containers
+    often forbid what it needs."""
+
+    build_max_open_files: int = Field(default=65_536, ge=64)
+    """Files that a process of a build may have open, as far as the server itself may. Default
+    65536: more than any linker needs, and closing every possible one is still fast."""
+
+    build_max_file_bytes: NonNegativeInt = 16 * 1024**3
+    """Bytes of the largest file a build may write. Default 16 GiB: above any artifact, below a
+    disk. 0: no limit."""
+
+    build_max_memory_bytes: NonNegativeInt = 0
+    """Bytes of address space of each process of a build. Default 0, no limit: Go, Java and Node
+    reserve far more than they use, so that a limit that protects the machine stops them, too."""
+
+    build_max_processes: NonNegativeInt = 0
+    """Processes and threads that `build_user` may have in all. Default 0, no limit: the kernel
+    counts by user, and never for root; without `build_user` a build would share the count with the
+    server."""
+
+    keep_builds: int = Field(default=50, ge=1)
+    """Builds whose log and outcome are kept per target, newest first. Default 50: some days of
+    work, at 64 MiB each at the very most."""
+
     keep_versions: int = Field(default=5, ge=1)
-    """Versions kept per target, newest first; the current one is never removed. Default 5: enough
-    to go back past a bad day."""
+    """Versions kept per target, newest first; the current one, a pinned one and those that a client
+    runs are never removed. Default 5: enough to go back past a bad day."""
+
+    keep_bytes: NonNegativeInt = 10 * 1024**3
+    """Bytes of artifacts kept per target; what `keep_versions` says of the current, the pinned and
+    running ones holds here, too. Default 10 GiB: large artifacts do not fill the disk unnoticed.
+    0: no limit."""
+
+    min_free_bytes: NonNegativeInt = 512 * 1024**2
+    """Bytes that must be free on the disk of `data` before a build; else old versions, old logs and
+    caches go. Default 512 MiB: a build in the middle of its work, and the log of what went wrong.
+    0: nothing is removed before the disk is full."""
 
     tokens: tuple[TokenSettings, ...] = ()
     """Who may ask, several during a rotation. Default empty: everybody who reaches the port."""

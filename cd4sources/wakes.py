@@ -44,7 +44,7 @@ STEADY_SECONDS = 1.0
 NOT_FOUND = 404
 
 MissedReason = Literal["reconnect", "gap"]
-Reason = Literal["start", "poll", "push", "reconnect", "gap"]
+Reason = Literal["start", "poll", "push", "reconnect", "gap", "refresh", "rebuild", "retry"]
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ Where one target is fetched and built: its mirrors, its build trees, its recipe.
     <data>/mirrors/<target>/<n>     bare, one per repository
     <data>/trees/<target>/<n>-<name>    the commit's files, brought up to date in place
     <data>/rooms/<target>/          HOME, TMPDIR and output of its builds
-    <data>/logs/<target>.log        the latest build, also a failed one
 """
 
 import asyncio
@@ -13,8 +12,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from cd4sources.building import MARKS, Recipe, Workspace, choose
+from cd4sources.confinement import Confinement
 from cd4sources.git import Git
 from cd4sources.repository import Mirror
+from cd4sources.settings import ServerSettings
 from cd4sources.targets import Repository, Target, environment_name
 from cd4sources.versions import Built, LockedRepository, version_id
 
@@ -31,19 +32,19 @@ class Plan:
 class Workshop:
     """Fetches and builds one target; one pass at a time."""
 
-    def __init__(self, target: Target, data: Path, *, timeout_seconds: float) -> None:
+    def __init__(self, target: Target, settings: ServerSettings) -> None:
         """
         Open the target's mirrors.
 
         Args:
             target: What is fetched and built.
-            data: The server's data directory.
-            timeout_seconds: For one command.
+            settings: The data directory, time-outs, and how builds are confined.
         """
         self._target = target
-        self._data = data
-        self._timeout_seconds = timeout_seconds
-        git = Git(data, timeout_seconds)
+        self._data = data = settings.data
+        self._timeout_seconds = settings.build_timeout_seconds
+        self._confinement = Confinement.from_settings(settings)
+        git = Git(data, settings.build_timeout_seconds)
         mirrors = data / "mirrors" / target.name
         self._mirrors = [
             Mirror(mirrors / str(number), repository, git)
@@ -63,17 +64,17 @@ class Workshop:
         toolchain = await recipe.toolchain(self._data)
         return Plan(version_id(locked, recipe.fingerprint, toolchain), lockset, recipe)
 
-    async def build(self, plan: Plan, traceparent: str | None) -> Built:
+    async def build(self, plan: Plan, log: Path, traceparent: str | None) -> Built:
         """Check the commits out and build them. Raises RepositoryError, BuildFailed."""
         trees = [self._tree(number) for number in range(len(self._mirrors))]
         for mirror, commit, tree in zip(self._mirrors, plan.lockset, trees, strict=True):
             await mirror.checkout(commit, tree)
-        workspace = self._workspace(plan, trees)
+        workspace = self._workspace(plan, trees, log)
         await asyncio.to_thread(workspace.prepare)
         return Built(
             version=plan.version,
             target=self._target.name,
-            repositories=self._locked(plan),
+            repositories=self.locked(plan),
             name=self._target.output or self._target.name,
             path=await plan.recipe.build(workspace),
             url=self._url(plan.version),
@@ -81,16 +82,17 @@ class Workshop:
             traceparent=traceparent,
         )
 
-    def _workspace(self, plan: Plan, trees: list[Path]) -> Workspace:
+    def _workspace(self, plan: Plan, trees: list[Path], log: Path) -> Workspace:
         first, *others = self._target.repositories
         siblings = dict(zip((one.url for one in others), trees[1:], strict=True))
         return Workspace(
             tree=trees[0],
-            room=self._data / "rooms" / self._target.name,
+            room=self._room,
             data=self._data,
-            log=self._data / "logs" / f"{self._target.name}.log",
+            log=log,
             timeout_seconds=self._timeout_seconds,
             siblings=siblings,
+            confinement=self._confinement,
             environment={
                 "DIRECTCD_COMMIT": plan.lockset[0],
                 "DIRECTCD_REF": _named_ref(first),
@@ -99,11 +101,21 @@ class Workshop:
             },
         )
 
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """What builds leave for the next one, which can be made again without it."""
+        return (self._data / "trees" / self._target.name, self._room)
+
+    @property
+    def _room(self) -> Path:
+        return self._data / "rooms" / self._target.name
+
     def _tree(self, number: int) -> Path:
         name = self._target.repositories[number].name
         return self._data / "trees" / self._target.name / f"{number}-{name}"
 
-    def _locked(self, plan: Plan) -> tuple[LockedRepository, ...]:
+    def locked(self, plan: Plan) -> tuple[LockedRepository, ...]:
+        """The commits, each with its repository and ref."""
         pairs = zip(self._target.repositories, plan.lockset, strict=True)
         return tuple(
             LockedRepository(url=one.url, ref=_named_ref(one), commit=commit)

@@ -39,6 +39,7 @@ def _say(error: BaseException) -> int | None:
 def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
+    from cd4sources.confinement import CannotConfine
     from cd4sources.locking import DataUnusable
     from cd4sources.signing import KeyUnusable
     from cd4sources.sockets import AddressUnusable
@@ -54,6 +55,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
         (ConfigError, USAGE),
         (TargetError, USAGE),
         (KeyUnusable, USAGE),
+        (CannotConfine, USAGE),
         (AdapterError, USAGE),
         (SecretFileError, USAGE),
         (RecordingError, USAGE),

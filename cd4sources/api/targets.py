@@ -38,6 +38,7 @@ def _shown(follower: Follower) -> dict[str, Any]:
             for one in follower.target.repositories
         ],
         "current": follower.current,
+        "pinned": follower.pinned or None,
         "last_pass_at": follower.last_pass_at,
         "last_error": failure,
     }

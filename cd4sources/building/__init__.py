@@ -6,7 +6,7 @@ the recipe by what the commit holds. Here belongs what runs commands of the repo
 fetching, version ids and publishing do not.
 """
 
-from cd4sources.building.base import BuildFailed, Recipe, Workspace
+from cd4sources.building.base import BuildCancelled, BuildFailed, Recipe, Workspace
 from cd4sources.building.choosing import MARKS, choose
 
-__all__ = ["MARKS", "BuildFailed", "Recipe", "Workspace", "choose"]
+__all__ = ["MARKS", "BuildCancelled", "BuildFailed", "Recipe", "Workspace", "choose"]

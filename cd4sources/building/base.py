@@ -1,11 +1,13 @@
 """What all recipes share: the workspace, the clean environment, running a step, the failure."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from cd4sources.commands import Command, CommandError, CommandTimeout, Completed, inherited, run
+from cd4sources.confinement import UNCONFINED, CannotConfine, Confinement
 from cd4sources.disk import remove
 
 _LAST_LINES = 20
@@ -16,8 +18,8 @@ class BuildFailed(Exception):
     """
     A version could not be built; what runs goes on running.
 
-    The message names the step, how it ended, and where the whole log is; `last_lines` is what the
-    step said at the end.
+    The message names the step, how it ended, and where the whole log is, and ends with
+    `last_lines`, what the step said at the end; `tail` is the last 64 KiB of that.
     """
 
     def __init__(
@@ -25,16 +27,22 @@ class BuildFailed(Exception):
         reason: str,
         *,
         exit_code: int | None = None,
-        last_lines: str = "",
+        tail: str = "",
         log: Path | None = None,
     ) -> None:
         """Compose the message of what is known."""
+        last_lines = _last(tail)
         where = f"; the whole log: {log}" if log else ""
         said = f"\n{last_lines}" if last_lines else ""
         super().__init__(f"{reason}{where}{said}")
         self.exit_code = exit_code
         self.last_lines = last_lines
+        self.tail = tail
         self.log = log
+
+
+class BuildCancelled(BuildFailed):
+    """An operator has ended the build."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +56,21 @@ class Workspace:
     timeout_seconds: float
     environment: Mapping[str, str]
     siblings: Mapping[str, Path] = field(default_factory=dict)
+    confinement: Confinement = UNCONFINED
 
     def prepare(self) -> None:
-        """Make the directories that the environment names, and begin the log anew."""
+        """Make the directories that the environment names, and all that is its own writable."""
         remove(self.temporary)
         if not self.home.is_dir() or self.home.is_symlink():
             remove(self.home)
-        remove(self.log)
         for directory in (self.home, self.temporary, self.log.parent):
             directory.mkdir(parents=True, exist_ok=True)
-        self.log.write_bytes(b"")
+        self.confinement.hand_over(self.own)
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """The directories that the build may write."""
+        return (self.tree, *self.siblings.values(), self.room)
 
     @property
     def home(self) -> Path:
@@ -88,7 +101,11 @@ class Recipe(Protocol):
 
 
 async def step(
-    workspace: Workspace, argv: Sequence[str], label: str, env: Mapping[str, str]
+    workspace: Workspace,
+    argv: Sequence[str],
+    label: str,
+    env: Mapping[str, str],
+    caches: Sequence[Path] = (),
 ) -> Completed:
     """
     Run one command of a build in its tree; nothing that it started survives it.
@@ -98,12 +115,16 @@ async def step(
         argv: Program and arguments.
         label: How messages call it.
         env: What the recipe adds to the clean environment.
+        caches: What the step may write besides the workspace's own.
 
     Raises:
         BuildFailed: It ended with another status than 0, took too long, or cannot be started.
     """
+    confinement = workspace.confinement
+    new = [cache for cache in caches if not confinement.is_own(cache)]
+    await asyncio.to_thread(confinement.hand_over, new)
     command = Command(
-        argv=argv,
+        argv=_sandboxed(workspace, argv, caches),
         label=label,
         cwd=workspace.tree,
         env=_clean(workspace) | dict(env),
@@ -111,17 +132,18 @@ async def step(
         timeout_seconds=workspace.timeout_seconds,
         log=workspace.log,
         sweep=True,
+        confinement=confinement,
     )
     try:
         done = await run(command)
     except CommandError as error:
         tail = error.tail if isinstance(error, CommandTimeout) else ""
-        raise BuildFailed(str(error), last_lines=_last(tail), log=workspace.log) from error
+        raise BuildFailed(str(error), tail=tail, log=workspace.log) from error
     if done.returncode:
         raise BuildFailed(
             f"{label} ended with {done.returncode}",
             exit_code=done.returncode,
-            last_lines=_last(done.tail),
+            tail=done.tail,
             log=workspace.log,
         )
     return done
@@ -151,6 +173,15 @@ def artifact_in(directory: Path, said: str, label: str) -> Path:
     if not path.is_file():
         raise BuildFailed(f"{label} names {said!r}, which is not a regular file; pack it into one")
     return path
+
+
+def _sandboxed(
+    workspace: Workspace, argv: Sequence[str], caches: Sequence[Path]
+) -> tuple[str, ...]:
+    try:
+        return workspace.confinement.command(argv, workspace.data, (*workspace.own, *caches))
+    except CannotConfine as error:
+        raise BuildFailed(str(error)) from error
 
 
 def _clean(workspace: Workspace) -> dict[str, str]:

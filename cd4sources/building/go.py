@@ -63,7 +63,7 @@ class GoRecipe:
         env = _environment(workspace.data)
         flags = await self._replaced(workspace, env) if self._replacing else ()
         out = workspace.room / "out"
-        out.mkdir(exist_ok=True)
+        workspace.confinement.hand_over([out])
         # A repository around the data directory is not the program's: no version control stamps.
         argv = (
             "go",
@@ -74,7 +74,7 @@ class GoRecipe:
             "-o",
             str(out / self._output),
         )
-        await step(workspace, (*argv, "."), "go build", env)
+        await step(workspace, (*argv, "."), "go build", env, _caches(env))
         return artifact_in(out, self._output, "go build")
 
     async def _replaced(self, workspace: Workspace, env: dict[str, str]) -> tuple[str, ...]:
@@ -84,19 +84,21 @@ class GoRecipe:
             (workspace.room / name).unlink(missing_ok=True)
             if (workspace.tree / name).exists():
                 shutil.copyfile(workspace.tree / name, workspace.room / name)
+        workspace.confinement.hand_over([workspace.room])
         required = await _required(workspace, copy, env)
         edits = [
             f"-replace={_module(one, required)}={workspace.siblings[one.url]}"
             for one in self._replacing
         ]
         edit = ("go", "mod", "edit", *edits, str(copy))
-        await step(workspace, edit, "go mod edit", env)
+        await step(workspace, edit, "go mod edit", env, _caches(env))
         return (f"-modfile={copy}", "-mod=mod")
 
 
 async def _required(workspace: Workspace, copy: Path, env: dict[str, str]) -> list[str]:
     """The paths of all required modules."""
-    read = await step(workspace, ("go", "mod", "edit", "-json", str(copy)), "go mod edit", env)
+    argv = ("go", "mod", "edit", "-json", str(copy))
+    read = await step(workspace, argv, "go mod edit", env, _caches(env))
     return [one["Path"] for one in json.loads(read.stdout).get("Require") or ()]
 
 
@@ -132,3 +134,8 @@ def _environment(data: Path) -> dict[str, str]:
         "GOWORK": "off",
         "GOENV": "off",
     }
+
+
+def _caches(env: dict[str, str]) -> list[Path]:
+    """What go writes beside the output."""
+    return [Path(env[name]) for name in ("GOPATH", "GOCACHE", "GOMODCACHE")]

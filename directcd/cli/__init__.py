@@ -2,7 +2,7 @@
 The command line: one file a command, each imported only when it is called.
 
 Human text goes to stderr, data to stdout. Exit codes: 0 ok, 1 failed, 2 usage or configuration,
-3 nothing new (`watch`), 4 wrong signature (`explain`) or token, 7 server out of reach.
+3 nothing new (`watch`), 4 wrong signature (`explain`) or not allowed, 7 out of reach.
 """
 
 import importlib
@@ -12,6 +12,7 @@ import click
 import directcd
 
 COMMANDS = {
+    "builds": "See what a server builds and has built, cancel a build, or build again.",
     "client": "Watch, download and run one program, replacing it when a new version is offered.",
     "config": "Check directcd.toml without starting anything.",
     "demo": "See it work: a real push, a real build, a running program.",
@@ -21,6 +22,7 @@ COMMANDS = {
     "key": "Make keys that sign artifacts.",
     "server": "Pull and build the targets, and offer their versions.",
     "token": "Make bearer tokens for the server's API.",
+    "versions": "List what a server keeps of a target, pin a version, or go back.",
     "up": "Run the hub, the server and the client of one directcd.toml in one process.",
     "watch": "Wait for another version of a target, and print it.",
 }

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import spawn
+from cd4sources import making
+from cd4sources.commands import owned_by, spawn
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
+from cd4sources.store import UnknownVersion
 from cd4sources.wakes import Wake
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH, Serving, serving, target_of
@@ -248,3 +250,123 @@ async def test_a_version_damaged_on_disk_is_made_again(tmp_path: Path, source: S
         artifact.unlink()
         await server.look()
         assert artifact.is_file()
+
+
+async def test_failed_build_is_tried_again_by_itself(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed for a reason that passes is built without anybody's doing."""
+    gate = tmp_path / "gate"
+    monkeypatch.setattr(making, "BUILD_RETRY_SECONDS", 0.05)
+    source.commit({"build.sh": f"test -e {gate} || exit 1\n{BUILD_SH}"})
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        follower = running.follower()
+        assert follower.failure is not None
+        gate.touch()
+        await eventually(lambda: follower.current is not None)
+        newest, *others = running.app.state.builds.list(["app"], limit=100)
+        assert (newest.reason, newest.state) == ("retry", "ok")
+        assert {one.state for one in others} == {"failed"}
+
+
+async def test_cancelled_build_is_not_tried_again(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with all it started, the worker goes on, and only a rebuild builds it."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    monkeypatch.setattr(making, "BUILD_RETRY_SECONDS", 0.01)
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        commit = source.commit({"build.sh": counting(count, gate)})
+        follower, builds = running.follower(), running.app.state.builds
+        follower.wake(Wake("poll"))
+        await eventually(lambda: count_of(count) == 1)
+        (record,) = builds.list(["app"], limit=1)
+        assert follower.cancel(record.id)
+        await eventually(lambda: not builds.is_running(record.id))
+        ended = builds.get(record.id)
+        assert (ended.state, follower.cancel(record.id)) == ("cancelled", False)
+        await running.look()
+        assert count_of(count) == 1
+        gate.touch()
+        follower.rebuild()
+        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+
+
+async def test_stopped_server_leaves_an_interrupted_build(tmp_path: Path, source: Source) -> None:
+    """Its record says so, and its processes are gone."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    data = tmp_path / "data"
+    async with serving(data, target_of("app", source.path)) as running:
+        source.commit({"build.sh": counting(count, gate)})
+        running.follower().wake(Wake("poll"))
+        await eventually(lambda: count_of(count) == 1)
+    (record,) = running.app.state.builds.list(["app"], limit=1)
+    assert (record.state, record.message) == ("interrupted", "the server was stopped")
+    assert not owned_by(data)
+
+
+async def test_rebuild_builds_what_is_there(tmp_path: Path, source: Source) -> None:
+    """An operator may want the same commits built again; the version stays the same."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    gate.touch()
+    source.commit({"build.sh": counting(count, gate)})
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        follower = running.follower()
+        before = follower.current
+        follower.rebuild()
+        await eventually(lambda: follower.current is not before)
+        assert before is not None
+        assert follower.current is not None
+        assert (follower.current.version, count_of(count)) == (before.version, 2)
+        await running.look()
+        assert count_of(count) == 2
+
+
+async def test_pinned_target_goes_on_building(tmp_path: Path, source: Source) -> None:
+    """Newer versions are there at once when it is unpinned, and the pin survives a restart."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target) as running:
+        follower = running.follower()
+        assert follower.current is not None
+        await follower.pin(follower.current.version)
+        commit = source.commit({"words": "two"})
+        await running.look()
+        assert await words(running) == "one"
+    async with serving(tmp_path / "data", target) as running:
+        follower = await running.look()
+        assert (await words(running), follower.pinned) == ("one", follower.current.version)  # type: ignore[union-attr]
+        source.path.rename(tmp_path / "away")
+        await follower.unpin()
+        assert follower.current is not None
+        assert follower.current.lockset == (commit,)
+        assert await words(running) == "two"
+
+
+async def test_roll_back_offers_what_was_before(tmp_path: Path, source: Source) -> None:
+    """It stays there, whatever polls find; with nothing before, nothing changes."""
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        follower = running.follower()
+        with pytest.raises(UnknownVersion):
+            await follower.roll_back()
+        source.commit({"words": "two"})
+        await running.look()
+        record = await follower.roll_back()
+        await running.look()
+        assert await words(running) == "one"
+        assert follower.pinned == record.version
+        assert record.published_at is not None
+
+
+async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source) -> None:
+    """Whoever watches with a version holds it."""
+    async with serving(
+        tmp_path / "data", target_of("app", source.path), keep_versions=1
+    ) as running:
+        follower, store = running.follower(), running.app.state.store
+        first = follower.current
+        assert first is not None
+        follower.noted(first.version)
+        for number in range(2):
+            source.commit({"words": str(number)})
+            await running.look()
+        assert [one.version for one in store.list("app")][1:] == [first.version]

@@ -1,10 +1,13 @@
 """The store: what is on disk after publishing, after a crash, and after too many versions."""
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from cd4sources.versions import Built, LockedRepository, Record, Store
+from cd4sources.store import Store, UnknownVersion
+from cd4sources.versions import Built, LockedRepository, Record
 
 
 def built(tmp_path: Path, number: int, text: str = "program") -> Built:
@@ -60,7 +63,7 @@ def test_leftovers_of_a_crash_are_ignored_and_removed(tmp_path: Path) -> None:
     (directory / ".new-half" / "app").write_text("hal")
     (directory / ".new-link").symlink_to("v-000000000009")
     assert len(open_store(tmp_path).list("app")) == 1
-    assert names(tmp_path) == ["current", "v-000000000001"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001"]
 
 
 @pytest.mark.parametrize("damage", ["record", "artifact", "short"])
@@ -78,7 +81,7 @@ def test_damaged_version_is_not_offered(tmp_path: Path, damage: str) -> None:
     assert store.current("app") is None
     again = store.publish(built(tmp_path, 1))
     assert store.current("app") == again
-    assert names(tmp_path) == ["current", "v-000000000001"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001"]
 
 
 def test_dangling_current_is_none(tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ def test_failed_publish_leaves_the_current_version(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.publish(broken)
     assert store.current("app") == record
-    assert names(tmp_path) == ["current", "v-000000000001"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001"]
 
 
 def test_oldest_versions_are_removed(tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ def test_oldest_versions_are_removed(tmp_path: Path) -> None:
     store = open_store(tmp_path, keep_versions=2)
     for number in (3, 1, 2):
         store.publish(built(tmp_path, number))
-    assert names(tmp_path) == ["current", "v-000000000001", "v-000000000002"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000001", "v-000000000002"]
 
 
 def test_current_version_is_never_removed(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_current_version_is_never_removed(tmp_path: Path) -> None:
     store = open_store(tmp_path, keep_versions=1)
     store.publish(built(tmp_path, 1))
     store.publish(built(tmp_path, 2))
-    assert names(tmp_path) == ["current", "v-000000000002"]
+    assert names(tmp_path) == ["current", "newest", "v-000000000002"]
 
 
 def test_going_back_needs_no_build(tmp_path: Path) -> None:
@@ -122,5 +125,98 @@ def test_going_back_needs_no_build(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     first = store.publish(built(tmp_path, 1))
     store.publish(built(tmp_path, 2))
-    store.make_current("app", first.version)
-    assert open_store(tmp_path).current("app") == first
+    store.offer("app", first.version)
+    assert open_store(tmp_path).current("app") == store.get("app", first.version)
+
+
+def test_current_tells_since_when(tmp_path: Path) -> None:
+    """`published_at` is of the current version alone, and survives the process."""
+    store = open_store(tmp_path)
+    first = store.publish(built(tmp_path, 1))
+    assert first.published_at is not None
+    second = store.publish(built(tmp_path, 2))
+    shown = [one.published_at for one in open_store(tmp_path).list("app")]
+    assert shown == [second.published_at, None]
+
+
+def test_pinned_version_stays_current(tmp_path: Path) -> None:
+    """Newer versions are kept but not offered, also by a later life; unpinned, the newest is."""
+    store = open_store(tmp_path, keep_versions=1)
+    first = store.publish(built(tmp_path, 1))
+    store.pin("app", first.version)
+    second = store.publish(built(tmp_path, 2))
+    later = open_store(tmp_path, keep_versions=1)
+    assert later.current("app") == store.get("app", first.version)
+    assert (later.pinned("app"), later.is_offered("app", second.version)) == (first.version, True)
+    assert names(tmp_path) == ["current", "newest", "pinned", first.version, second.version]
+    assert later.unpin("app") == later.get("app", second.version)
+    assert later.pinned("app") == ""
+
+
+def test_unknown_version_cannot_be_pinned(tmp_path: Path) -> None:
+    """Nothing changes then."""
+    store = open_store(tmp_path)
+    store.publish(built(tmp_path, 1))
+    with pytest.raises(UnknownVersion, match="not kept here"):
+        store.pin("app", "v-000000000009")
+    assert store.pinned("app") == ""
+
+
+def test_previous_is_what_was_current_before(tmp_path: Path) -> None:
+    """By when it was offered, not by when it was built; each step leads further back."""
+    store = open_store(tmp_path)
+    for number in (1, 2, 3):
+        store.publish(built(tmp_path, number))
+    store.offer("app", "v-000000000001")
+    found = []
+    while previous := store.previous("app"):
+        store.pin("app", previous.version)
+        found.append(previous.version)
+    assert found == ["v-000000000003", "v-000000000002"]
+
+
+def test_running_version_is_kept(tmp_path: Path) -> None:
+    """What a client runs can be downloaded again, whatever else is removed."""
+    store = open_store(tmp_path, keep_versions=1)
+    first = store.publish(built(tmp_path, 1))
+    store.noted("app", first.version)
+    store.publish(built(tmp_path, 2))
+    store.publish(built(tmp_path, 3))
+    assert names(tmp_path) == ["current", "newest", first.version, "v-000000000003"]
+
+
+def test_bytes_are_bounded(tmp_path: Path) -> None:
+    """Large artifacts leave before there are many."""
+    store = Store(tmp_path / "data", keep_versions=5, keep_bytes=20)
+    for number in range(1, 5):
+        store.publish(built(tmp_path, number, "ten bytes."))
+    assert names(tmp_path) == ["current", "newest", "v-000000000003", "v-000000000004"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "directory", "socket"])
+def test_only_a_regular_file_is_published(tmp_path: Path, kind: str) -> None:
+    """What a build put in the artifact's place is refused at once, and leaves nothing."""
+    odd = built(tmp_path, 1)
+    odd.path.unlink()
+    (tmp_path / "secret").touch()
+    match kind:
+        case "fifo":
+            os.mkfifo(odd.path)
+        case "link":
+            odd.path.symlink_to(tmp_path / "secret")
+        case "directory":
+            odd.path.mkdir()
+        case _:
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(odd.path))
+    with pytest.raises(OSError, match=r"regular|symbolic|directory|such device"):
+        open_store(tmp_path).publish(odd)
+    assert names(tmp_path) == []
+
+
+def test_setuid_is_not_taken_over(tmp_path: Path) -> None:
+    """Whoever downloads gets a program, not somebody's rights."""
+    odd = built(tmp_path, 1)
+    odd.path.chmod(0o6777)
+    store = open_store(tmp_path)
+    assert store.artifact(store.publish(odd)).stat().st_mode & 0o7777 == 0o755

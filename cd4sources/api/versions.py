@@ -1,0 +1,83 @@
+"""/v1/targets/{name}/versions: what is kept, and which of it is offered."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from cd4sources.api import common
+from cd4sources.following import Follower
+from cd4sources.problems import Problem
+from cd4sources.store import UnknownVersion
+from cd4sources.versions import VERSION, Record
+
+router = APIRouter()
+
+
+class Pin(BaseModel):
+    """Which version is to stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str = Field(pattern=f"^{VERSION.pattern}$")
+
+
+@router.get("/v1/targets/{name}/versions")
+async def versions(request: Request, name: str) -> dict[str, list[dict[str, Any]]]:
+    """All versions that are kept, newest first."""
+    follower = common.named(request, name)
+    store = common.store(request)
+    records = await asyncio.to_thread(store.list, name)
+    running = store.running(name)
+    return {"versions": [_shown(follower, record, running) for record in records]}
+
+
+@router.post("/v1/targets/{name}/pin")
+async def pin(request: Request, name: str, wanted: Pin) -> dict[str, Any]:
+    """Offer this version until it is unpinned; newer ones are built all the same."""
+    follower = common.named(request, name)
+    try:
+        await follower.pin(wanted.version)
+    except UnknownVersion as error:
+        step = f"see GET /v1/targets/{name}/versions"
+        raise Problem(404, "unknown-version", str(error), step) from error
+    return _state(follower)
+
+
+@router.post("/v1/targets/{name}/unpin")
+async def unpin(request: Request, name: str) -> dict[str, Any]:
+    """Offer the newest version again."""
+    follower = common.named(request, name)
+    await follower.unpin()
+    return _state(follower)
+
+
+@router.post("/v1/targets/{name}/rollback")
+async def rollback(request: Request, name: str) -> dict[str, Any]:
+    """Pin the version that was offered before the current one."""
+    follower = common.named(request, name)
+    try:
+        await follower.roll_back()
+    except UnknownVersion as error:
+        step = "push a commit that undoes the change, or raise keep_versions for the next time"
+        raise Problem(409, "no-earlier-version", str(error), step) from error
+    return _state(follower)
+
+
+def _state(follower: Follower) -> dict[str, Any]:
+    return {
+        "target": follower.target.name,
+        "current": follower.current,
+        "pinned": follower.pinned or None,
+    }
+
+
+def _shown(follower: Follower, record: Record, running: frozenset[str]) -> dict[str, Any]:
+    current = follower.current
+    return {
+        **record.model_dump(mode="json"),
+        "current": current is not None and current.version == record.version,
+        "pinned": follower.pinned == record.version,
+        "running": record.version in running,
+    }

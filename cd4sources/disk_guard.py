@@ -1,0 +1,148 @@
+"""
+The disk guard: room before a build, and a second try after a full disk.
+
+What goes first is what is missed least: old versions that nobody needs, old builds with their
+logs, then caches, which only cost time. What is offered, pinned or running always stays.
+"""
+
+import asyncio
+import errno
+import logging
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from cd4sources.building import BuildFailed
+from cd4sources.builds import Builds
+from cd4sources.disk import remove
+from cd4sources.store import Store
+
+T = TypeVar("T")
+
+NEWEST_KEPT = 2
+"""Versions of each target that a full disk does not cost: the newest, and one to go back to."""
+
+_NO_SPACE = "No space left on device"  # in every tool's words: they are the C library's
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MEBIBYTE = 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class DiskFull(OSError):
+    """There is too little room, and nothing more that could be removed; heals with the disk."""
+
+
+class DiskGuard:
+    """Watches the disk that a data directory is on."""
+
+    def __init__(self, data: Path, min_free_bytes: int, store: Store, builds: Builds) -> None:
+        """
+        Watch a disk.
+
+        Args:
+            data: The server's data directory.
+            min_free_bytes: What must be free before a build; 0: anything will do.
+            store: Whose versions may go.
+            builds: Whose logs may go.
+        """
+        self._data = data
+        self._min_free_bytes = min_free_bytes
+        self._store = store
+        self._builds = builds
+
+    async def before_build(self) -> None:
+        """
+        See that there is room for a build that has begun.
+
+        Raises:
+            DiskFull: There is too little, with everything removed that may be.
+        """
+        if await asyncio.to_thread(self._is_short):
+            await asyncio.to_thread(self._free, self._min_free_bytes, builds_of_ours=1)
+        if await asyncio.to_thread(self._is_short):
+            raise self._full()
+
+    async def retried(self, work: Callable[[], Awaitable[T]], *own: Path) -> T:
+        """
+        Do something; when the disk is full, make room and do it once more.
+
+        Args:
+            work: What to do; it leaves nothing half done, but for what lies in `own`.
+            own: Directories of this work alone, which can be made again.
+
+        Raises:
+            DiskFull: There was no room the second time either.
+        """
+        try:
+            return await work()
+        except Exception as error:
+            if not self._blames(error):
+                raise
+            await self._make_room(own)
+        try:
+            return await work()
+        except Exception as error:
+            if not self._blames(error):
+                raise
+            await self._make_room(own)
+            raise self._full() from error
+
+    async def _make_room(self, own: tuple[Path, ...]) -> None:
+        for directory in own:
+            await asyncio.to_thread(remove, directory)
+        total = shutil.disk_usage(self._data).total
+        await asyncio.to_thread(self._free, total, builds_of_ours=1 if own else 0)
+
+    def _blames(self, error: Exception) -> bool:
+        """Whether a full disk is behind an error; not every tool says so."""
+        return _is_full(error) or shutil.disk_usage(self._data).free < _MEBIBYTE
+
+    def _is_short(self) -> bool:
+        return shutil.disk_usage(self._data).free < self._min_free_bytes
+
+    def _free(self, wanted_bytes: int, *, builds_of_ours: int) -> None:
+        """Remove one thing after the other, until enough is free or nothing is left to remove."""
+        removed = 0
+        for removal in self._removals(builds_of_ours):
+            if shutil.disk_usage(self._data).free >= wanted_bytes:
+                break
+            removal()
+            removed += 1
+        free = shutil.disk_usage(self._data).free // _MEBIBYTE
+        logger.warning("disk full, room made", extra={"removed": removed, "free_mebibytes": free})
+
+    def _removals(self, builds_of_ours: int) -> Iterator[Callable[[], None]]:
+        for record in self._store.expendable(NEWEST_KEPT):
+            yield lambda record=record: self._store.remove(record)  # type: ignore[misc]
+        for path in self._builds.expendable():
+            yield lambda path=path: remove(path)  # type: ignore[misc]
+        if self._builds.running <= builds_of_ours:  # else another one may be using these
+            for path in (*self._data.glob("rooms/*/tmp"), self._data / "go"):
+                yield lambda path=path: remove(path)  # type: ignore[misc]
+
+    def _full(self) -> DiskFull:
+        usage = shutil.disk_usage(self._data)
+        return DiskFull(
+            f"the disk at {_mount(self._data)}, which holds {self._data}, is full: "
+            f"{usage.free / _MEBIBYTE:.0f} of {usage.total / _MEBIBYTE:.0f} MiB are free, and "
+            "nothing more can be removed; next: free some, make it larger, or lower keep_versions "
+            f"or min_free_bytes ({self._min_free_bytes}); it goes on by itself then"
+        )
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk is behind an error, in whatever way it was told."""
+    if error is None:
+        return False
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    said = error.tail if isinstance(error, BuildFailed) else ""
+    return _NO_SPACE in f"{error}{said}" or _is_full(error.__cause__)
+
+
+def _mount(path: Path) -> Path:
+    """Where the file system of a path begins."""
+    resolved = path.resolve()
+    return next(one for one in (resolved, *resolved.parents) if one.is_mount())

@@ -1,0 +1,203 @@
+"""
+The process between the server and one build command: nothing the command started outlives it.
+
+Run as a file, `python -I -S nanny.py CONTROL USER LIMITS PROGRAM ARGUMENTS…`, with the standard
+library alone, because it starts with every step of every build. It is a child subreaper: whoever
+loses its parent below it becomes its own child, also after setsid, a double fork and with an empty
+environment. So "kill my descendants until I have no child left" is exact, and needs no privilege;
+control groups would, and could do no more.
+See https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+
+CONTROL is a socket. Its end of file means that the server is gone, however it died, or has
+cancelled; then the tree is killed at once. When no process is left, how the command ended is
+written to it: `status 3`, `status -9` (a signal), or `errno 2` (it could not be started).
+"""
+
+# signal itself spends a quarter of this program's life on giving these numbers names.
+import _signal as signal  # type: ignore[import-not-found]
+import ctypes
+import os
+import resource
+import select
+import sys
+import time
+import warnings  # noqa: F401 -- os.execvp would import it, as a user who may not read it
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_SWEEP_SECONDS = 10.0  # only a process in uninterruptible sleep outlives SIGKILL that long
+_SWEEP_PAUSE_MILLISECONDS = 5
+_CANNOT_START = 127
+_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
+def main(control: int, user: str, limits: str, command: list[str]) -> None:
+    """Run the command, sweep, and tell how it ended."""
+    os.set_inheritable(control, False)
+    _prctl(_PR_SET_CHILD_SUBREAPER)
+    bell = _bell()
+    pid, error = _start(command, user, limits)
+    status = None if error else _status_of(pid, control, bell)
+    if not _swept(bell):
+        return  # the server sees that nothing was told, and looks itself
+    said = f"errno {error}" if error else f"status {-signal.SIGKILL if status is None else status}"
+    try:
+        os.write(control, said.encode())
+    except BrokenPipeError:
+        return  # the server is gone
+
+
+def _prctl(option: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _bell() -> int:
+    """A descriptor from which the number of each child's end and of SIGTERM can be read."""
+    listening, ringing = os.pipe()
+    os.set_blocking(ringing, False)
+    signal.set_wakeup_fd(ringing, warn_on_full_buffer=False)
+    for one in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(one, lambda *_: None)
+    return listening
+
+
+def _start(command: list[str], user: str, limits: str) -> tuple[int, int]:
+    """The command's pid, and the error number when it could not be started."""
+    told, telling = os.pipe()  # closed by a successful exec
+    pid = os.fork()
+    if pid == 0:
+        _become(command, user, limits, telling)
+    os.close(telling)
+    error = int(os.read(told, 16) or 0)
+    os.close(told)
+    return pid, error
+
+
+def _become(command: list[str], user: str, limits: str, telling: int) -> None:
+    """Turn this forked process into the command, or end it."""
+    try:
+        os.setsid()
+        # Python ignores these two, and what is ignored stays so across exec.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        _limit(limits)
+        if user:
+            _change_user(*(int(number) for number in user.split(":")))
+        os.execvp(command[0], command)  # noqa: S606 -- no shell is the point
+    except OSError as error:
+        os.write(telling, str(error.errno).encode())
+    finally:
+        os._exit(_CANNOT_START)
+
+
+def _limit(limits: str) -> None:
+    """`CORE=0,NOFILE=1024`: soft and hard, as far as our own hard limit allows."""
+    for limit in limits.split(","):
+        name, _, value = limit.partition("=")
+        number = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(number)[1]
+        most = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
+        resource.setrlimit(number, (most, most))
+
+
+def _change_user(uid: int, gid: int) -> None:
+    """For good: no setuid program leads back."""
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    _prctl(_PR_SET_NO_NEW_PRIVS)
+
+
+def _status_of(pid: int, control: int, bell: int) -> int | None:
+    """The command's exit status (negative: a signal); None when it is to be ended."""
+    poller = select.poll()
+    for descriptor in (control, bell):
+        poller.register(descriptor, select.POLLIN)
+    while True:
+        for descriptor, _ in poller.poll():
+            if descriptor == control or signal.SIGTERM in os.read(bell, 4096):
+                return None
+        for ended, status in _reaped():
+            if ended == pid:
+                return os.waitstatus_to_exitcode(status)
+
+
+def _reaped() -> list[tuple[int, int]]:
+    """The children that have ended, orphans among them, with their wait status."""
+    found = []
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            found.append(ended)
+    except ChildProcessError:
+        pass
+    return found
+
+
+def _swept(bell: int) -> bool:
+    """Kill every descendant until none is left; False when some survive even that."""
+    poller = select.poll()
+    poller.register(bell, select.POLLIN)
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    while time.monotonic() < deadline:
+        for pid in _descendants(os.getpid()):
+            _kill(pid)
+        _reaped()
+        if _childless():
+            return True
+        if poller.poll(_SWEEP_PAUSE_MILLISECONDS):
+            os.read(bell, 4096)
+    return False
+
+
+def _childless() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # it is gone; or it is another user's, and the deadline ends our waiting
+
+
+def _descendants(pid: int) -> list[int]:
+    """All processes below one, as far as they hold still; who asks again finds the others."""
+    table = {} if _LISTS_CHILDREN else _table()
+    found = [pid]
+    for one in found:  # grows while it is walked
+        found += _children(one) if _LISTS_CHILDREN else table.get(one, [])
+    return found[1:]
+
+
+def _children(pid: int) -> list[int]:
+    """What each thread of a process started: cheap, however many processes there are."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+    except OSError:
+        pass  # it has ended: its children are ours now
+    return found
+
+
+def _table() -> dict[int, list[int]]:
+    """Every process's children, for a kernel that does not list them."""
+    found: dict[int, list[int]] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+        except OSError:
+            continue
+        found.setdefault(parent, []).append(int(name))
+    return found
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])

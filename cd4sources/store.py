@@ -1,0 +1,269 @@
+"""
+The store of built versions on disk.
+
+    <data>/versions/<target>/<version>/{<artifact>, record.json, build.log}
+    <data>/versions/<target>/current -> <version>    what is offered
+    <data>/versions/<target>/newest -> <version>     what the sources give; the same, unless pinned
+    <data>/versions/<target>/pinned -> <version>     what stays current until it is unpinned
+    <data>/versions/<target>/.new-<random>           being written or removed; a crash may leave it
+
+A version appears by one rename and each link changes by one rename: a reader, or a later life of
+the server, sees the old state or the new one. There is no other state than this directory: when
+`current` became what it is stands in its modification time, and when a version was offered last in
+its directory's.
+"""
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cd4sources.copying import copy_artifact
+from cd4sources.disk import NEW, new_name, point, pointed, remove, sync
+from cd4sources.retention import Seen, kept
+from cd4sources.versions import VERSION, Artifact, Built, Record
+
+_RECORD = "record.json"
+_LOG = "build.log"
+_CURRENT = "current"
+_NEWEST = "newest"
+_PINNED = "pinned"
+
+
+class UnknownVersion(Exception):
+    """There is no such version here (any more)."""
+
+
+class Store:
+    """The versions of all targets on disk. Its methods block, but for `noted`: use a thread."""
+
+    def __init__(self, data: Path, *, keep_versions: int, keep_bytes: int = 0) -> None:
+        """
+        Open the store; what a crash left half written is removed.
+
+        Args:
+            data: The server's data directory.
+            keep_versions: Versions kept per target, at least 1.
+            keep_bytes: Bytes of artifacts kept per target; 0: any number.
+        """
+        self._root = data / "versions"
+        self._keep_versions = keep_versions
+        self._keep_bytes = keep_bytes
+        self._links = threading.Lock()  # pinning and publishing, each as a whole
+        self._seen: dict[str, Seen] = {}
+        for leftover in self._root.glob(f"*/{NEW}*"):
+            remove(leftover)
+
+    def publish(self, built: Built) -> Record:
+        """
+        Copy a version in, offer it unless another one is pinned, and remove the oldest.
+
+        Args:
+            built: What to publish; its files are copied and may go away afterwards.
+
+        Raises:
+            OSError: The disk does not take it; the current version stays.
+        """
+        directory = self._root / built.target
+        directory.mkdir(parents=True, exist_ok=True)
+        fresh = directory / new_name()
+        fresh.mkdir()
+        try:
+            record = _fill(fresh, built)
+            _place(fresh, directory / built.version)
+        finally:
+            remove(fresh)
+        self._runs(built.target).add(built.version)
+        self.offer(built.target, built.version)
+        with self._links:
+            self._retire(built.target)
+        return self._dated(record)
+
+    def offer(self, target: str, version: str) -> None:
+        """Make a version that is there the newest, and current unless another one is pinned."""
+        with self._links:
+            self._point(target, _NEWEST, version)
+            self._make_current(target, self.pinned(target) or version)
+
+    def is_offered(self, target: str, version: str) -> bool:
+        """Tell whether there is nothing left to do for a version that the sources give."""
+        newest, current = (self._pointed(target, name) for name in (_NEWEST, _CURRENT))
+        return newest == version and current == (self.pinned(target) or version)
+
+    def pin(self, target: str, version: str) -> Record:
+        """
+        Make a version current, and keep it so.
+
+        Raises:
+            UnknownVersion: It is not here.
+        """
+        with self._links:
+            record = self.get(target, version)
+            if record is None:
+                raise UnknownVersion(f"{version} of {target} is not kept here (any more)")
+            self._point(target, _PINNED, version)
+            self._point(target, _CURRENT, version)
+        return self._dated(record)
+
+    def unpin(self, target: str) -> Record | None:
+        """Make the newest version current again; return what is current then."""
+        with self._links:
+            (self._root / target / _PINNED).unlink(missing_ok=True)
+            newest = self._pointed(target, _NEWEST)
+            if self.get(target, newest):
+                self._make_current(target, newest)
+        return self.current(target)
+
+    def pinned(self, target: str) -> str:
+        """The version that is pinned, empty for none."""
+        return self._pointed(target, _PINNED)
+
+    def previous(self, target: str) -> Record | None:
+        """The version that was current before the one that is."""
+        offered = {record.version: self._offered(record) for record in self.list(target)}
+        now = offered.get(self._pointed(target, _CURRENT), 0)
+        earlier = [version for version, at in offered.items() if at < now]
+        return self.get(target, max(earlier, key=offered.__getitem__, default=""))
+
+    def current(self, target: str) -> Record | None:
+        """The version that is offered, if any was ever published."""
+        return self.get(target, self._pointed(target, _CURRENT))
+
+    def newest(self, target: str) -> Record | None:
+        """The version that the sources gave last, current or not."""
+        return self.get(target, self._pointed(target, _NEWEST))
+
+    def get(self, target: str, version: str) -> Record | None:
+        """The record of a version that is there whole."""
+        if not VERSION.fullmatch(version):
+            return None
+        with contextlib.suppress(OSError, ValidationError):
+            path = self._root / target / version / _RECORD
+            record = Record.model_validate_json(path.read_bytes())
+            if self.artifact(record).stat().st_size == record.artifact.size:
+                return self._dated(record)
+        return None
+
+    def list(self, target: str) -> "list[Record]":
+        """All versions, newest first."""
+        names = [path.name for path in (self._root / target).glob("v-*")]
+        records = [record for name in names if (record := self.get(target, name))]
+        return sorted(records, key=lambda record: record.built_at, reverse=True)
+
+    def artifact(self, record: Record) -> Path:
+        """Where a version's file is."""
+        return self._root / record.target / record.version / record.artifact.name
+
+    def noted(self, target: str, version: str) -> None:
+        """Remember that somebody runs a version; costs next to nothing."""
+        self._runs(target).noted(version)
+
+    def running(self, target: str) -> frozenset[str]:
+        """The versions that clients have named lately."""
+        return self._runs(target).lately()
+
+    def expendable(self, newest: int) -> Sequence[Record]:
+        """All versions that nobody needs, but for the newest few of each target; oldest first."""
+        found = [
+            record
+            for directory in self._root.glob("*")
+            for record in self.list(directory.name)[newest:]
+            if record.version not in self._needed(directory.name)
+        ]
+        return sorted(found, key=lambda record: record.built_at)
+
+    def remove(self, record: Record) -> None:
+        """Remove a version, unless somebody needs it by now."""
+        with self._links:
+            if record.version not in self._needed(record.target):
+                self._discard(self._root / record.target / record.version)
+
+    def _runs(self, target: str) -> Seen:
+        if target not in self._seen:
+            self._seen[target] = Seen(path.name for path in (self._root / target).glob("v-*"))
+        return self._seen[target]
+
+    def _needed(self, target: str) -> frozenset[str]:
+        links = (self._pointed(target, name) for name in (_CURRENT, _NEWEST, _PINNED))
+        return self.running(target).union(links)
+
+    def _dated(self, record: Record) -> Record:
+        """With the moment at which it became current, if it is."""
+        if self._pointed(record.target, _CURRENT) != record.version:
+            return record
+        changed = os.lstat(self._root / record.target / _CURRENT).st_mtime
+        return record.model_copy(update={"published_at": datetime.fromtimestamp(changed, UTC)})
+
+    def _offered(self, record: Record) -> int:
+        return (self._root / record.target / record.version).stat().st_mtime_ns
+
+    def _make_current(self, target: str, version: str) -> None:
+        if self._point(target, _CURRENT, version):
+            now = time.time_ns()
+            with contextlib.suppress(FileNotFoundError):  # a pinned one that was removed by hand
+                os.utime(self._root / target / version, ns=(now, now))
+
+    def _point(self, target: str, name: str, version: str) -> bool:
+        """Whether the link was to be changed at all."""
+        if self._pointed(target, name) == version:
+            return False
+        point(self._root / target / name, version)
+        return True
+
+    def _pointed(self, target: str, name: str) -> str:
+        return pointed(self._root / target / name)
+
+    def _retire(self, target: str) -> None:
+        """Remove what is damaged, the oldest beyond what is kept, and what is only a leftover."""
+        staying = kept(
+            self.list(target),
+            self._needed(target),
+            keep_versions=self._keep_versions,
+            keep_bytes=self._keep_bytes,
+        )
+        directory = self._root / target
+        for version in directory.glob("v-*"):
+            if version.name not in staying:
+                self._discard(version)
+        for leftover in directory.glob(f"{NEW}*"):
+            remove(leftover)
+
+    def _discard(self, version: Path) -> None:
+        """Remove a version so that it is there whole, or not at all."""
+        leaving = version.rename(version.with_name(f"{NEW}{version.name}"))
+        self._runs(version.parent.name).forget(version.name)
+        remove(leaving)
+
+
+def _place(fresh: Path, final: Path) -> None:
+    """Rename into place; an earlier build of the same id makes room first."""
+    if final.exists():
+        final.rename(final.with_name(new_name()))
+    fresh.rename(final)
+    sync(final.parent)
+
+
+def _fill(fresh: Path, built: Built) -> Record:
+    """Write a version's files and make them last."""
+    size, sha256 = copy_artifact(built.path, fresh / built.name)
+    record = Record(
+        version=built.version,
+        target=built.target,
+        repositories=built.repositories,
+        artifact=Artifact(name=built.name, size=size, sha256=sha256, url=built.url),
+        built_at=datetime.now(UTC),
+        traceparent=built.traceparent,
+    )
+    if built.log.exists():
+        shutil.copyfile(built.log, fresh / _LOG)
+    text = record.model_dump_json(exclude={"published_at"})
+    (fresh / _RECORD).write_text(text, encoding="utf-8")
+    sync(fresh / _RECORD)
+    sync(fresh)
+    return record

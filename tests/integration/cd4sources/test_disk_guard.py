@@ -1,0 +1,127 @@
+"""A small disk that is full: room is made, the message helps, and it heals by itself."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cd4sources.following import Follower
+from tests.support.serving import BUILD_SH, Serving, serving, target_of
+from tests.support.sources import Source
+from tests.support.waiting import eventually
+
+MEBIBYTE = 1024 * 1024
+LARGE = (
+    f'case "$1" in build) head -c {3 * MEBIBYTE} /dev/urandom >big;; artifact) echo big;; esac\n'
+)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place))
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode and os.environ.get("CI") == "true":
+        pytest.fail(f"CI must be able to mount: {done.stderr}")
+    if done.returncode:
+        pytest.skip(f"cannot mount a small disk: {done.stderr}")
+    try:
+        yield place
+    finally:
+        subprocess.run(("umount", "--lazy", str(place)), check=True)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    made = Source(tmp_path / "app")
+    made.commit({"build.sh": LARGE, "words": "0"})
+    return made
+
+
+def fill(disk: Path, *, leave: int) -> Path:
+    """Somebody else's file that takes all but some bytes."""
+    usage = os.statvfs(disk)
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, usage.f_bavail * usage.f_frsize - leave)
+    return ballast
+
+
+def leftovers(data: Path) -> list[Path]:
+    return list(data.rglob(".new-*"))
+
+
+async def offered(running: Serving, commit: str) -> Follower:
+    follower = running.follower()
+    await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+    return follower
+
+
+async def test_old_versions_go_when_the_disk_is_full(disk: Path, source: Source) -> None:
+    """Each build takes 6 MB of 16 (in the tree, in the store): the oldest version makes room."""
+    settings = {"keep_versions": 10, "min_free_bytes": 0}
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        for number in range(1, 7):
+            commit = source.commit({"words": str(number)})
+            await running.look()
+            await offered(running, commit)
+        store = running.app.state.store
+        assert 2 <= len(store.list("app")) <= 4
+    assert leftovers(disk) == []
+
+
+async def test_room_is_made_before_a_build(disk: Path, source: Source) -> None:
+    """Below the limit the oldest version goes, though everything would still fit."""
+    settings = {"keep_versions": 10, "min_free_bytes": 5 * MEBIBYTE}
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        for number in range(1, 4):
+            commit = source.commit({"words": str(number)})
+            await running.look()
+            await offered(running, commit)
+        assert len(running.app.state.store.list("app")) == 3
+
+
+async def test_full_disk_is_told_and_heals(disk: Path, source: Source) -> None:
+    """What was offered stays, the message says which disk; with room again the build succeeds."""
+    settings = {"min_free_bytes": 0, "poll_interval_seconds": 0.2}
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        follower = running.follower()
+        before = follower.current
+        ballast = fill(disk, leave=MEBIBYTE)
+        commit = source.commit({"words": "more"})
+        await eventually(lambda: follower.failure and "is full" in follower.failure.message)
+        assert follower.failure is not None
+        assert f"the disk at {disk}" in follower.failure.message
+        assert "next: free some" in follower.failure.message
+        assert follower.current == before
+        ballast.unlink()
+        await offered(running, commit)
+        await eventually(lambda: follower.failure is None)
+    assert leftovers(disk) == []
+
+
+async def test_too_little_room_builds_nothing(disk: Path, source: Source) -> None:
+    """Below the limit, with nothing left to remove, no build is begun in vain."""
+    settings = {"min_free_bytes": 15 * MEBIBYTE}
+    fill(disk, leave=10 * MEBIBYTE)
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        failure = running.follower().failure
+        assert failure is not None
+        assert "lower keep_versions or min_free_bytes" in failure.message
+        (record,) = running.app.state.builds.list(["app"], limit=1)
+        assert record.state == "failed"
+
+
+async def test_ordinary_failure_is_not_the_disks(disk: Path, source: Source) -> None:
+    """With room enough a failed build costs no version and no cache."""
+    async with serving(disk / "data", target_of("app", source.path), min_free_bytes=0) as running:
+        source.commit({"build.sh": "exit 7\n"})
+        follower = await running.look()
+        assert follower.failure is not None
+        assert "ended with 7" in follower.failure.message
+        assert (disk / "data" / "trees" / "app").is_dir()
+        source.commit({"build.sh": BUILD_SH})
