@@ -15,13 +15,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from cd4sources.addresses import redacted
+from cd4sources.announced import PAUSES_SECONDS, Announced, announced_by, never_shown
 from cd4sources.backoff import Backoff
 from cd4sources.building import BuildFailed
 from cd4sources.commands import CommandError
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.repository import RepositoryError
 from cd4sources.settings import ServerSettings
-from cd4sources.targets import Target, redacted
+from cd4sources.targets import Target
+from cd4sources.tips import Tips
 from cd4sources.versions import Built, Record, Store
 from cd4sources.wakes import Mailbox, Notification, Wake
 from cd4sources.workshop import Plan, Workshop
@@ -56,7 +59,12 @@ class Follower:
     """The worker of one target, and what there is to say about it."""
 
     def __init__(
-        self, target: Target, settings: ServerSettings, store: Store, reporter: Reporter
+        self,
+        target: Target,
+        settings: ServerSettings,
+        store: Store,
+        reporter: Reporter,
+        tips: Tips | None = None,
     ) -> None:
         """
         Begin with what an earlier life published.
@@ -66,6 +74,7 @@ class Follower:
             settings: Intervals, time-outs and the data directory.
             store: Where versions go.
             reporter: Where stages are told.
+            tips: How remotes are asked whether there is anything new. Default: by fetching.
         """
         self.target = target
         self.current: Record | None = _still_meant(store.current(target.name), target)
@@ -79,8 +88,10 @@ class Follower:
         self._mailbox = Mailbox()
         self._unbuildable: Failure | None = None
         self._workshop = Workshop(
-            target, settings.data, timeout_seconds=settings.build_timeout_seconds
+            target, settings.data, timeout_seconds=settings.build_timeout_seconds, tips=tips
         )
+        self._pauses = PAUSES_SECONDS
+        self._again: Wake | None = None
 
     async def run(self) -> NoReturn:
         """Pass after pass, for ever; cancel to end."""
@@ -94,7 +105,18 @@ class Follower:
                 backoff.reset()
             else:
                 pause = backoff.pause_seconds()
-            wake = await self._mailbox.get(pause) or Wake("poll")
+            wake = await self._next_wake(pause)
+
+    async def _next_wake(self, pause_seconds: float) -> Wake:
+        """The newest wake, else another look at what was announced, else a poll."""
+        then, self._again = self._again, None
+        if then and then.announced:
+            pause_seconds = min(pause_seconds, self._pauses[then.announced.looks - 1])
+        packing = asyncio.create_task(self._workshop.pack(), name=f"pack {self.target.name}")
+        try:
+            return await self._mailbox.get(pause_seconds) or then or Wake("poll")
+        finally:
+            await _ended(packing)
 
     def wake(self, wake: Wake) -> None:
         """Look soon; several wakes during a pass are one more pass."""
@@ -106,13 +128,16 @@ class Follower:
             one.keys & notification.keys and one.ref in {"", notification.ref}
             for one in self.target.repositories
         ):
-            wake = Wake("push", notification.traceparent or _new_traceparent())
+            announced = announced_by(notification, self.target.repositories)
+            traceparent = notification.traceparent or _new_traceparent()
+            wake = Wake("push", traceparent, announced=announced)
             self._tell("notified", _Outcome(wake.received_at), wake, wake.received_at)
             self.wake(wake)
 
     def refresh(self) -> None:
         """Look soon at an operator's request, also at a version that could not be built."""
         self._unbuildable = None
+        self._workshop.plan_anew()
         self.wake(Wake("poll"))
 
     async def _attempt(self, wake: Wake) -> bool:
@@ -131,9 +156,11 @@ class Follower:
     async def _pass(self, wake: Wake) -> None:
         """Fetch; build and publish what is not there yet."""
         with self._stage("fetched", wake) as outcome:
-            lockset = await self._workshop.fetch()
+            lockset = await self._workshop.fetch(wake.announced)
             if self.current and lockset == self.current.lockset:
                 outcome.result = "unchanged"
+            if wake.announced and not await self._workshop.shows(wake.announced):
+                self._wait_for(wake.announced, wake, outcome)
         with self._stage("built", wake) as outcome:
             plan = await self._workshop.plan(lockset)
             outcome.version = plan.version
@@ -145,6 +172,19 @@ class Follower:
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
                 self._announce(await self._published(made))
+
+    def _wait_for(self, announced: Announced, wake: Wake, outcome: _Outcome) -> None:
+        """Look again soon, or say that it was in vain; what there is to see is built meanwhile."""
+        if announced.looks < len(self._pauses):
+            self._again = replace(wake, announced=announced.again())
+            return
+        url = self.target.repositories[announced.number].url
+        outcome.result, outcome.message = "failed", never_shown(announced, url)
+        logger.warning("announced commit never shown", extra={"reason": outcome.message})
+
+    def _is_final(self, wake: Wake) -> bool:
+        """Tell whether the one who pushed waits for this pass's word, and not another look's."""
+        return wake.reason == "push" and self._again is None
 
     async def _made(self, plan: Plan, wake: Wake) -> Built | Record:
         """The version: the one on disk, else a new build, unless that has failed already."""
@@ -174,16 +214,15 @@ class Follower:
     def _stage(self, stage: Stage, wake: Wake) -> Iterator[_Outcome]:
         """Time a stage, and tell how it ended; a poll that meets nothing new tells nothing."""
         outcome = _Outcome(datetime.now(UTC))
-        pushed = wake.reason == "push"
         try:
             yield outcome
         except Exception as error:
             outcome.result = "failed"
             outcome.message = redacted(str(error)) or type(error).__name__
-            if self._fail(stage, outcome, error) or pushed:
+            if self._fail(stage, outcome, error) or self._is_final(wake):
                 self._tell(stage, outcome, wake, datetime.now(UTC))
             raise
-        if outcome.result != "unchanged" or pushed:
+        if outcome.result != "unchanged" or self._is_final(wake):
             self._tell(stage, outcome, wake, datetime.now(UTC))
 
     def _fail(self, stage: Stage, outcome: _Outcome, error: Exception) -> bool:
@@ -221,6 +260,14 @@ def _still_meant(record: Record | None, target: Target) -> Record | None:
     made_of = [(one.url, one.ref) for one in record.repositories]
     meant = [(one.url, one.ref or "HEAD") for one in target.repositories]
     return record if made_of == meant else None
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task of lesser importance; its failure is nobody's."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()):
+        logger.warning("packing failed", extra={"reason": str(error)})
 
 
 def _new_traceparent() -> str:

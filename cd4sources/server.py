@@ -18,6 +18,7 @@ from cd4sources.problems import answer_with_problems
 from cd4sources.reporting import Reporter, StageReport, post_over_http
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Target
+from cd4sources.tips import Tips
 from cd4sources.versions import Store
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
 
@@ -77,9 +78,9 @@ async def _lifespan(
         app.state.store = Store(settings.data, keep_versions=settings.keep_versions)
         async with Http() as http:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
-            reporter = Reporter(hub.report if hub else None)
+            reporter, tips = Reporter(hub.report if hub else None), Tips(http)
             app.state.followers = {
-                target.name: Follower(target, settings, app.state.store, reporter)
+                target.name: Follower(target, settings, app.state.store, reporter, tips)
                 for target in targets
             }
             async with _working(hub, reporter, list(app.state.followers.values())):

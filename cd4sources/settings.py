@@ -34,7 +34,8 @@ class _Settings(BaseModel):
 
 
 # git and builds run in directories of their own: a relative path would mean another place there.
-DataDirectory = Annotated[Path, AfterValidator(Path.absolute)]
+FromHere = Annotated[Path, AfterValidator(Path.absolute)]
+DataDirectory = FromHere
 
 
 def _default_name(validated: dict[str, Any]) -> str:
@@ -80,11 +81,23 @@ class RepositorySettings(_Settings):
     """Where git fetches from: http(s), ssh, git, file or a local path. May hold `user:password@`,
     which reaches git over a pipe only: never argv, environment, disk or logs."""
 
+    user: str = Field(default="", repr=False)
+    """Who `password_file` belongs to. Default empty: the URL's user, else `git`; forges look at a
+    token alone."""
+
+    password_file: FromHere | None = None
+    """File with the password or token of an http(s) URL, one line, read anew for every call of git:
+    rotate it by replacing the file. Default: none."""
+
+    ssh_key_file: FromHere | None = None
+    """Private key for an ssh URL, without a passphrase; no other is offered then. Default: those of
+    the agent and of `~/.ssh`."""
+
     ref: str = ""
     """Branch (`main`) or full ref (`refs/tags/v1`). Default empty: what the remote's HEAD names,
     because that is what a person who gives only a URL means."""
 
-    replaces: str = ""
+    replaces: str = Field(default="", repr=False)
     """Go module path or repository that this one stands in for. Default empty: none; a further
     repository is then only checked out beside the first (`DIRECTCD_REPO_<NAME>`)."""
 

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
+from cd4sources.addresses import full_ref, redacted
 from cd4sources.settings import RepositorySettings, TargetSettings
 from cd4sources.targets import (
     AmbiguousTarget,
@@ -11,8 +12,6 @@ from cd4sources.targets import (
     Target,
     UnknownTarget,
     find,
-    full_ref,
-    redacted,
 )
 
 PASSWORD = "pa:ss/word@1"
