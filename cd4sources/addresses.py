@@ -20,11 +20,15 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user_info>[^/?#]*)@)?"
     r"(?P<host>\w[\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^@?#]*)?"
 )
-_SSH_SHORT = re.compile(r"(?:\w[\w.+-]*@)?(?:\w[\w.-]*|\[[0-9A-Fa-f:.]+\]):(?![-:])[^@]+")
+_SSH_SHORT = re.compile(
+    r"(?!(?i:https?|ssh|file|ftps?):)"  # a url with a slash too few
+    r"(?:\w[\w.+-]*@)?(?:\w[\w.-]*|\[[0-9A-Fa-f:.]+\]):(?![-:])[^@]+"
+)
 _SSH_USER = re.compile(r"\w[\w.+-]*")
 # What git forbids in a ref, and what would be more than one ref in a refspec.
 _NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[./]$")
 _USER_INFO = re.compile(r"://[^\s/]*@")
+_URL_IN_A_PATH = re.compile(r"^//|://|:[^/]*@")
 _MOST_PORT = 65_535
 
 
@@ -111,14 +115,14 @@ def redacted(text: str) -> str:
 
 
 def _path(text: str) -> Address:
-    if "://" in text or text.startswith("//"):
-        raise BadTarget("a repository's path holds a '//' as a url does; correct it")
+    if _URL_IN_A_PATH.search(text):
+        raise BadTarget("a repository's path looks like a url with a user or a host; correct it")
     return Address(os.path.abspath(text), "file")  # noqa: PTH100 -- symbolic links stay
 
 
 def _file(text: str) -> Address:
     path = text[len("file://") :]
-    if not path.startswith("/") or path.startswith("//") or "://" in path:
+    if not path.startswith("/") or _URL_IN_A_PATH.search(path):
         raise BadTarget("a file url names no host and no other url: write file:///path")
     return Address(f"file://{path}", "file")
 

@@ -25,7 +25,7 @@ from cd4sources.trees import check_out
 
 _TIP = "refs/directcd/tip"
 _NO_SUCH_REF = 2  # git ls-remote --exit-code: reached, but nothing matches
-_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 _MOVED = re.compile(r"returned error: 30[1278]")
 
 logger = logging.getLogger(__name__)
@@ -163,9 +163,8 @@ class Mirror:
         if await asyncio.to_thread(_is_new, directory):
             options = ("--bare", "--quiet", "--template=", f"--object-format={object_format}")
             await self._git("init", *options, env=env)
-        values = (self._repository.url, f"+{self._repository.ref or 'HEAD'}:{_TIP}")
-        credential = self._repository.credential
-        done = await self._git("fetch", *_FETCH, values=values, env=env, credential=credential)
+        values, credential = fetch_values(self._repository), self._repository.credential
+        done = await self._git("fetch", *FETCH, values=values, env=env, credential=credential)
         return done if done.returncode else None
 
     async def _replace(self, object_format: str) -> None:
@@ -219,6 +218,11 @@ class Mirror:
         """One sentence without any secret: what, where, why, what next."""
         where = f"{self._repository.url} at {self._repository.ref or 'HEAD'}"
         return redacted(f"cannot {verb} {where}: {reason}; next: {step}")
+
+
+def fetch_values(repository: Repository) -> tuple[str, ...]:
+    """What stands behind the options of `git fetch`: from where, and which ref to where."""
+    return (repository.url, f"+{repository.ref or 'HEAD'}:{_TIP}")
 
 
 def _object_format(failed: Completed | None) -> str:

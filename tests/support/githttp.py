@@ -20,6 +20,8 @@ class GitServer:
         requests: Method and path of every request so far.
         fail_next: Statuses to answer instead of git, the next first.
         redirect_to: Another address, without a slash at its end, that is named in answer.
+        logins: What was sent to say who asks.
+        echoes: Whether a refusal says what was sent.
         on_request: Called while the one who asks is waiting.
     """
 
@@ -28,6 +30,8 @@ class GitServer:
         self.root = root
         self.user = user
         self.requests: list[tuple[str, str]] = []
+        self.logins: list[str] = []
+        self.echoes = False
         self.fail_next: list[int] = []
         self.redirect_to = ""
         self.on_request: Callable[[], object] = lambda: None
@@ -75,15 +79,23 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer as git http-backend does."""
         body = self._body()
         self.git.requests.append((self.command, self.path))
+        self.git.logins += self.headers.get_all("Authorization", [])
         self.git.on_request()
         if self.git.fail_next:
             self._send(self.git.fail_next.pop(0))
         elif self.git.redirect_to:
             self._send(301, [("Location", self.git.redirect_to + self.path)])
         elif self.git.wanted not in {None, self.headers.get("Authorization")}:
-            self._send(401, [("WWW-Authenticate", 'Basic realm="git"')])
+            self._refuse()
         else:
             self._send(*_parsed(self._backend(body)))
+
+    def _refuse(self) -> None:
+        said = " ".join(self.git.logins[-1:]) if self.git.echoes else ""
+        for login in self.git.logins[-1:]:
+            said += " " + base64.b64decode(login.removeprefix("Basic ")).decode()
+        headers = [("WWW-Authenticate", 'Basic realm="git"'), ("Content-Type", "text/plain")]
+        self._send(401, headers, said.encode() if self.git.echoes else b"")
 
     do_POST = do_GET  # noqa: N815
 
