@@ -22,6 +22,7 @@ class GitServer:
         redirect_to: Another address, without a slash at its end, that is named in answer.
         logins: What was sent to say who asks.
         echoes: Whether a refusal says what was sent.
+        protocol: Which of the protocol's versions it knows, as the header says; None: all.
         on_request: Called while the one who asks is waiting.
     """
 
@@ -32,6 +33,7 @@ class GitServer:
         self.requests: list[tuple[str, str]] = []
         self.logins: list[str] = []
         self.echoes = False
+        self.protocol: str | None = None
         self.fail_next: list[int] = []
         self.redirect_to = ""
         self.on_request: Callable[[], object] = lambda: None
@@ -110,6 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return bytes(chunks)
 
+    def _protocol(self) -> str:
+        asked: str = self.headers.get("Git-Protocol", "")
+        return asked if self.git.protocol is None else self.git.protocol
+
     def _backend(self, body: bytes) -> bytes:
         url = urlsplit(self.path)
         env = {
@@ -117,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_PROJECT_ROOT": str(self.git.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": self._protocol(),
             "PATH_INFO": unquote(url.path),
             "QUERY_STRING": url.query,
             "REQUEST_METHOD": self.command,
