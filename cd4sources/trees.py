@@ -19,6 +19,8 @@ from cd4sources.disk import remove
 from cd4sources.git import Git
 from cd4sources.indexes import submodules_of
 
+_LEAF_LINKS = 2  # its name, and its own `.`
+
 
 async def check_out(git: Git, mirror: Path, commit: str, tree: Path) -> Completed | None:
     """
@@ -49,8 +51,9 @@ async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed
     index = _beside(tree, ".index")
     env = {"GIT_DIR": str(mirror), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
     done = await git("read-tree", "--reset", "-u", values=(commit,), env=env)
-    if done.returncode == 0:
-        done = await git("clean", "-ffdx", "--quiet", env=env)
+    if done.returncode:
+        return done
+    done = await git("clean", "-ffdx", "--quiet", env=env)
     if done.returncode:
         return done
     await asyncio.to_thread(_finish, tree, submodules_of(index, len(commit) // 2))
@@ -74,22 +77,34 @@ def _finish(tree: Path, submodules: list[Path]) -> None:
     for path in submodules:
         remove(tree / path)
         (tree / path).mkdir()
-    permissions = tree.parent.stat().st_mode  # made by us, too, and no build's
-    for directory in _directories(tree):
-        if os.lstat(directory).st_mode != permissions:
-            Path(directory).chmod(stat.S_IMODE(permissions))
-
-
-def _directories(tree: Path) -> Iterator[str]:
-    """Every directory; a `.git`, which a build made and git never cleans up, is removed."""
-    left = [str(tree)]
-    while left:
-        yield (here := left.pop())
+    expected = tree.parent.stat().st_mode  # made by us, too, and no build's
+    for here, mode in _directories(str(tree)):
+        if mode != expected:
+            Path(here).chmod(stat.S_IMODE(expected))
         git = os.path.join(here, ".git")  # noqa: PTH118 -- thousands of them
         if os.path.lexists(git):
             remove(Path(git))
+
+
+def _directories(tree: str) -> Iterator[tuple[str, int]]:
+    """
+    Every directory with its mode.
+
+    Where a directory's links count those in it, one with two links has none and is not read, which
+    is nearly all of the work: https://www.gnu.org/software/findutils/manual/html_mono/find.html
+    (`-noleaf`). Whether they count is seen at the root.
+    """
+    left, counting = [tree], False
+    while left:
+        here = left.pop()
+        status = os.lstat(here)
+        yield here, status.st_mode
+        if counting and status.st_nlink == _LEAF_LINKS:
+            continue
         with os.scandir(here) as entries:
-            left += [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+            inner = [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+        counting = counting or (here == tree and 0 < len(inner) == status.st_nlink - _LEAF_LINKS)
+        left += inner
 
 
 def _beside(tree: Path, end: str) -> Path:
