@@ -37,13 +37,16 @@ class DiskFull(OSError):
 class DiskGuard:
     """Watches the disk that a data directory is on."""
 
-    def __init__(self, data: Path, min_free_bytes: int, store: Store, builds: Builds) -> None:
+    def __init__(
+        self, data: Path, min_free_bytes: int | None, store: Store, builds: Builds
+    ) -> None:
         """
         Watch a disk.
 
         Args:
             data: The server's data directory.
-            min_free_bytes: What must be free before a build; 0: anything will do.
+            min_free_bytes: What must be free before a build; 0: anything will do. None: 512 MiB,
+                or a tenth of a small disk.
             store: Whose versions may go.
             builds: Whose logs may go.
         """
@@ -60,7 +63,7 @@ class DiskGuard:
             DiskFull: There is too little, with everything removed that may be.
         """
         if await asyncio.to_thread(self._is_short):
-            await asyncio.to_thread(self._free, self._min_free_bytes, builds_of_ours=1)
+            await asyncio.to_thread(self._free, self._wanted_bytes, builds_of_ours=1)
         if await asyncio.to_thread(self._is_short):
             raise self._full()
 
@@ -99,8 +102,14 @@ class DiskGuard:
         """Whether a full disk is behind an error; not every tool says so."""
         return _is_full(error) or shutil.disk_usage(self._data).free < _MEBIBYTE
 
+    @property
+    def _wanted_bytes(self) -> int:
+        if self._min_free_bytes is not None:
+            return self._min_free_bytes
+        return min(512 * _MEBIBYTE, shutil.disk_usage(self._data).total // 10)
+
     def _is_short(self) -> bool:
-        return shutil.disk_usage(self._data).free < self._min_free_bytes
+        return shutil.disk_usage(self._data).free < self._wanted_bytes
 
     def _free(self, wanted_bytes: int, *, builds_of_ours: int) -> None:
         """Remove one thing after the other, until enough is free or nothing is left to remove."""
@@ -128,7 +137,7 @@ class DiskGuard:
             f"the disk at {_mount(self._data)}, which holds {self._data}, is full: "
             f"{usage.free / _MEBIBYTE:.0f} of {usage.total / _MEBIBYTE:.0f} MiB are free, and "
             "nothing more can be removed; next: free some, make it larger, or lower keep_versions "
-            f"or min_free_bytes ({self._min_free_bytes}); it goes on by itself then"
+            f"or min_free_bytes ({self._wanted_bytes}); it goes on by itself then"
         )
 
 

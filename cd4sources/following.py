@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NoReturn
 
+from cd4sources.addresses import redacted
+from cd4sources.announced import PAUSES_SECONDS, Announced, announced_by, never_shown
 from cd4sources.backoff import Backoff
 from cd4sources.building import BuildFailed
 from cd4sources.builds import Builds
@@ -26,7 +28,8 @@ from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.repository import RepositoryError
 from cd4sources.settings import ServerSettings
 from cd4sources.store import Store, UnknownVersion
-from cd4sources.targets import Target, redacted
+from cd4sources.targets import Target
+from cd4sources.tips import Tips
 from cd4sources.versions import Built, Record
 from cd4sources.waiting import Waiters
 from cd4sources.wakes import Mailbox, Notification, Wake
@@ -68,6 +71,7 @@ class Follower:
         store: Store,
         builds: Builds,
         reporter: Reporter,
+        tips: Tips | None = None,
     ) -> None:
         """
         Begin with what an earlier life published.
@@ -78,6 +82,7 @@ class Follower:
             store: Where versions go.
             builds: Where builds are recorded.
             reporter: Where stages are told.
+            tips: How remotes are asked whether there is anything new. Default: by fetching.
         """
         self.target = target
         self.current: Record | None = _still_meant(store.current(target.name), target)
@@ -95,8 +100,10 @@ class Follower:
         self._forced = False
         self._offering = asyncio.Lock()  # what is offered on disk and in memory is the same
         self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, builds)
-        self._workshop = Workshop(target, settings)
+        self._workshop = Workshop(target, settings, tips)
         self._maker = Maker(target.name, self._workshop, builds, self._guard)
+        self._pauses = PAUSES_SECONDS
+        self._again: Wake | None = None
 
     async def run(self) -> NoReturn:
         """Pass after pass, for ever; cancel to end."""
@@ -111,8 +118,19 @@ class Follower:
                 pause = min(pause, self._maker.retry_seconds)
             else:
                 pause = backoff.pause_seconds()
-            came = await self._mailbox.get(pause)
-            wake = came or Wake("retry" if self._maker.retry_seconds <= 0 else "poll")
+            wake = await self._next_wake(pause)
+
+    async def _next_wake(self, pause_seconds: float) -> Wake:
+        """The newest wake, else another look at what was announced, else a poll."""
+        then, self._again = self._again, None
+        if then and then.announced:
+            pause_seconds = min(pause_seconds, self._pauses[then.announced.looks - 1])
+        packing = asyncio.create_task(self._workshop.pack(), name=f"pack {self.target.name}")
+        try:
+            came = await self._mailbox.get(pause_seconds)
+        finally:
+            await _ended(packing)
+        return came or then or Wake("retry" if self._maker.retry_seconds <= 0 else "poll")
 
     def wake(self, wake: Wake) -> None:
         """Look soon; several wakes during a pass are one more pass."""
@@ -124,19 +142,23 @@ class Follower:
             one.keys & notification.keys and one.ref in {"", notification.ref}
             for one in self.target.repositories
         ):
-            wake = Wake("push", notification.traceparent or _new_traceparent())
+            announced = announced_by(notification, self.target.repositories)
+            traceparent = notification.traceparent or _new_traceparent()
+            wake = Wake("push", traceparent, announced=announced)
             self._tell("notified", _Outcome(wake.received_at), wake, wake.received_at)
             self.wake(wake)
 
     def refresh(self) -> None:
         """Look soon at an operator's request, also at a version that could not be built."""
         self._maker.forget_failure()
+        self._workshop.plan_anew()
         self.wake(Wake("refresh"))
 
     def rebuild(self) -> None:
         """Look soon, and build what the sources give also when it is there."""
         self._forced = True
         self._maker.forget_failure()
+        self._workshop.plan_anew()
         self.wake(Wake("rebuild"))
 
     def cancel(self, build: str) -> bool:
@@ -201,9 +223,12 @@ class Follower:
     async def _pass(self, wake: Wake) -> None:
         """Fetch; build and publish what is not there yet."""
         with self._stage("fetched", wake) as outcome:
-            lockset = await self._guard.retried(self._workshop.fetch)
+            fetch = partial(self._workshop.fetch, wake.announced)
+            lockset = await self._guard.retried(fetch)
             if self._newest and lockset == self._newest.lockset:
                 outcome.result = "unchanged"
+            if wake.announced and not await self._workshop.shows(wake.announced):
+                self._wait_for(wake.announced, wake, outcome)
         with self._stage("built", wake) as outcome:
             plan = await self._workshop.plan(lockset)
             outcome.version = plan.version
@@ -215,6 +240,19 @@ class Follower:
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
                 await self._publish(made)
+
+    def _wait_for(self, announced: Announced, wake: Wake, outcome: _Outcome) -> None:
+        """Look again soon, or say that it was in vain; what there is to see is built meanwhile."""
+        if announced.looks < len(self._pauses):
+            self._again = replace(wake, announced=announced.again())
+            return
+        url = self.target.repositories[announced.number].url
+        outcome.result, outcome.message = "failed", never_shown(announced, url)
+        logger.warning("announced commit never shown", extra={"reason": outcome.message})
+
+    def _is_final(self, wake: Wake) -> bool:
+        """Tell whether the one who pushed waits for this pass's word, and not another look's."""
+        return wake.reason == "push" and self._again is None
 
     async def _made(self, plan: Plan, wake: Wake) -> Built | Record:
         """The version: the one on disk, else (or when it was asked for) a new build."""
@@ -248,16 +286,15 @@ class Follower:
     def _stage(self, stage: Stage, wake: Wake) -> Iterator[_Outcome]:
         """Time a stage, and tell how it ended; a poll that meets nothing new tells nothing."""
         outcome = _Outcome(datetime.now(UTC))
-        pushed = wake.reason == "push"
         try:
             yield outcome
         except Exception as error:
             outcome.result = "failed"
             outcome.message = redacted(str(error)) or type(error).__name__
-            if self._fail(stage, outcome, error) or pushed:
+            if self._fail(stage, outcome, error) or self._is_final(wake):
                 self._tell(stage, outcome, wake, datetime.now(UTC))
             raise
-        if outcome.result != "unchanged" or pushed:
+        if outcome.result != "unchanged" or self._is_final(wake):
             self._tell(stage, outcome, wake, datetime.now(UTC))
 
     def _fail(self, stage: Stage, outcome: _Outcome, error: Exception) -> bool:
@@ -293,6 +330,14 @@ def _still_meant(record: Record | None, target: Target) -> Record | None:
     made_of = [(one.url, one.ref) for one in record.repositories]
     meant = [(one.url, one.ref or "HEAD") for one in target.repositories]
     return record if made_of == meant else None
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task of lesser importance; its failure is nobody's."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()):
+        logger.warning("packing failed", extra={"reason": str(error)})
 
 
 def _new_traceparent() -> str:

@@ -11,11 +11,11 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
+from cd4sources.addresses import redacted
 from cd4sources.backoff import Backoff
 from cd4sources.building import BuildCancelled, BuildFailed
 from cd4sources.builds import BuildRecord, Builds, State
 from cd4sources.disk_guard import DiskGuard
-from cd4sources.targets import redacted
 from cd4sources.versions import Built
 from cd4sources.wakes import Wake
 from cd4sources.workshop import Plan, Workshop

@@ -24,10 +24,12 @@ class Notification:
     traceparent: str | None
     delivery_id: str
     cursor: str
+    default_branch: str = ""
 
 
 class _Repository(BaseModel):
     keys: frozenset[str] = Field(min_length=1)
+    default_branch: str = ""
 
 
 class _Data(BaseModel):
@@ -57,11 +59,17 @@ def parse_notification(text: str) -> Notification:
     return Notification(
         keys=event.data.repository.keys,
         ref=event.data.ref,
-        after=event.data.after,
+        after=_full_hash(event.data.after),
         traceparent=_valid_traceparent(event.traceparent),
         delivery_id=event.data.delivery_id,
         cursor=event.id,
+        default_branch=event.data.repository.default_branch,
     )
+
+
+def _full_hash(text: str | None) -> str | None:
+    """Only a full commit's: git would take other text for names and expressions."""
+    return text if text and re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", text) else None
 
 
 def _valid_traceparent(text: str | None) -> str | None:

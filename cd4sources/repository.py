@@ -10,15 +10,23 @@ import asyncio
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from cd4sources.addresses import redacted
 from cd4sources.commands import CommandError, Completed
+from cd4sources.credentials import NoCredential
 from cd4sources.disk import remove
 from cd4sources.git import Git
-from cd4sources.targets import Repository, redacted
+from cd4sources.housekeeping import drop_leftovers, needs_packing
+from cd4sources.targets import Repository
+from cd4sources.tips import Tips
+from cd4sources.trees import check_out
 
 _TIP = "refs/directcd/tip"
 _NO_SUCH_REF = 2  # git ls-remote --exit-code: reached, but nothing matches
+FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+_MOVED = re.compile(r"returned error: 30[1278]")
 
 logger = logging.getLogger(__name__)
 
@@ -35,28 +43,45 @@ class RefMissing(RepositoryError):
     """The remote has no such ref."""
 
 
+@dataclass(frozen=True)
+class _Tip:
+    """What the ref names, and the commit behind it: an annotated tag is an object of its own."""
+
+    named: str
+    commit: str
+
+
 class Mirror:
     """A bare copy of one repository, and the build trees made from it."""
 
-    def __init__(self, directory: Path, repository: Repository, git: Git) -> None:
+    def __init__(
+        self, directory: Path, repository: Repository, git: Git, tips: Tips | None = None
+    ) -> None:
         """
-        Open or plan a mirror; locks that a killed git left are dropped.
+        Open or plan a mirror.
 
         Args:
             directory: Where it is or will be; nobody else uses it.
             repository: What it mirrors.
             git: How git is run.
+            tips: How a remote is asked whether there is anything new. Default: by fetching.
         """
         self._directory = directory
         self._repository = repository
         self._git = git
+        self._tips = tips
+        self._fresh = directory.with_name(f"{directory.name}.new")
         self._env = {"GIT_DIR": str(directory)}
-        for lock in directory.rglob("*.lock"):
-            lock.unlink(missing_ok=True)
+        self._tip: _Tip | None = None
+        self._doubted = False
+        self._packed = False
 
-    async def fetch(self) -> str:
+    async def fetch(self, *, ask_first: bool = True) -> str:
         """
         Bring the configured ref up to date, force pushes included.
+
+        Args:
+            ask_first: Run no git when the remote says that there is nothing new.
 
         Returns:
             The full hash of the commit it names now.
@@ -66,18 +91,29 @@ class Mirror:
             RefMissing: The remote has no such ref.
             RepositoryError: It was reached, but git fails even with a fresh mirror.
         """
+        if ask_first and self._tip and await self._is_at(self._tip.named):
+            return self._tip.commit
         try:
-            if await self._fetched() is None or await self._fetched_again():
-                return await self._tip()
+            await self._bring_up_to_date()
+            self._tip = await self._read_tip()
         except CommandError as error:
             raise Unreachable(self._message("fetch", str(error), "see network and disk")) from error
-        raise RefMissing(self._message("look up", "no such ref there", "push it, or correct `ref`"))
+        except NoCredential as error:
+            step = "write the password or token there, readable for this user"
+            raise Unreachable(self._message("log in to", str(error), step)) from error
+        return self._tip.commit
+
+    async def holds(self, commit: str) -> bool:
+        """Tell whether a full hash names an object that was fetched."""
+        if self._tip and commit in {self._tip.named, self._tip.commit}:
+            return True
+        return (await self._git("cat-file", "-e", values=(commit,), env=self._env)).returncode == 0
 
     async def has(self, commit: str, names: Sequence[str]) -> frozenset[str]:
         """Which of these files a commit has at its top level."""
-        listed = await self._git("ls-tree", "--name-only", commit, "--", *names, env=self._env)
+        values = (commit, *names)
+        listed = await self._git("ls-tree", "--name-only", values=values, env=self._env)
         if listed.returncode:
-            await self._discard()
             raise self._broken(listed)
         return frozenset(listed.stdout.splitlines())
 
@@ -90,116 +126,124 @@ class Mirror:
             tree: The directory; its index and its marker of completeness stand beside it.
 
         Raises:
-            RepositoryError: Not even a fresh directory could be filled; the mirror is thrown away.
+            RepositoryError: Not even a fresh directory could be filled; the next fetch clones.
         """
-        marker = tree.with_name(f"{tree.name}.commit")
-        complete = await asyncio.to_thread(_is_complete, tree, marker)
-        marker.unlink(missing_ok=True)
-        if not (complete and await self._updated(commit, tree) is None):
-            await asyncio.to_thread(_empty, tree)
-            if failed := await self._updated(commit, tree):
-                await self._discard()
-                raise self._broken(failed)
-        marker.write_text(commit, encoding="ascii")
+        if failed := await check_out(self._git, self._directory, commit, tree):
+            raise self._broken(failed)
 
-    async def _discard(self) -> None:
-        """Throw the mirror away; the next fetch clones it again."""
-        logger.warning("mirror thrown away", extra={"directory": str(self._directory)})
-        await asyncio.to_thread(remove, self._directory)
+    async def pack(self) -> None:
+        """Pack what many fetches left, when it is much; may be cancelled at any time."""
+        if not self._packed and await asyncio.to_thread(needs_packing, self._directory):
+            await self._git("gc", "--quiet", "--prune=now", env=self._env)
+        self._packed = True
 
-    async def _fetched(self) -> Completed | None:
-        """Fetch; the command that failed, if any: the remote or the mirror is to blame."""
-        if not (self._directory / "HEAD").exists():
-            self._directory.mkdir(parents=True, exist_ok=True)
-            await self._git("init", "--bare", "--quiet", "--template=", env=self._env)
-        ref = self._repository.ref or "HEAD"
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
-        values = ("--end-of-options", self._repository.url, f"+{ref}:{_TIP}")
-        done = await self._git(
-            "fetch", *options, *values, env=self._env, credential=self._repository.credential
-        )
+    async def _is_at(self, named: str) -> bool:
+        """Tell whether the remote's ref still is where the mirror has it."""
+        usable = not self._doubted and (self._directory / "HEAD").exists()
+        return bool(usable and self._tips and await self._tips.tip(self._repository) == named)
+
+    async def _bring_up_to_date(self) -> None:
+        """Fetch; when that fails, find out whether remote or mirror is to blame."""
+        self._packed = False
+        await asyncio.to_thread(drop_leftovers, self._directory)
+        failed = None if self._doubted else await self._fetched(self._directory)
+        if not (failed or self._doubted):
+            return
+        if not await self._answers():
+            step = "push it, or correct `ref`"
+            raise RefMissing(self._message("look up", "no such ref there", step))
+        if not self._doubted:
+            failed = await self._fetched(self._directory)
+        if failed or self._doubted:
+            await self._replace(_object_format(failed))
+
+    async def _fetched(self, directory: Path, object_format: str = "sha1") -> Completed | None:
+        """Fetch; the command that failed, if any."""
+        env = {"GIT_DIR": str(directory)}
+        if await asyncio.to_thread(_is_new, directory):
+            options = ("--bare", "--quiet", "--template=", f"--object-format={object_format}")
+            await self._git("init", *options, env=env)
+        values, credential = fetch_values(self._repository), self._repository.credential
+        done = await self._git("fetch", *FETCH, values=values, env=env, credential=credential)
         return done if done.returncode else None
 
-    async def _fetched_again(self) -> bool:
-        """After a failed fetch: the mirror is to blame if the remote answers and a retry fails."""
-        if not await self._answers():
-            return False
-        if await self._fetched() is None:
-            return True
-        await self._discard()
-        if failed := await self._fetched():
+    async def _replace(self, object_format: str) -> None:
+        """Clone again; the old mirror makes room when the new one is there."""
+        failed = await self._fetched_afresh(object_format or "sha1")
+        if failed and (wanted := _object_format(failed)):
+            failed = await self._fetched_afresh(wanted)
+        if failed:
             step = "see the disk: the remote answers, but not even a fresh mirror takes it"
             raise RepositoryError(self._message("fetch", _last_line(failed), step))
-        return True
+        await asyncio.to_thread(_swap, self._fresh, self._directory)
+        self._doubted = False
+        logger.warning("mirror cloned again", extra={"directory": str(self._directory)})
+
+    async def _fetched_afresh(self, object_format: str) -> Completed | None:
+        await asyncio.to_thread(remove, self._fresh)
+        return await self._fetched(self._fresh, object_format)
 
     async def _answers(self) -> bool:
         """Tell whether the remote has the ref; raise when it cannot be asked."""
         ref = self._repository.ref or "HEAD"
-        asked = await self._git(
-            "ls-remote",
-            "--exit-code",
-            "--end-of-options",
-            self._repository.url,
-            ref,
-            credential=self._repository.credential,
-        )
+        credential, values = self._repository.credential, (self._repository.url, ref)
+        asked = await self._git("ls-remote", "--exit-code", values=values, credential=credential)
         if asked.returncode not in {0, _NO_SUCH_REF}:
-            step = "see that the url, the network and the credential are right"
+            step = await self._step_after(asked)
             raise Unreachable(self._message("reach", _last_line(asked), step))
         # It matches by tail: refs/pull/refs/heads/main is not refs/heads/main.
         return any(line.partition("\t")[2] == ref for line in asked.stdout.splitlines())
 
-    async def _tip(self) -> str:
-        named = f"{_TIP}^{{commit}}"  # an annotated tag names its tag object, not the commit
-        found = await self._git("rev-parse", "--verify", "--quiet", named, env=self._env)
+    async def _step_after(self, asked: Completed) -> str:
+        """What to do about a remote that refuses; one that has moved says where to."""
+        if not _MOVED.search(asked.tail):
+            return "see that the url, the network and the credential are right"
+        place = await self._tips.moved(self._repository) if self._tips else ""
+        where = f"to {place}" if place else "to where the repository has moved"
+        return f"it redirects, and redirects are not followed: set `url` {where}"
+
+    async def _read_tip(self) -> _Tip:
+        found = await self._git("rev-parse", "--quiet", _TIP, f"{_TIP}^{{commit}}", env=self._env)
         if found.returncode:
             raise RepositoryError(self._message("read", "its ref names no commit", "correct `ref`"))
-        return found.stdout.strip()
-
-    async def _updated(self, commit: str, tree: Path) -> Completed | None:
-        """Bring a tree to a commit and clean it; the command that failed, if any."""
-        index = tree.with_name(f"{tree.name}.index")
-        env = self._env | {"GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
-        await asyncio.to_thread(_drop_repositories, tree)
-        steps = (("read-tree", "--reset", "-u", commit), ("clean", "-ffdx", "--quiet"))
-        for step in steps:
-            done = await self._git(*step, env=env)
-            if done.returncode:
-                return done
-        return None
+        return _Tip(*found.stdout.split())
 
     def _broken(self, done: Completed) -> RepositoryError:
-        step = "nothing: the mirror was thrown away, the next pass clones it again"
+        """The mirror lacks what it should have; the next fetch clones it again."""
+        self._doubted = True
+        step = "nothing: the next pass clones it again"
         return RepositoryError(self._message("check out", _last_line(done), step))
 
     def _message(self, verb: str, reason: str, step: str) -> str:
         """One sentence without any secret: what, where, why, what next."""
         where = f"{self._repository.url} at {self._repository.ref or 'HEAD'}"
-        return redacted(f"cannot {verb} {where}: {self._masked(reason)}; next: {step}")
-
-    def _masked(self, text: str) -> str:
-        """What git printed, without the secret, in whatever way a remote had it echoed."""
-        credential = self._repository.credential
-        secret = (credential.password or credential.user) if credential else ""
-        return text.replace(secret, "***") if secret else text
+        return redacted(f"cannot {verb} {where}: {reason}; next: {step}")
 
 
-def _is_complete(tree: Path, marker: Path) -> bool:
-    index = tree.with_name(f"{tree.name}.index")
-    return marker.exists() and tree.is_dir() and not tree.is_symlink() and index.exists()
+def fetch_values(repository: Repository) -> tuple[str, ...]:
+    """What stands behind the options of `git fetch`: from where, and which ref to where."""
+    return (repository.url, f"+{repository.ref or 'HEAD'}:{_TIP}")
 
 
-def _empty(tree: Path) -> None:
-    """An empty directory, without index or the lock that a killed git left beside it."""
-    for path in (tree, *(tree.with_name(f"{tree.name}{end}") for end in (".index", ".index.lock"))):
-        remove(path)
-    tree.mkdir(parents=True)
+def _object_format(failed: Completed | None) -> str:
+    """How the remote names objects, when it failed because the mirror does that in another way."""
+    told = failed and re.search(r"mismatched algorithms: client \w+; server (sha\d+)", failed.tail)
+    return told[1] if told else ""
 
 
-def _drop_repositories(tree: Path) -> None:
-    """Remove every `.git` that a build made: git itself never cleans one up."""
-    for left in list(tree.rglob(".git")):
-        remove(left)
+def _is_new(directory: Path) -> bool:
+    """Tell whether a repository has still to be made there; the directory is."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return not (directory / "HEAD").exists()
+
+
+def _swap(fresh: Path, directory: Path) -> None:
+    old = directory.with_name(f"{directory.name}.old")
+    remove(old)
+    if directory.exists():
+        directory.rename(old)
+    fresh.rename(directory)
+    remove(old)
 
 
 def _last_line(done: Completed) -> str:

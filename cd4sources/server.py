@@ -26,6 +26,7 @@ from cd4sources.settings import ServerSettings
 from cd4sources.signing import load_private_key
 from cd4sources.store import Store
 from cd4sources.targets import Target
+from cd4sources.tips import Tips
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
 
 logger = logging.getLogger(__name__)
@@ -128,9 +129,9 @@ async def _lifespan(
         builds = app.state.builds = Builds(settings.data, keep_builds=settings.keep_builds)
         async with Http() as http:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
-            reporter = Reporter(hub.report if hub else None)
+            reporter, tips = Reporter(hub.report if hub else None), Tips(http)
             app.state.followers = {
-                target.name: Follower(target, settings, store, builds, reporter)
+                target.name: Follower(target, settings, store, builds, reporter, tips)
                 for target in targets
             }
             async with _working(app, hub, reporter):

@@ -37,7 +37,8 @@ class _Settings(BaseModel):
 
 
 # git and builds run in directories of their own: a relative path would mean another place there.
-DataDirectory = Annotated[Path, AfterValidator(Path.absolute)]
+FromHere = Annotated[Path, AfterValidator(Path.absolute)]
+DataDirectory = FromHere
 
 
 def _default_name(validated: dict[str, Any]) -> str:
@@ -91,11 +92,23 @@ class RepositorySettings(_Settings):
     """Where git fetches from: http(s), ssh, git, file or a local path. May hold `user:password@`,
     which reaches git over a pipe only: never argv, environment, disk or logs."""
 
+    user: str = Field(default="", repr=False)
+    """Who `password_file` belongs to. Default empty: the URL's user, else `git`; forges look at a
+    token alone."""
+
+    password_file: FromHere | None = None
+    """File with the password or token of an http(s) URL, one line, read anew for every call of git:
+    rotate it by replacing the file. Default: none."""
+
+    ssh_key_file: FromHere | None = None
+    """Private key for an ssh URL, without a passphrase; no other is offered then. Default: those of
+    the agent and of `~/.ssh`."""
+
     ref: str = ""
     """Branch (`main`) or full ref (`refs/tags/v1`). Default empty: what the remote's HEAD names,
     because that is what a person who gives only a URL means."""
 
-    replaces: str = ""
+    replaces: str = Field(default="", repr=False)
     """Go module path or repository that this one stands in for. Default empty: none; a further
     repository is then only checked out beside the first (`DIRECTCD_REPO_<NAME>`)."""
 
@@ -208,10 +221,10 @@ class ServerSettings(_Settings):
     running ones holds here, too. Default 10 GiB: large artifacts do not fill the disk unnoticed.
     0: no limit."""
 
-    min_free_bytes: NonNegativeInt = 512 * 1024**2
+    min_free_bytes: NonNegativeInt | None = None
     """Bytes that must be free on the disk of `data` before a build; else old versions, old logs and
-    caches go. Default 512 MiB: a build in the middle of its work, and the log of what went wrong.
-    0: nothing is removed before the disk is full."""
+    caches go. Default 512 MiB, or a tenth of a small disk: a build in the middle of its work, and
+    the log of what went wrong. 0: nothing is removed before the disk is full."""
 
     tokens: tuple[TokenSettings, ...] = ()
     """Who may ask, several during a rotation. Default empty: everybody who reaches the port."""

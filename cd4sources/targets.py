@@ -12,26 +12,32 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote
 
 from adapters.identity import repository_keys
+from cd4sources.addresses import (
+    BadTarget,
+    TargetError,
+    full_ref,
+    parse_address,
+    redacted,
+    without_secret,
+)
+from cd4sources.credentials import Credential
 from cd4sources.settings import RepositorySettings, TargetSettings
 
-# What git check-ref-format forbids, and what would be more than one ref in a refspec.
-# https://git-scm.com/docs/git-check-ref-format
-_NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[./]$")
-_USER_INFO = re.compile(r"://[^\s/]*@")
-_CREDENTIAL_CHARACTERS = 2_000
-
-
-class TargetError(Exception):
-    """A target cannot be made, or not be found."""
-
-
-class BadTarget(TargetError):
-    """The configuration of a target contradicts itself."""
+__all__ = [
+    "AmbiguousTarget",
+    "BadTarget",
+    "Repository",
+    "Target",
+    "TargetError",
+    "UnknownTarget",
+    "environment_name",
+    "find",
+]
 
 
 class UnknownTarget(TargetError):
@@ -40,14 +46,6 @@ class UnknownTarget(TargetError):
 
 class AmbiguousTarget(TargetError):
     """Several targets are made of these repositories."""
-
-
-@dataclass(frozen=True)
-class Credential:
-    """What git answers when a server asks who we are; masked wherever it is printed."""
-
-    user: str = field(repr=False)
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,12 @@ class Repository:
         Split the credential from the URL and complete the ref.
 
         Raises:
-            BadTarget: The URL or the ref cannot mean a repository; says why, without the URL.
+            BadTarget: URL, ref or credential cannot mean a repository; says why, without the URL.
         """
-        url, credential = _split(settings.url.get_secret_value())
-        return cls(url, credential, full_ref(settings.ref), settings.replaces)
+        address = parse_address(settings.url.get_secret_value())
+        credential = Credential.of(address, settings)
+        replaces = without_secret(settings.replaces)
+        return cls(address.url, credential, full_ref(settings.ref), replaces)
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -154,56 +154,6 @@ def find(targets: Sequence[Target], repos: Sequence[str], *, ref: str = "") -> T
         names = ", ".join(one.name for one in found)
         raise AmbiguousTarget(f"targets {names} are all made of these; name the ref as well")
     return found[0]
-
-
-def full_ref(ref: str) -> str:
-    """
-    `main` becomes `refs/heads/main`; a full ref and the empty one stay.
-
-    Raises:
-        BadTarget: git would not accept it as one ref.
-    """
-    full = ref if not ref or ref.startswith("refs/") else f"refs/heads/{ref}"
-    if _NOT_IN_A_REF.search(full):
-        raise BadTarget(f"{ref!r} is not a ref; give a branch (main) or a full ref (refs/tags/v1)")
-    return full
-
-
-def redacted(text: str) -> str:
-    """The text with the user and password of every URL masked."""
-    return _USER_INFO.sub("://***@", text)
-
-
-def _split(url: str) -> tuple[str, Credential | None]:
-    if not url or url.startswith("-") or re.search(r"[\x00-\x20\x7f]", url):
-        raise BadTarget("a repository's url is empty, starts with '-' or holds a blank; correct it")
-    parts = _parts(url)
-    if parts.scheme == "ssh" and parts.password:
-        raise BadTarget("ssh takes no password from a url; use a key, or https")
-    if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
-        return url, None
-    host = parts.netloc.rpartition("@")[2]
-    credential = Credential(unquote(parts.username or ""), unquote(parts.password or ""))
-    _check(credential)
-    return parts._replace(netloc=host).geturl(), credential
-
-
-def _check(credential: Credential) -> None:
-    """Git reads a credential as one line; a longer one than fits the pipe would block."""
-    both = credential.user + credential.password
-    if not both.isprintable() or len(both) > _CREDENTIAL_CHARACTERS:
-        raise BadTarget("a repository's user or password holds a line break or is too long")
-
-
-def _parts(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # a "/" in a password makes the rest of it a port
-    except ValueError:
-        raise BadTarget(
-            "a repository's url is malformed; write '/', '@' and ':' of a password as %2F %40 %3A"
-        ) from None
-    return parts
 
 
 @lru_cache(maxsize=1024)  # thousands of clients name the same few, and each of all targets asks

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from cd4sources.announced import Announced
 from cd4sources.backoff import Backoff, Outage
 from cd4sources.http import BadStatus, Http, HttpError, shown
 from cd4sources.notifications import (
@@ -60,6 +61,7 @@ class Wake:
     reason: Reason
     traceparent: str | None = None
     received_at: datetime = field(default_factory=_now)
+    announced: Announced | None = None
 
 
 class Mailbox:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from cd4sources.announced import Announced
 from cd4sources.building import MARKS, Recipe, Workspace, choose
 from cd4sources.confinement import Confinement
 from cd4sources.git import Git
 from cd4sources.repository import Mirror
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Repository, Target, environment_name
+from cd4sources.tips import Tips
 from cd4sources.versions import Built, LockedRepository, version_id
 
 
@@ -32,13 +34,14 @@ class Plan:
 class Workshop:
     """Fetches and builds one target; one pass at a time."""
 
-    def __init__(self, target: Target, settings: ServerSettings) -> None:
+    def __init__(self, target: Target, settings: ServerSettings, tips: Tips | None = None) -> None:
         """
         Open the target's mirrors.
 
         Args:
             target: What is fetched and built.
             settings: The data directory, time-outs, and how builds are confined.
+            tips: How a remote is asked whether there is anything new. Default: by fetching.
         """
         self._target = target
         self._data = data = settings.data
@@ -47,16 +50,46 @@ class Workshop:
         git = Git(data, settings.build_timeout_seconds)
         mirrors = data / "mirrors" / target.name
         self._mirrors = [
-            Mirror(mirrors / str(number), repository, git)
+            Mirror(mirrors / str(number), repository, git, tips)
             for number, repository in enumerate(target.repositories)
         ]
+        self._plan: Plan | None = None
 
-    async def fetch(self) -> tuple[str, ...]:
-        """The lockset: the commit that each repository's ref names now. Raises RepositoryError."""
-        return tuple([await mirror.fetch() for mirror in self._mirrors])
+    async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
+        """
+        The lockset: the commit that each repository's ref names now. Raises RepositoryError.
+
+        Args:
+            announced: What is known to be new is fetched without asking first.
+        """
+        new = announced.number if announced and not announced.looks else -1
+        return tuple(
+            [
+                await mirror.fetch(ask_first=number != new)
+                for number, mirror in enumerate(self._mirrors)
+            ]
+        )
+
+    async def shows(self, announced: Announced) -> bool:
+        """Tell whether the remote has shown an announced commit."""
+        return await self._mirrors[announced.number].holds(announced.commit)
+
+    async def pack(self) -> None:
+        """Pack the mirrors where that is due; may be cancelled at any time."""
+        for mirror in self._mirrors:
+            await mirror.pack()
+
+    def plan_anew(self) -> None:
+        """Ask for the toolchain again, also when no commit has changed."""
+        self._plan = None
 
     async def plan(self, lockset: tuple[str, ...]) -> Plan:
-        """What these commits would give. Raises RepositoryError, BuildFailed."""
+        """What these commits would give; asked once. Raises RepositoryError, BuildFailed."""
+        if self._plan is None or self._plan.lockset != lockset:
+            self._plan = await self._planned(lockset)
+        return self._plan
+
+    async def _planned(self, lockset: tuple[str, ...]) -> Plan:
         present = await self._mirrors[0].has(lockset[0], MARKS)
         recipe = choose(self._target, present)
         pairs = zip(self._target.repositories, lockset, strict=True)

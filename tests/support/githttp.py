@@ -20,6 +20,9 @@ class GitServer:
         requests: Method and path of every request so far.
         fail_next: Statuses to answer instead of git, the next first.
         redirect_to: Another address, without a slash at its end, that is named in answer.
+        logins: What was sent to say who asks.
+        echoes: Whether a refusal says what was sent.
+        protocol: Which of the protocol's versions it knows, as the header says; None: all.
         on_request: Called while the one who asks is waiting.
     """
 
@@ -28,6 +31,9 @@ class GitServer:
         self.root = root
         self.user = user
         self.requests: list[tuple[str, str]] = []
+        self.logins: list[str] = []
+        self.echoes = False
+        self.protocol: str | None = None
         self.fail_next: list[int] = []
         self.redirect_to = ""
         self.on_request: Callable[[], object] = lambda: None
@@ -75,15 +81,23 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer as git http-backend does."""
         body = self._body()
         self.git.requests.append((self.command, self.path))
+        self.git.logins += self.headers.get_all("Authorization", [])
         self.git.on_request()
         if self.git.fail_next:
             self._send(self.git.fail_next.pop(0))
         elif self.git.redirect_to:
             self._send(301, [("Location", self.git.redirect_to + self.path)])
         elif self.git.wanted not in {None, self.headers.get("Authorization")}:
-            self._send(401, [("WWW-Authenticate", 'Basic realm="git"')])
+            self._refuse()
         else:
             self._send(*_parsed(self._backend(body)))
+
+    def _refuse(self) -> None:
+        said = " ".join(self.git.logins[-1:]) if self.git.echoes else ""
+        for login in self.git.logins[-1:]:
+            said += " " + base64.b64decode(login.removeprefix("Basic ")).decode()
+        headers = [("WWW-Authenticate", 'Basic realm="git"'), ("Content-Type", "text/plain")]
+        self._send(401, headers, said.encode() if self.git.echoes else b"")
 
     do_POST = do_GET  # noqa: N815
 
@@ -98,6 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return bytes(chunks)
 
+    def _protocol(self) -> str:
+        asked: str = self.headers.get("Git-Protocol", "")
+        return asked if self.git.protocol is None else self.git.protocol
+
     def _backend(self, body: bytes) -> bytes:
         url = urlsplit(self.path)
         env = {
@@ -105,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_PROJECT_ROOT": str(self.git.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": self._protocol(),
             "PATH_INFO": unquote(url.path),
             "QUERY_STRING": url.query,
             "REQUEST_METHOD": self.command,

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from cd4sources.following import Follower
+from cd4sources.reporting import StageReport
 from cd4sources.server import create_app
 from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
 from cd4sources.targets import Target
@@ -54,11 +55,32 @@ class Serving:
         return follower
 
 
+class _Listener:
+    """A hub that says nothing and keeps what it is told."""
+
+    def __init__(self, reports: list[StageReport]) -> None:
+        self._reports = reports
+
+    async def follow(self, *_: object) -> NoReturn:
+        while True:
+            await asyncio.sleep(1000)
+
+    async def report(self, report: StageReport) -> None:
+        self._reports.append(report)
+
+
 @asynccontextmanager
-async def serving(data: Path, *targets: Target, **settings: Any) -> AsyncIterator[Serving]:
-    """Run a server that polls so rarely that a test must wake it, and wait for the first passes."""
+async def serving(
+    data: Path, *targets: Target, reports: list[StageReport] | None = None, **settings: Any
+) -> AsyncIterator[Serving]:
+    """
+    Run a server that polls so rarely that a test must wake it, and wait for the first passes.
+
+    With `reports`, what it tells its hub is put there.
+    """
     values = {"data": data, "poll_interval_seconds": 1000.0, **settings}
-    app = create_app(ServerSettings(**values), targets)
+    hub = None if reports is None else _Listener(reports)
+    app = create_app(ServerSettings(**values), targets, hub=hub)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

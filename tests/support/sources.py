@@ -16,11 +16,12 @@ _IDENTITY = {
 class Source:
     """A repository with a work tree, on branch `main`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, object_format: str = "sha1") -> None:
         """Create it, without any commit."""
         self.path = path
         path.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
+        kind = f"--object-format={object_format}"
+        self.git("init", "--quiet", "--initial-branch=main", kind)
 
     def git(self, *arguments: str) -> str:
         """Run git here; its output without the line's end."""

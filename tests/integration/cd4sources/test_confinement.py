@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def reachable() -> Iterator[Path]:
         yield Path(directory) / "data"
 
 
-async def built(data: Path, source: Source, script: str, **settings: object) -> str:
+async def built(data: Path, source: Source, script: str, **settings: Any) -> str:
     """What a build.sh prints into its artifact, on a second commit of an existing tree."""
     async with serving(data, target_of("app", source.path), **settings) as running:
         source.commit({"build.sh": f'test "$1" = artifact || {{ {script}; }} >words\n{BUILD_SH}'})

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ async def offered(running: Serving, commit: str) -> Follower:
 
 async def test_old_versions_go_when_the_disk_is_full(disk: Path, source: Source) -> None:
     """Each build takes 6 MB of 16 (in the tree, in the store): the oldest version makes room."""
-    settings = {"keep_versions": 10, "min_free_bytes": 0}
+    settings: dict[str, Any] = {"keep_versions": 10, "min_free_bytes": 0}
     async with serving(disk / "data", target_of("app", source.path), **settings) as running:
         for number in range(1, 7):
             commit = source.commit({"words": str(number)})
@@ -76,7 +77,7 @@ async def test_old_versions_go_when_the_disk_is_full(disk: Path, source: Source)
 
 async def test_room_is_made_before_a_build(disk: Path, source: Source) -> None:
     """Below the limit the oldest version goes, though everything would still fit."""
-    settings = {"keep_versions": 10, "min_free_bytes": 5 * MEBIBYTE}
+    settings: dict[str, Any] = {"keep_versions": 10, "min_free_bytes": 5 * MEBIBYTE}
     async with serving(disk / "data", target_of("app", source.path), **settings) as running:
         for number in range(1, 4):
             commit = source.commit({"words": str(number)})
@@ -87,7 +88,7 @@ async def test_room_is_made_before_a_build(disk: Path, source: Source) -> None:
 
 async def test_full_disk_is_told_and_heals(disk: Path, source: Source) -> None:
     """What was offered stays, the message says which disk; with room again the build succeeds."""
-    settings = {"min_free_bytes": 0, "poll_interval_seconds": 0.2}
+    settings: dict[str, Any] = {"min_free_bytes": 0, "poll_interval_seconds": 0.2}
     async with serving(disk / "data", target_of("app", source.path), **settings) as running:
         follower = running.follower()
         before = follower.current
@@ -106,7 +107,7 @@ async def test_full_disk_is_told_and_heals(disk: Path, source: Source) -> None:
 
 async def test_too_little_room_builds_nothing(disk: Path, source: Source) -> None:
     """Below the limit, with nothing left to remove, no build is begun in vain."""
-    settings = {"min_free_bytes": 15 * MEBIBYTE}
+    settings: dict[str, Any] = {"min_free_bytes": 15 * MEBIBYTE}
     fill(disk, leave=10 * MEBIBYTE)
     async with serving(disk / "data", target_of("app", source.path), **settings) as running:
         failure = running.follower().failure

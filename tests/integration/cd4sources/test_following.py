@@ -1,6 +1,7 @@
 """Following targets: pushes become versions, whatever fails on the way."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -370,3 +371,32 @@ async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source
             source.commit({"words": str(number)})
             await running.look()
         assert [one.version for one in store.list("app")][1:] == [first.version]
+
+
+async def test_a_pass_with_nothing_new_runs_no_git(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request, and no process of ours; what is damaged on disk is noticed all the same."""
+    ran = tmp_path / "ran"
+    monkeypatch.setenv("PATH", f"{noting(tmp_path / 'bin' / 'git', ran)}:{os.environ['PATH']}")
+    with GitServer.serving(tmp_path / "git") as server:
+        async with serving(tmp_path / "data", target_of("app", server.url("app"))) as running:
+            assert "refs/directcd/tip" in ran.read_text()
+            await running.look()
+            ran.unlink()
+            follower = await running.look()
+            assert (follower.failure, ran.read_text()) == (None, "http-backend\n")
+            assert follower.current is not None
+            artifact = running.app.state.store.artifact(follower.current)
+            artifact.unlink()
+            await running.look()
+            assert artifact.is_file()
+
+
+def noting(program: Path, ran: Path) -> Path:
+    """A directory with a git that writes down its last argument, and then is git."""
+    program.parent.mkdir()
+    note = f'for last; do :; done\necho "$last" >>"{ran}"'
+    program.write_text(f'#!/bin/sh\n{note}\nexec "{shutil.which("git")}" "$@"\n')
+    program.chmod(0o755)
+    return program.parent

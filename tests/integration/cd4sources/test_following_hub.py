@@ -13,6 +13,7 @@ from tests.support.serving import BUILD_SH, Serving, serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
 
+EARLIER = f"00-{'3' * 32}-{'4' * 16}-01"
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 
 
@@ -24,16 +25,16 @@ class Pushing:
     running: Serving
     hub: HubPeer
 
-    def push(self) -> None:
+    def push(self, trace: str = TRACE) -> None:
         """Notify of a push to the source."""
-        keys = [f"file:{self.source.path}"]
-        data = {"repository": {"keys": keys}, "ref": "refs/heads/main", "after": "c" * 40}
-        event = {"id": "e-1-x", "traceparent": TRACE, "data": data}
+        keys, commit = [f"file:{self.source.path}"], self.source.git("rev-parse", "HEAD")
+        data = {"repository": {"keys": keys}, "ref": "refs/heads/main", "after": commit}
+        event = {"id": "e-1-x", "traceparent": trace, "data": data}
         self.hub.say(f"id: e-1-x\ndata: {json.dumps(event)}")
 
-    def told(self) -> list[tuple[str, str]]:
+    def told(self, trace: str = TRACE) -> list[tuple[str, str]]:
         """Stage and result of every report of the push."""
-        reports = [one for one in self.hub.reports if one["traceparent"] == TRACE]
+        reports = [one for one in self.hub.reports if one["traceparent"] == trace]
         return [(one["stage"], one["result"]) for one in reports]
 
 
@@ -47,7 +48,10 @@ async def pushing(tmp_path: Path) -> AsyncIterator[Pushing]:
         serving(tmp_path / "data", target, hub=hub.url, name="me") as running,
     ):
         await eventually(lambda: hub.streams)
-        yield Pushing(source, running, hub)
+        pushing = Pushing(source, running, hub)
+        pushing.push(EARLIER)  # once it was looked at, no pass that began before is under way
+        await eventually(lambda: ("built", "unchanged") in pushing.told(EARLIER))
+        yield pushing
 
 
 async def test_push_is_told_stage_by_stage(pushing: Pushing) -> None:

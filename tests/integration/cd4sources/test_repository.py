@@ -1,8 +1,7 @@
 """Mirrors and build trees: real git over HTTP, with what developers and crashes do to it."""
 
-import contextlib
+import os
 import shutil
-import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from cd4sources.git import Git
+from cd4sources.http import Http
 from cd4sources.repository import Mirror, RefMissing, RepositoryError, Unreachable
 from cd4sources.settings import RepositorySettings
 from cd4sources.targets import Repository
+from cd4sources.tips import Tips
 from tests.support.githttp import GitServer
 from tests.support.sources import Source
 
@@ -34,35 +35,13 @@ def server(tmp_path: Path, source: Source) -> Iterator[GitServer]:
         yield running
 
 
+def settings_of(url: str, ref: str = "") -> RepositorySettings:
+    return RepositorySettings(url=SecretStr(url), ref=ref)
+
+
 def mirror(tmp_path: Path, url: str, ref: str = "") -> Mirror:
-    repository = Repository.from_settings(RepositorySettings(url=SecretStr(url), ref=ref))
+    repository = Repository.from_settings(settings_of(url, ref))
     return Mirror(tmp_path / "mirror", repository, Git(tmp_path / "data", 8.0))
-
-
-def contents(tree: Path) -> dict[str, tuple[int, bytes]]:
-    """Every path in a tree with its mode and bytes."""
-    found = {}
-    for path in sorted(tree.rglob("*")):
-        data = bytes(path.readlink()) if path.is_symlink() else b""
-        if path.is_file() and not path.is_symlink():
-            data = path.read_bytes()
-        found[str(path.relative_to(tree))] = (stat.S_IMODE(path.lstat().st_mode), data)
-    return found
-
-
-def files_with(text: str, directory: Path) -> list[Path]:
-    """The files under a directory that hold a text."""
-    files = [path for path in directory.rglob("*") if path.is_file()]
-    return [path for path in files if text.encode() in path.read_bytes()]
-
-
-def process_table() -> str:
-    """Arguments and environments of every process, as anybody of this user can read them."""
-    seen = []
-    for path in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
-        with contextlib.suppress(OSError):
-            seen.append(path.read_bytes().decode(errors="replace"))
-    return "\n".join(seen)
 
 
 async def test_fetch_needs_the_password(tmp_path: Path, server: GitServer, source: Source) -> None:
@@ -142,13 +121,26 @@ async def test_silent_remote_is_given_up(tmp_path: Path, server: GitServer) -> N
     answer.set()
 
 
-async def test_redirect_never_gets_the_password(tmp_path: Path, server: GitServer) -> None:
-    """A remote with a password is not followed to another address."""
+@pytest.mark.parametrize("user", [USER, ""])
+async def test_redirect_is_not_followed_but_told(
+    tmp_path: Path, server: GitServer, user: str
+) -> None:
+    """The new address is the operator's to set; it is named without what it may hold of secrets."""
     with GitServer.serving(tmp_path / "git", user=USER, password=PASSWORD) as thief:
-        server.redirect_to = thief.url("")[:-1]
-        with pytest.raises(Unreachable):
-            await mirror(tmp_path, server.url("app", USER, PASSWORD)).fetch()
+        server.redirect_to = thief.url("", "x", "s3cr3t")[:-1]
+        repository = Repository.from_settings(settings_of(server.url("app", user, PASSWORD)))
+        async with Http() as http:
+            one = Mirror(tmp_path / "m", repository, Git(tmp_path / "data", 8.0), Tips(http, {}))
+            with pytest.raises(Unreachable, match=f"set `url` to {thief.url('app')}$"):
+                await one.fetch()
     assert not thief.requests
+
+
+async def test_redirect_without_a_place_is_told(tmp_path: Path, server: GitServer) -> None:
+    """Also where nobody may be asked but by git."""
+    server.redirect_to = "http://127.0.0.1:1"
+    with pytest.raises(Unreachable, match="set `url` to where the repository has moved"):
+        await mirror(tmp_path, server.url("app", USER, PASSWORD)).fetch()
 
 
 @pytest.mark.parametrize("url", ["ext::sh -c true", "ext::true", "fd::7", "/nowhere/at/all"])
@@ -157,25 +149,6 @@ async def test_helper_transports_are_refused(tmp_path: Path, url: str) -> None:
     repository = Repository(url)
     with pytest.raises(Unreachable):
         await Mirror(tmp_path / "mirror", repository, Git(tmp_path / "data", 8.0)).fetch()
-
-
-async def test_password_is_not_kept_anywhere(
-    tmp_path: Path, server: GitServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """After fetch and checkout no file of ours and no log line holds the password."""
-    one = mirror(tmp_path, server.url("app", USER, PASSWORD))
-    await one.checkout(await one.fetch(), tmp_path / "trees" / "app")
-    assert not files_with(PASSWORD, tmp_path)
-    assert PASSWORD not in caplog.text
-
-
-async def test_password_is_in_no_process(tmp_path: Path, server: GitServer) -> None:
-    """While git speaks with the remote, no argument and no variable of a process holds it."""
-    tables: list[str] = []
-    server.on_request = lambda: tables.append(process_table())
-    await mirror(tmp_path, server.url("app", USER, PASSWORD)).fetch()
-    assert any("git-remote-http" in table and "GIT_ASKPASS" in table for table in tables)
-    assert not any(PASSWORD in table for table in tables)
 
 
 async def test_broken_mirror_is_cloned_again(tmp_path: Path, source: Source) -> None:
@@ -209,65 +182,6 @@ async def test_stale_locks_are_dropped(tmp_path: Path, source: Source) -> None:
     assert not lock.exists()
 
 
-async def test_checkout_has_no_git_directory(tmp_path: Path, source: Source) -> None:
-    """A build sees the commit's files and nothing of git."""
-    one = mirror(tmp_path, str(source.path))
-    tree = tmp_path / "trees" / "app"
-    await one.checkout(await one.fetch(), tree)
-    assert [path.name for path in tree.iterdir()] == ["a.txt"]
-
-
-async def test_updated_tree_equals_a_fresh_one(tmp_path: Path, source: Source) -> None:
-    """Files removed, renamed, changed in mode or kind, and everything a build left: all undone."""
-    source.commit(
-        {"b/deep/c.txt": "c\n", "run.sh": "#!/bin/sh\n", "gone": "x", ".gitignore": "out"}
-    )
-    one = mirror(tmp_path, str(source.path))
-    tree = tmp_path / "trees" / "app"
-    await one.checkout(await one.fetch(), tree)
-    _litter(tree)
-    source.git("mv", "b/deep/c.txt", "renamed.txt")
-    (source.path / "run.sh").chmod(0o755)
-    (source.path / "link").symlink_to("a.txt")
-    commit = source.commit({"gone": None, "gone/is/a/directory": "now\n"})
-    assert await one.fetch() == commit
-    await one.checkout(commit, tree)
-    await one.checkout(commit, tmp_path / "trees" / "fresh")
-    assert contents(tree) == contents(tmp_path / "trees" / "fresh")
-
-
-async def test_same_commit_again_is_cleaned(tmp_path: Path, source: Source) -> None:
-    """What a build changed is undone also when the commit stays."""
-    one = mirror(tmp_path, str(source.path))
-    commit, tree = await one.fetch(), tmp_path / "trees" / "app"
-    await one.checkout(commit, tree)
-    before = contents(tree)
-    _litter(tree)
-    await one.checkout(commit, tree)
-    assert contents(tree) == before
-
-
-@pytest.mark.parametrize("damage", ["marker", "index", "lock", "tree"])
-async def test_tree_in_doubt_is_made_anew(tmp_path: Path, source: Source, damage: str) -> None:
-    """A half-made tree, a lost or damaged index, a left lock: the tree is complete afterwards."""
-    one = mirror(tmp_path, str(source.path))
-    commit, tree = await one.fetch(), tmp_path / "trees" / "app"
-    await one.checkout(commit, tree)
-    before = contents(tree)
-    match damage:
-        case "marker":
-            (tmp_path / "trees" / "app.commit").unlink()
-            (tree / "a.txt").write_text("half")
-        case "index":
-            (tmp_path / "trees" / "app.index").write_bytes(b"garbage")
-        case "lock":
-            (tmp_path / "trees" / "app.index.lock").touch()
-        case _:
-            shutil.rmtree(tree)
-    await one.checkout(commit, tree)
-    assert contents(tree) == before
-
-
 async def test_unreadable_commit_throws_the_mirror_away(tmp_path: Path, source: Source) -> None:
     """Objects that vanished are an error now and a fresh clone at the next pass."""
     one = mirror(tmp_path, str(source.path))
@@ -278,21 +192,127 @@ async def test_unreadable_commit_throws_the_mirror_away(tmp_path: Path, source: 
     assert await one.fetch() == commit
 
 
-def _litter(tree: Path) -> None:
-    """What a careless build leaves."""
-    (tree / "a.txt").write_text("changed by the build\n")
-    (tree / "out").mkdir()
-    (tree / "out" / "artifact").write_text("x")
-    (tree / ".git" / "objects").mkdir(parents=True)
-    (tree / "vendor" / ".git").mkdir(parents=True)
-    (tree / "readonly").mkdir()
-    (tree / "readonly" / "file").touch()
-    (tree / "readonly").chmod(0o500)
-
-
 async def test_a_ref_is_found_by_its_whole_name(tmp_path: Path, source: Source) -> None:
     """Another ref that ends like ours is not ours, and no reason to throw the mirror away."""
     source.git("update-ref", "refs/pull/refs/heads/dev", "HEAD")
     opened = mirror(tmp_path, str(source.path), "dev")
     with pytest.raises(RefMissing):
         await opened.fetch()
+
+
+@pytest.mark.parametrize(
+    "leftover", ["refs/directcd/tip.lock", "objects/pack/tmp_pack_x", "gc.pid"]
+)
+async def test_what_a_killed_git_left_is_dropped_in_this_life_too(
+    tmp_path: Path, source: Source, leftover: str
+) -> None:
+    """A git that took too long leaves its lock to the next pass of the same mirror."""
+    one = mirror(tmp_path, str(source.path))
+    await one.fetch()
+    (tmp_path / "mirror" / leftover).touch()
+    wanted = source.commit({"a.txt": "two\n"})
+    assert await one.fetch() == wanted
+    assert not (tmp_path / "mirror" / leftover).exists()
+
+
+async def test_the_old_mirror_stays_until_a_new_one_is_there(
+    tmp_path: Path, server: GitServer, source: Source
+) -> None:
+    """Damaged, it still may hold what a build needs; it goes when a fresh one was fetched."""
+    one = mirror(tmp_path, server.url("app", USER, PASSWORD))
+    commit = await one.fetch()
+    (tmp_path / "mirror" / "HEAD").write_text("damaged")
+    server.on_request = lambda: server.fail_next.extend([500] * (len(server.requests) > 6))
+    source.commit({"a.txt": "two\n"})
+    with pytest.raises(RepositoryError):
+        await one.fetch()
+    assert (tmp_path / "mirror" / "objects").is_dir()
+    server.on_request = lambda: None
+    server.fail_next.clear()
+    assert await one.fetch() != commit
+    assert not (tmp_path / "mirror.new").exists()
+    assert not (tmp_path / "mirror.old").exists()
+
+
+async def test_sha256_repositories_are_mirrored(tmp_path: Path) -> None:
+    """The mirror becomes of the remote's kind; fetch and checkout go on as with any other."""
+    source = Source(tmp_path / "new", object_format="sha256")
+    first = source.commit({"a.txt": "one\n"})
+    one = mirror(tmp_path, str(source.path))
+    assert (await one.fetch(), len(first)) == (first, 64)
+    source.commit({"a.txt": "two\n"})
+    await one.checkout(await one.fetch(), tmp_path / "tree")
+    assert (tmp_path / "tree" / "a.txt").read_text() == "two\n"
+
+
+async def test_a_repository_that_was_made_anew_is_followed(tmp_path: Path) -> None:
+    """With other history, and even with another kind of names."""
+    first = Source(tmp_path / "app")
+    first.commit({"a.txt": "one\n"})
+    one = mirror(tmp_path, str(first.path))
+    await one.fetch()
+    shutil.rmtree(tmp_path / "app")
+    second = Source(tmp_path / "app", object_format="sha256")
+    wanted = second.commit({"a.txt": "two\n"})
+    assert await one.fetch() == wanted
+
+
+async def test_a_branch_that_was_deleted_and_made_again_is_followed(
+    tmp_path: Path, source: Source
+) -> None:
+    """While it is gone that is said; then it is what it is now."""
+    source.git("branch", "dev")
+    one = mirror(tmp_path, str(source.path), "dev")
+    await one.fetch()
+    source.git("branch", "--delete", "dev")
+    with pytest.raises(RefMissing):
+        await one.fetch()
+    wanted = source.commit({"a.txt": "again\n"})
+    source.git("branch", "dev")
+    assert await one.fetch() == wanted
+
+
+async def test_a_renamed_default_branch_is_followed(tmp_path: Path, source: Source) -> None:
+    """HEAD names what it names now, also when the old branch is gone."""
+    one = mirror(tmp_path, str(source.path))
+    await one.fetch()
+    source.git("branch", "--move", "main", "trunk")
+    wanted = source.commit({"a.txt": "on trunk\n"})
+    assert await one.fetch() == wanted
+
+
+async def test_many_small_fetches_are_packed(tmp_path: Path, source: Source) -> None:
+    """When loose objects have become many; what was fetched stays."""
+    one = mirror(tmp_path, str(source.path))
+    await one.fetch()
+    seventeen = tmp_path / "mirror" / "objects" / "17"
+    seventeen.mkdir(exist_ok=True)
+    await one.pack()
+    assert not list((tmp_path / "mirror").glob("objects/pack/*.pack"))
+    for number in range(9):
+        (seventeen / f"{number:038x}").write_bytes(b"")
+    await one.pack()
+    assert not list((tmp_path / "mirror").glob("objects/pack/*.pack"))
+    commit = await one.fetch()
+    await one.pack()
+    assert list((tmp_path / "mirror").glob("objects/pack/*.pack"))
+    await one.checkout(commit, tmp_path / "tree")
+
+
+async def test_an_ssh_key_reaches_ssh_in_one_piece(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a blank and a quote in its name; and no other key is offered."""
+    said, key = tmp_path / "said", tmp_path / "it's a key"
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    served = f'exec git upload-pack "{source.path}"'
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>"{said}"\n{served}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    url = SecretStr("ssh://git@h.invalid/app")
+    repository = Repository.from_settings(RepositorySettings(url=url, ssh_key_file=key))
+    await Mirror(tmp_path / "m", repository, Git(tmp_path / "data", 8.0)).fetch()
+    words = said.read_text().splitlines()
+    assert words[words.index("-i") + 1] == str(key)
+    assert "-oIdentitiesOnly=yes" in words

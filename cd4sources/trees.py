@@ -1,0 +1,111 @@
+"""
+A build tree: a directory that holds exactly the files of one commit, and nothing of git.
+
+    <tree>/             brought up to date in place, which costs what has changed
+    <tree>.index        what git knows of the files in it
+    <tree>.commit       which commit it is complete for; absent while it is being changed
+
+Whatever is in doubt is thrown away and made anew.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cd4sources.commands import Completed
+from cd4sources.disk import remove
+from cd4sources.git import Git
+from cd4sources.indexes import submodules_of
+
+_LEAF_LINKS = 2  # its name, and its own `.`
+
+
+async def check_out(git: Git, mirror: Path, commit: str, tree: Path) -> Completed | None:
+    """
+    Make a directory hold exactly a commit's files.
+
+    Args:
+        git: How git is run.
+        mirror: The repository that has the commit.
+        commit: Its full hash.
+        tree: The directory.
+
+    Returns:
+        The git command that failed, if not even an empty directory could be filled.
+    """
+    marker = _beside(tree, ".commit")
+    complete = await asyncio.to_thread(_is_complete, tree)
+    marker.unlink(missing_ok=True)
+    if not (complete and await _updated(git, mirror, commit, tree) is None):
+        await asyncio.to_thread(_empty, tree)
+        if failed := await _updated(git, mirror, commit, tree):
+            return failed
+    marker.write_text(commit, encoding="ascii")
+    return None
+
+
+async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed | None:
+    """Bring a tree to a commit and clean it; the command that failed, if any."""
+    index = _beside(tree, ".index")
+    env = {"GIT_DIR": str(mirror), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
+    done = await git("read-tree", "--reset", "-u", values=(commit,), env=env)
+    if done.returncode:
+        return done
+    done = await git("clean", "-ffdx", "--quiet", env=env)
+    if done.returncode:
+        return done
+    await asyncio.to_thread(_finish, tree, submodules_of(index, len(commit) // 2))
+    return None
+
+
+def _is_complete(tree: Path) -> bool:
+    files = all(_beside(tree, end).exists() for end in (".commit", ".index"))
+    return files and tree.is_dir() and not tree.is_symlink()
+
+
+def _empty(tree: Path) -> None:
+    """An empty directory, without index or the lock that a killed git left beside it."""
+    for path in (tree, *(_beside(tree, end) for end in (".index", ".index.lock"))):
+        remove(path)
+    tree.mkdir(parents=True)
+
+
+def _finish(tree: Path, submodules: list[Path]) -> None:
+    """Undo what git leaves: files in submodules, other repositories, directories' permissions."""
+    for path in submodules:
+        remove(tree / path)
+        (tree / path).mkdir()
+    expected = tree.parent.stat().st_mode  # made by us, too, and no build's
+    for here, mode in _directories(str(tree)):
+        if mode != expected:
+            Path(here).chmod(stat.S_IMODE(expected))
+        git = os.path.join(here, ".git")  # noqa: PTH118 -- thousands of them
+        if os.path.lexists(git):
+            remove(Path(git))
+
+
+def _directories(tree: str) -> Iterator[tuple[str, int]]:
+    """
+    Every directory with its mode.
+
+    Where a directory's links count those in it, one with two links has none and is not read, which
+    is nearly all of the work: https://www.gnu.org/software/findutils/manual/html_mono/find.html
+    (`-noleaf`). Whether they count is seen at the root.
+    """
+    left, counting = [tree], False
+    while left:
+        here = left.pop()
+        status = os.lstat(here)
+        yield here, status.st_mode
+        if counting and status.st_nlink == _LEAF_LINKS:
+            continue
+        with os.scandir(here) as entries:
+            inner = [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+        counting = counting or (here == tree and 0 < len(inner) == status.st_nlink - _LEAF_LINKS)
+        left += inner
+
+
+def _beside(tree: Path, end: str) -> Path:
+    return tree.with_name(tree.name + end)
