@@ -2,13 +2,13 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from directcd.cli import api_client
-from directcd.cli.api_client import Api
+from directcd.cli import asking, servers
+from directcd.cli.servers import Server
+from directcd.cli.tables import moment, table
 from directcd.terminal import Printer, printable
 
 
@@ -20,41 +20,39 @@ def command() -> None:
 @command.command(name="list")
 @click.argument("target", default="")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Lines.")
-@api_client.api
-@api_client.as_json
-def list_builds(
-    target: str, limit: int, server: str, token_file: Path | None, *, as_json: bool
-) -> None:
+@servers.server
+@servers.as_json
+def list_builds(target: str, limit: int, server: Server, *, as_json: bool) -> None:
     """Show the newest builds, of TARGET or of all."""
     query = {"target": target} if target else {}
-    answer = Api(server, token_file).get("builds", limit=str(limit), **query)
+    answer = asking.get(server, "builds", limit=str(limit), **query)
     if as_json:
         click.echo(json.dumps(answer))
         return
-    click.echo(api_client.table([_HEADER, *map(_row, answer["builds"])]))
+    click.echo(table([_HEADER, *map(_row, answer["builds"])]))
 
 
 @command.command()
 @click.argument("build")
-@api_client.api
-@api_client.as_json
-def show(build: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def show(build: str, server: Server, *, as_json: bool) -> None:
     """Show all that is known of BUILD."""
-    answer = Api(server, token_file).get("builds", build)
+    answer = asking.get(server, "builds", build)
     if as_json:
         click.echo(json.dumps(answer))
         return
     sources = [f"{one['url']} {one['ref']} {one['commit']}" for one in answer.pop("repositories")]
     known = [(name, str(value)) for name, value in answer.items() if value not in {None, ""}]
     rows = [*known, *(("repository", source) for source in sources)]
-    click.echo(printable(api_client.table(rows)))
+    click.echo(printable(table(rows)))
 
 
 @command.command()
 @click.argument("build")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the build ends.")
-@api_client.api
-def logs(build: str, server: str, token_file: Path | None, *, follow: bool) -> None:
+@servers.server
+def logs(build: str, server: Server, *, follow: bool) -> None:
     """Print what BUILD has printed: as it is into a pipe, without control codes on a terminal."""
     printer = Printer()
 
@@ -62,26 +60,26 @@ def logs(build: str, server: str, token_file: Path | None, *, follow: bool) -> N
         click.echo(printer.feed(piece) if sys.stdout.isatty() else piece, nl=False)
 
     query = {"follow": "1"} if follow else {}
-    Api(server, token_file).copy("builds", build, "log", write=write, **query)
+    asking.copy(server, "builds", build, "log", write=write, **query)
 
 
 @command.command()
 @click.argument("build")
-@api_client.api
-@api_client.as_json
-def cancel(build: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def cancel(build: str, server: Server, *, as_json: bool) -> None:
     """End BUILD with everything it started."""
-    answer = Api(server, token_file).post("builds", build, "cancel")
+    answer = asking.post(server, "builds", build, "cancel")
     _tell(answer, f"{build} is being cancelled", as_json=as_json)
 
 
 @command.command()
 @click.argument("target")
-@api_client.api
-@api_client.as_json
-def rebuild(target: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def rebuild(target: str, server: Server, *, as_json: bool) -> None:
     """Build the newest commits of TARGET, also when they were built before."""
-    answer = Api(server, token_file).post("targets", target, "rebuild")
+    answer = asking.post(server, "targets", target, "rebuild")
     _tell(answer, f"{target} is built again; see `directcd builds list {target}`", as_json=as_json)
 
 
@@ -95,7 +93,7 @@ def _row(build: dict[str, Any]) -> tuple[str, ...]:
         build["id"],
         build["target"],
         build["version"],
-        api_client.moment(build["started_at"]),
+        moment(build["started_at"]),
         build["reason"],
         build["state"],
         lines[0][:_MESSAGE_CHARACTERS],

@@ -33,7 +33,7 @@ class Offer:
     """What a server has of a target."""
 
     def __init__(self, target: servers.Target) -> None:
-        self._server = target.server
+        self._server = target.address
         self._token = target.token
         self._query = target.query
 

@@ -34,12 +34,30 @@ class Refused(click.ClickException):
 
 
 @dataclass(frozen=True)
-class Target:
-    """A target at a server: its address, our token, and the query that names it."""
+class Server:
+    """A server: its address, and our token there."""
 
-    server: str
+    address: str
     token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Target(Server):
+    """A target at a server, and the query that names it."""
+
     query: list[tuple[str, str]]
+
+
+def server(function: F) -> F:
+    """`--server` and `--token-file`, given as one Server named `server`."""
+
+    @wraps(function)
+    def with_server(*, address: str, token: str, **others: Any) -> Any:
+        return function(server=Server(address, token), **others)
+
+    for option in (_TOKEN, _SERVER):
+        with_server = option(with_server)
+    return with_server  # type: ignore[return-value]
 
 
 def target(function: F) -> F:
@@ -47,10 +65,10 @@ def target(function: F) -> F:
 
     @wraps(function)
     def with_target(
-        *, server: str, token: str, repos: tuple[str, ...], ref: str, **others: Any
+        *, address: str, token: str, repos: tuple[str, ...], ref: str, **others: Any
     ) -> Any:
         query = [("repo", one) for one in repos] + ([("ref", ref)] if ref else [])
-        return function(target=Target(server, token, query), **others)
+        return function(target=Target(address, token, query), **others)
 
     for option in (_REF, _REPOS, _TOKEN, _SERVER):
         with_target = option(with_target)
@@ -97,20 +115,18 @@ def _repositories(_: click.Context, __: click.Parameter, repos: tuple[str, ...])
 
 
 def _read_token(_: click.Context, __: click.Parameter, file: Path | None) -> str:
+    from cd4sources.trust import TokenUnusable, read_token
+
     try:
-        token = file.read_text(encoding="ascii").strip() if file else ""
-    except OSError as error:
-        raise click.BadParameter(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        token = ""
-    if file and not (token.isprintable() and len(token.split()) == 1):
-        raise click.BadParameter(f"{file} must hold one token and nothing else")
-    return token
+        return read_token(file)
+    except TokenUnusable as error:
+        raise click.BadParameter(str(error)) from error
 
 
 _SERVER = click.option(
     "-s",
     "--server",
+    "address",
     default="http://127.0.0.1:8081",
     callback=_address,
     show_default=True,

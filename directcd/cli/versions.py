@@ -1,13 +1,13 @@
 """`directcd versions`."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from directcd.cli import api_client
-from directcd.cli.api_client import Api
+from directcd.cli import asking, servers
+from directcd.cli.servers import Server
+from directcd.cli.tables import moment, table
 
 
 @click.group(name="versions")
@@ -17,44 +17,44 @@ def command() -> None:
 
 @command.command(name="list")
 @click.argument("target")
-@api_client.api
-@api_client.as_json
-def list_versions(target: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def list_versions(target: str, server: Server, *, as_json: bool) -> None:
     """Show the versions that are kept, newest first."""
-    answer = Api(server, token_file).get("targets", target, "versions")
+    answer = asking.get(server, "targets", target, "versions")
     if as_json:
         click.echo(json.dumps(answer))
         return
-    click.echo(api_client.table([_HEADER, *map(_row, answer["versions"])]))
+    click.echo(table([_HEADER, *map(_row, answer["versions"])]))
 
 
 @command.command()
 @click.argument("target")
 @click.argument("version")
-@api_client.api
-@api_client.as_json
-def pin(target: str, version: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def pin(target: str, version: str, server: Server, *, as_json: bool) -> None:
     """Offer VERSION until it is unpinned; newer ones are built all the same."""
-    answer = Api(server, token_file).post("targets", target, "pin", version=version)
+    answer = asking.post(server, "targets", target, "pin", version=version)
     _tell(answer, as_json=as_json)
 
 
 @command.command()
 @click.argument("target")
-@api_client.api
-@api_client.as_json
-def unpin(target: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def unpin(target: str, server: Server, *, as_json: bool) -> None:
     """Offer the newest version again."""
-    _tell(Api(server, token_file).post("targets", target, "unpin"), as_json=as_json)
+    _tell(asking.post(server, "targets", target, "unpin"), as_json=as_json)
 
 
 @command.command()
 @click.argument("target")
-@api_client.api
-@api_client.as_json
-def rollback(target: str, server: str, token_file: Path | None, *, as_json: bool) -> None:
+@servers.server
+@servers.as_json
+def rollback(target: str, server: Server, *, as_json: bool) -> None:
     """Pin the version that was offered before the current one; again: the one before that."""
-    _tell(Api(server, token_file).post("targets", target, "rollback"), as_json=as_json)
+    _tell(asking.post(server, "targets", target, "rollback"), as_json=as_json)
 
 
 _HEADER = ("VERSION", "COMMIT", "BUILT AT", "BYTES", "")
@@ -68,7 +68,7 @@ def _row(version: dict[str, Any]) -> tuple[str, ...]:
     return (
         version["version"],
         commit,
-        api_client.moment(version["built_at"]),
+        moment(version["built_at"]),
         size,
         " ".join(flags),
     )

@@ -34,7 +34,7 @@ class _Watching:
         """The version printed, or "" when there was none but this one in time."""
         query = [*self._target.query, ("timeout", f"{self._timeout:g}")]
         reply = await http.get_json(
-            f"{self._target.server}/watch",
+            f"{self._target.address}/watch",
             [*query, ("version", version)] if version else query,
             timeout_seconds=self._timeout + GRACE_SECONDS,
             token=self._target.token,
