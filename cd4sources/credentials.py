@@ -23,6 +23,7 @@ from cd4sources.settings import RepositorySettings
 
 _USER = "git"  # forges look at the token alone, but want some user beside it
 _NO_PASSWORD = "x-oauth-basic"  # noqa: S105 -- what GitHub has beside a token that is the user
+_SHORTEST_TOKEN = 12
 _ANSWERS = 8  # git asks once a connection it opens; what is left over is never read
 _VARIABLE = "DIRECTCD_CREDENTIAL"
 _SCRIPT = f"""\
@@ -52,6 +53,8 @@ class Login:
     def masked(self, text: str) -> str:
         """The text without the secret, in whatever way a remote had it echoed."""
         secret = self.user if self.password in {"", _NO_PASSWORD} else self.password
+        if secret == self.user and len(secret) < _SHORTEST_TOKEN:
+            return text  # a name such as `git`, which stands in many a word
         for form in (self.basic.removeprefix("Basic "), secret, quote(secret, safe="")):
             text = text.replace(form, "***")
         return text

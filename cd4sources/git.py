@@ -124,5 +124,5 @@ class Git:
 
 
 def _masked(done: Completed, login: Login) -> Completed:
-    """What a remote has git print may hold what it was sent."""
-    return replace(done, stdout=login.masked(done.stdout), tail=login.masked(done.tail))
+    """What is shown may hold what a remote was sent; what is only read stays as it is."""
+    return replace(done, tail=login.masked(done.tail))

@@ -112,6 +112,9 @@ async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: fl
             await _group_ended(tree.pid)
     # Once the group is gone its number may be another's: then the marker alone tells.
     lives = await asyncio.to_thread(_group_lives, tree.pid)
+    if lives:
+        keys = {"pid": tree.pid, "signal": stop_signal.name, "seconds": timeout_seconds}
+        logger.warning("did not end in time, killed", extra=keys)
     await kill_tree(tree.marker, tree.pid if lives else 0)
 
 

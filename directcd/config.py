@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -51,6 +51,14 @@ class Config(BaseSettings):
     server: ServerSettings | None = None
     target: tuple[TargetSettings, ...] = ()
     client: ClientSettings | None = None
+
+    @field_validator("target")
+    @classmethod
+    def _named_once(cls, targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
+        names = [target.name for target in targets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two targets are called {', '.join(twice)}; give each its own name")
+        return targets
 
 
 def load(path: Path, flags: Mapping[str, Any] | None = None) -> Config:

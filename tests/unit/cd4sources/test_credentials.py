@@ -14,6 +14,8 @@ from cd4sources.targets import BadTarget, Repository
 HTTPS = "https://h.example.com/x"
 SSH = "ssh://git@h.example.com/x"
 
+TOKEN = "c4n4ry/of-some-length"
+
 
 def repository(url: str, **settings: Any) -> Repository:
     return Repository.from_settings(RepositorySettings(url=SecretStr(url), **settings))
@@ -86,10 +88,17 @@ def test_a_key_is_quoted_for_the_shell_that_runs_ssh() -> None:
 
 
 @pytest.mark.parametrize(
-    "login", [Login("me", "c4n4ry/1"), Login("c4n4ry/1", ""), Login("c4n4ry/1", "x-oauth-basic")]
+    "login", [Login("me", TOKEN), Login(TOKEN, ""), Login(TOKEN, "x-oauth-basic")]
 )
 def test_an_echoed_secret_is_masked(login: Login) -> None:
     """Plain, percent-encoded, or as it travels in a header; also a token in the user's place."""
     basic = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-    assert login.masked(f"said c4n4ry/1, c4n4ry%2F1 and {basic}") == "said ***, *** and ***"
-    assert "c4n4ry" not in repr(login)
+    quoted = TOKEN.replace("/", "%2F")
+    assert login.masked(f"said {TOKEN}, {quoted} and {basic}") == "said ***, *** and ***"
+    assert TOKEN not in repr(login)
+
+
+def test_a_user_who_is_no_token_is_not_masked() -> None:
+    """`git` stands in many a word, such as a ref's name."""
+    said = "no refs/heads/gitops at github"
+    assert Login("git", "").masked(said) == said

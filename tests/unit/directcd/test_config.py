@@ -119,3 +119,11 @@ def test_a_missing_file_says_how_to_give_one(tmp_path: Path) -> None:
     """The first thing that goes wrong for a newcomer."""
     with pytest.raises(ConfigError, match="-c FILE"):
         load(tmp_path / "none.toml")
+
+
+def test_two_targets_of_one_name_are_refused(file: Path) -> None:
+    """The second would take the first one's directories."""
+    target = '[[target]]\nname = "shop"\nrepositories = [{ url = "https://example.com/shop" }]\n'
+    file.write_text(MINIMAL + target + target)
+    with pytest.raises(ConfigError, match="two targets are called shop; give each its own name"):
+        load(file)
