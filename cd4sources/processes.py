@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,18 @@ class _Process:
         prefix = f"{TREE_VARIABLE}=".encode()
         marked = (entry for entry in self.environ if entry.startswith(prefix))
         return next(marked, b"").removeprefix(prefix).decode(errors="replace")
+
+
+def marked(env: Mapping[str, str], marker: str, owner: Path) -> dict[str, str]:
+    """
+    An environment with the two variables.
+
+    Args:
+        env: The rest of it.
+        marker: The tree's id.
+        owner: The data directory it works for.
+    """
+    return {**env, TREE_VARIABLE: marker, OWNER_VARIABLE: owner_of(owner)}
 
 
 async def kill_tree(marker: str, pid: int) -> None:
