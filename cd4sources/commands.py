@@ -30,6 +30,7 @@ from cd4sources.processes import (
     reap_leftovers,
     stop_tree,
     trees_of,
+    undisturbed,
 )
 
 __all__ = [
@@ -166,19 +167,12 @@ async def _alone(command: Command, output: Output) -> int:
         return await running.process.wait()
     finally:
         if running.process.returncode is None:
-            await _killed(running)
+            await undisturbed(_kill(running))
 
 
-async def _killed(running: Spawned) -> None:
-    """Kill its whole tree, also while this task is being cancelled."""
-    killing = asyncio.ensure_future(kill_tree(running.marker, running.process.pid))
-    try:
-        await asyncio.shield(killing)
-    except asyncio.CancelledError:
-        await killing
-        raise
-    finally:
-        await running.process.wait()
+async def _kill(running: Spawned) -> None:
+    await kill_tree(running.marker, running.process.pid)
+    await running.process.wait()
 
 
 async def spawn(

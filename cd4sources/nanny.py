@@ -1,23 +1,24 @@
 """
 The process between the server and the commands of one build: nothing they start outlives them.
 
-Run as a file, `python -I -S nanny.py CONTROL`, with the standard library alone: it starts with
-every build. It is a child subreaper: whoever loses its parent below it becomes its own child, also
-after setsid, a double fork and with an empty environment. So "kill my descendants until I have no
-child left" is exact, and needs no privilege; control groups would, and could do no more.
+`nursing` starts it with every build, so it imports little. It is a child subreaper: whoever loses
+its parent below it becomes its own child, also after setsid, a double fork and with an empty
+environment. So "kill my descendants until I have no child left" is exact, and needs no privilege;
+control groups would, and could do no more.
 See https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 
-CONTROL is a socket. A line on it brings three descriptors: what to run, its stdout, its stderr.
+It is told by a socket. A line on it brings three descriptors: what to run, its stdout, its stderr.
 When nothing of it is left, how it ended is written back: `status 3`, `status -9` (a signal), or
 `errno 2` (it could not be started). End of file means that the server is gone, however it died, or
 has no more to run, or has cancelled; then the tree is killed at once. The exit status is 0 when no
 process is left.
 """
 
-# signal and socket spend more time on giving numbers names than all the rest of this program.
+# ctypes, signal and socket would take longer to import than all the rest of this program.
+import _ctypes
 import _signal as signal  # type: ignore[import-not-found]
 import _socket as socket
-import ctypes
+import errno
 import marshal
 import os
 import resource
@@ -47,7 +48,15 @@ class _Order:
 
 
 def main(control: int) -> int:
-    """Carry out orders, one after the other; the exit status."""
+    """
+    Carry out orders, one after the other.
+
+    Args:
+        control: The socket's descriptor.
+
+    Returns:
+        The exit status.
+    """
     os.set_inheritable(control, False)
     _prctl(_PR_SET_CHILD_SUBREAPER)
     server, bell = socket.socket(fileno=control), _bell()
@@ -87,8 +96,9 @@ def _order_from(server: socket.socket) -> _Order | None:
 
 
 def _prctl(option: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
+    function = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+    if _ctypes.call_function(function, (option, 1, 0, 0, 0)):
+        raise OSError(errno.EPERM, "prctl")
 
 
 def _bell() -> int:
@@ -245,7 +255,3 @@ def _table() -> dict[int, list[int]]:
             continue
         found.setdefault(parent, []).append(int(name))
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))

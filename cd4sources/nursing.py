@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Self
 
 from cd4sources.confinement import Confinement
-from cd4sources.processes import kill_tree, marked
+from cd4sources.processes import kill_tree, marked, undisturbed
 
-_FILE = Path(__file__).with_name("nanny.py")
+# Imported, not run as a file, so that it is compiled once; and tidying up takes long.
+_PROGRAM = (
+    "import os, sys; sys.path.append(sys.argv[1]); "
+    "from cd4sources.nanny import main; os._exit(main(int(sys.argv[2])))"
+)
+_PACKAGES = Path(__file__).parents[1]
 _REPORT_BYTES = 64
 _SWEEP_SECONDS = 15.0  # a nanny gives up earlier, when something survives SIGKILL
 
@@ -33,29 +38,41 @@ class Order:
 
 class Nanny:
     """
-    One nanny process, for the commands of one build, one after the other; enter it to start it.
+    The nanny of one build, for its commands, one after the other; enter it to have it.
 
     It takes some milliseconds to start, in which it need not be waited for. When it has been left,
-    neither it nor anything that it has started lives.
+    or ended, neither it nor anything that it has started lives; it can be started again.
     """
 
     def __init__(self, owner: Path) -> None:
         """Start nothing yet; `owner` is the data directory."""
         self._owner = owner
         self._marker = secrets.token_hex(8)
+        self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
+        """Start it, unless it is."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End it."""
+        await self.end()
+
+    async def start(self) -> None:
         """
-        Start it.
+        Start it, unless it is; whoever does has to see that it ends.
 
         Raises:
             OSError: The system has no room for it.
         """
+        if self._process:
+            return
         self._control, theirs = socket.socketpair()
         self._control.settimeout(0)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(_FILE), str(theirs.fileno())),
+                *(sys.executable, "-I", "-S", "-c", _PROGRAM, _PACKAGES, str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 env=marked({}, self._marker, self._owner),
@@ -67,11 +84,6 @@ class Nanny:
             raise
         finally:
             theirs.close()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End it."""
-        await self.end()
 
     async def carry_out(self, order: Order, stdout: int, stderr: int) -> int:
         """
@@ -103,22 +115,20 @@ class Nanny:
 
     async def end(self) -> None:
         """End it with all that runs, also while this task is being cancelled."""
-        ending = asyncio.ensure_future(self._end())
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await ending
-            raise
-
-    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
         self._control.close()
+        await undisturbed(self._end(process))
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SWEEP_SECONDS):
-                await self._process.wait()
-        if self._process.returncode != 0:
+                await process.wait()
+        if process.returncode != 0:
             # It was killed itself, or could not kill everything: whoever has the marker.
-            await kill_tree(self._marker, self._process.pid)
-            await self._process.wait()
+            await kill_tree(self._marker, process.pid)
+            await process.wait()
 
     def _tell(self, order: Order, stdout: int, stderr: int) -> None:
         held = order.confinement

@@ -13,9 +13,10 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TREE_VARIABLE = "DIRECTCD_TREE"
 OWNER_VARIABLE = "DIRECTCD_OWNER"
@@ -75,6 +76,16 @@ async def kill_tree(marker: str, pid: int) -> None:
         pid: The command's process, leader of its own group.
     """
     await _kill_until_gone(TREE_VARIABLE, marker, pid)
+
+
+async def undisturbed(ending: Coroutine[Any, Any, None]) -> None:
+    """Bring something to its end also while this task is being cancelled, which it is then."""
+    task = asyncio.ensure_future(ending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def reap_leftovers(data: Path) -> None:

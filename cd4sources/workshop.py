@@ -55,6 +55,7 @@ class Workshop:
             for number, repository in enumerate(target.repositories)
         ]
         self._plan: Plan | None = None
+        self._nanny = Nanny(data)
 
     async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
         """
@@ -87,8 +88,14 @@ class Workshop:
     async def plan(self, lockset: tuple[str, ...]) -> Plan:
         """What these commits would give; asked once. Raises RepositoryError, BuildFailed."""
         if self._plan is None or self._plan.lockset != lockset:
+            if self._plan:  # new commits, which will be built: it starts while git works
+                await self._nanny.start()
             self._plan = await self._planned(lockset)
         return self._plan
+
+    async def rest(self) -> None:
+        """End what is at hand for a build that did not come."""
+        await self._nanny.end()
 
     async def _planned(self, lockset: tuple[str, ...]) -> Plan:
         present = await self._mirrors[0].has(lockset[0], MARKS)
@@ -101,7 +108,7 @@ class Workshop:
     async def build(self, plan: Plan, log: Path, traceparent: str | None) -> Built:
         """Check the commits out and build them. Raises RepositoryError, BuildFailed."""
         workspace = self._workspace(plan, log)
-        async with workspace.nanny:  # it starts while git works
+        async with self._nanny:
             pairs = zip(self._mirrors, plan.lockset, strict=True)
             for number, (mirror, commit) in enumerate(pairs):
                 await mirror.checkout(commit, self._tree(number))
@@ -126,7 +133,7 @@ class Workshop:
             room=self._room,
             data=self._data,
             log=log,
-            nanny=Nanny(self._data),
+            nanny=self._nanny,
             timeout_seconds=self._timeout_seconds,
             siblings=siblings,
             confinement=self._confinement,

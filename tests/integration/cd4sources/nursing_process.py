@@ -1,4 +1,4 @@
-"""A process that runs a command under a nanny, to be killed: working directory, script."""
+"""A process to be killed: runs a script (of argv, behind its directory), and keeps the nanny."""
 
 import asyncio
 import os
@@ -22,6 +22,7 @@ async def _build(place: Path, script: str) -> None:
                 nanny=nanny,
             )
         )
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

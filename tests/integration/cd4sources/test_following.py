@@ -80,6 +80,21 @@ async def test_force_push_back_needs_no_build(tmp_path: Path, source: Source) ->
         assert (await words(running), count_of(count)) == ("one", 2)
 
 
+async def test_nothing_waits_for_a_build_that_does_not_come(tmp_path: Path, source: Source) -> None:
+    """New commits that need no build, or cannot be built: no process stays at hand."""
+    data = tmp_path / "data"
+    async with serving(data, target_of("app", source.path)) as running:
+        source.commit({"words": "two"})
+        await running.look()
+        source.git("reset", "--hard", "--quiet", "HEAD~1")
+        await running.look()
+        await eventually(lambda: not owned_by(data))
+        source.commit({"build.sh": None})
+        follower = await running.look()
+        assert follower.failure
+        await eventually(lambda: not owned_by(data))
+
+
 async def test_many_wakes_during_a_build_are_one_more_build(tmp_path: Path, source: Source) -> None:
     """However many pushes come while one is built, exactly one more build follows: the newest."""
     count, gate = tmp_path / "count", tmp_path / "gate"

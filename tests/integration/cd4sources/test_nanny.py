@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import Command, CommandNotFound, CommandTimeout, Completed, run
+from cd4sources.commands import Command, CommandNotFound, CommandTimeout, Completed, owned_by, run
 from cd4sources.confinement import Confinement
 from cd4sources.nursing import Nanny
 from tests.support.hiding import hidden_command, zombies_of
@@ -131,6 +131,47 @@ async def test_killed_server_takes_its_builds_along(tmp_path: Path) -> None:
     server.kill()
     await server.wait()
     await eventually(lambda: not hidden(pid_file))
+
+
+async def test_killed_server_takes_a_waiting_nanny_along(tmp_path: Path) -> None:
+    """Kill -9 of the server between two commands: nobody waits for the second one."""
+    script = "echo $PPID >part; mv part pid"
+    argv = (sys.executable, "-m", "tests.integration.cd4sources.nursing_process")
+    server = await asyncio.create_subprocess_exec(*argv, tmp_path, script)
+    await eventually((tmp_path / "pid").exists)
+    server.kill()
+    await server.wait()
+    await eventually(lambda: not hidden(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize("script", ["", "true"])
+async def test_cancelled_while_it_waits_it_ends(tmp_path: Path, script: str) -> None:
+    """A build that is cancelled before its first command, or between two, leaves no nanny."""
+    ready = asyncio.Event()
+
+    async def waiting() -> None:
+        async with Nanny(tmp_path) as nanny:
+            if script:
+                await run(ordered(nanny, script, tmp_path))
+            ready.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(waiting())
+    await ready.wait()
+    assert owned_by(tmp_path)
+    task.cancel()
+    await asyncio.wait([task])
+    assert not owned_by(tmp_path)
+
+
+async def test_nanny_killed_between_two_commands_is_noticed(tmp_path: Path) -> None:
+    """The second command has failed, and the next nanny runs the third."""
+    async with Nanny(tmp_path) as nanny:
+        told = await run(ordered(nanny, "echo $PPID", tmp_path))
+        os.kill(int(told.stdout), signal.SIGKILL)
+        assert (await run(ordered(nanny, "true", tmp_path))).returncode == -signal.SIGKILL
+        async with nanny:
+            assert (await run(ordered(nanny, "true", tmp_path))).returncode == 0
 
 
 async def test_killed_nanny_is_noticed(tmp_path: Path) -> None:
