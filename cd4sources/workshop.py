@@ -65,6 +65,8 @@ class Workshop:
             announced: What is known to be new is fetched without asking first.
         """
         new = announced.number if announced and not announced.looks else -1
+        if new >= 0:  # a build will follow: its nanny starts while git works
+            await self._nanny.start()
         return tuple(
             [
                 await mirror.fetch(ask_first=number != new)
@@ -88,8 +90,6 @@ class Workshop:
     async def plan(self, lockset: tuple[str, ...]) -> Plan:
         """What these commits would give; asked once. Raises RepositoryError, BuildFailed."""
         if self._plan is None or self._plan.lockset != lockset:
-            if self._plan:  # new commits, which will be built: it starts while git works
-                await self._nanny.start()
             self._plan = await self._planned(lockset)
         return self._plan
 
