@@ -9,7 +9,6 @@ A non-zero exit status is a result, not an error: the caller knows what it means
 """
 
 import asyncio
-import contextlib
 import os
 import secrets
 import time
@@ -18,18 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources.confinement import UNCONFINED, Confinement
-from cd4sources.nursing import Nanny
+from cd4sources.nursing import Nanny, Order
 from cd4sources.outputs import Output, collected
 from cd4sources.processes import (
     OWNER_VARIABLE,
     TREE_VARIABLE,
     Tree,
     kill_tree,
+    marked,
     owned_by,
     owner_of,
     reap_leftovers,
     stop_tree,
     trees_of,
+    undisturbed,
 )
 
 __all__ = [
@@ -52,8 +53,6 @@ __all__ = [
     "stop_tree",
     "trees_of",
 ]
-
-_SWEEP_SECONDS = 15.0  # a nanny gives up earlier, when something survives SIGKILL
 
 
 class CommandError(Exception):
@@ -81,7 +80,7 @@ class Command:
     """
     What to run. `owner` is the data directory.
 
-    With `sweep` it runs under a nanny, which confines it and kills whatever it leaves running.
+    A `nanny` runs it as the confinement says, and kills whatever it leaves running.
     """
 
     argv: Sequence[str]
@@ -92,7 +91,7 @@ class Command:
     timeout_seconds: float
     pass_fds: tuple[int, ...] = ()
     log: Path | None = None
-    sweep: bool = False
+    nanny: Nanny | None = None
     confinement: Confinement = UNCONFINED
 
 
@@ -141,52 +140,39 @@ async def run(command: Command) -> Completed:
 
 
 async def _status(command: Command, output: Output) -> int:
-    """Run it, under a nanny if it is to be swept; its exit status."""
-    with contextlib.ExitStack() as stack:
-        nanny = Nanny(command.argv, command.confinement) if command.sweep else None
-        if nanny:
-            stack.callback(nanny.close)
-        running = await _start(command, nanny, output)
-        try:
-            async with asyncio.timeout(command.timeout_seconds):
-                await running.process.wait()
-        except TimeoutError as error:
-            tail = _text(output.tail)
-            raise CommandTimeout(command.label, command.timeout_seconds, tail) from error
-        finally:
-            status = await _ended(running, nanny, command)
-    return status
-
-
-async def _ended(running: Spawned, nanny: Nanny | None, command: Command) -> int:
-    """Its exit status; what still runs is killed, also while this task is being cancelled."""
-    process = running.process
-    if nanny is None and process.returncode is not None:
-        return process.returncode
-    ending = asyncio.ensure_future(_end(running, nanny, command))
+    """Run it, under its nanny if it has one; its exit status."""
     try:
-        return await asyncio.shield(ending)
-    except asyncio.CancelledError:
-        await ending
-        raise
+        async with asyncio.timeout(command.timeout_seconds):
+            if command.nanny:
+                return await _nursed(command, command.nanny, output)
+            return await _alone(command, output)
+    except TimeoutError as error:
+        tail = _text(output.tail)
+        raise CommandTimeout(command.label, command.timeout_seconds, tail) from error
 
 
-async def _end(running: Spawned, nanny: Nanny | None, command: Command) -> int:
-    process = running.process
-    if nanny:
-        nanny.end()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SWEEP_SECONDS):
-                await process.wait()
-        try:
-            status = nanny.status()
-        except OSError as error:
-            raise _not_found(command.label, error) from error
-        if status is not None:
-            return status
-    # Without a nanny, or when it was killed itself: whoever has the marker.
-    await kill_tree(running.marker, process.pid)
-    return await process.wait()
+async def _nursed(command: Command, nanny: Nanny, output: Output) -> int:
+    order = Order(command.argv, command.cwd, command.env, command.confinement)
+    try:
+        return await nanny.carry_out(order, output.stdout_end, output.stderr_end)
+    except OSError as error:
+        raise _not_found(command.label, error) from error
+    finally:
+        output.close_write_ends()
+
+
+async def _alone(command: Command, output: Output) -> int:
+    running = await _start(command, output)
+    try:
+        return await running.process.wait()
+    finally:
+        if running.process.returncode is None:
+            await undisturbed(_kill(running))
+
+
+async def _kill(running: Spawned) -> None:
+    await kill_tree(running.marker, running.process.pid)
+    await running.process.wait()
 
 
 async def spawn(
@@ -209,7 +195,7 @@ async def spawn(
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
-            env=_marked(env, marker, owner),
+            env=marked(env, marker, owner),
             pass_fds=pass_fds,
             start_new_session=True,
         )
@@ -218,35 +204,29 @@ async def spawn(
     return Spawned(process, marker)
 
 
-async def _start(command: Command, nanny: Nanny | None, output: Output) -> Spawned:
+async def _start(command: Command, output: Output) -> Spawned:
     marker = secrets.token_hex(8)
     try:
         process = await asyncio.create_subprocess_exec(
-            *(nanny.command if nanny else command.argv),
+            *command.argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output.stdout_end,
             stderr=output.stderr_end,
             cwd=command.cwd,
-            env=_marked(command.env, marker, command.owner),
-            pass_fds=(*command.pass_fds, *([nanny.descriptor] if nanny else ())),
+            env=marked(command.env, marker, command.owner),
+            pass_fds=command.pass_fds,
             start_new_session=True,
         )
     except OSError as error:
         raise _not_found(command.label, error) from error
     finally:
         output.close_write_ends()
-    if nanny:
-        nanny.started()
     return Spawned(process, marker)
 
 
 def inherited(*names: str) -> dict[str, str]:
     """The allow-listed part of our own environment: what a child may see of it."""
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def _marked(env: Mapping[str, str], marker: str, owner: Path) -> dict[str, str]:
-    return {**env, TREE_VARIABLE: marker, OWNER_VARIABLE: owner_of(owner)}
 
 
 def _not_found(label: str, error: OSError) -> CommandNotFound:

@@ -216,6 +216,7 @@ class Follower:
             return False
         finally:
             self.last_pass_at = datetime.now(UTC)
+            await self._workshop.rest()
         self.failure = None
         self._maker.forget_failure()
         return True

@@ -1,55 +1,104 @@
 """
-The process between the server and one build command: nothing the command started outlives it.
+The process between the server and the commands of one build: nothing they start outlives them.
 
-Run as a file, `python -I -S nanny.py CONTROL USER LIMITS PROGRAM ARGUMENTS…`, with the standard
-library alone, because it starts with every step of every build. It is a child subreaper: whoever
-loses its parent below it becomes its own child, also after setsid, a double fork and with an empty
+`nursing` starts it with every build, so it imports little. It is a child subreaper: whoever loses
+its parent below it becomes its own child, also after setsid, a double fork and with an empty
 environment. So "kill my descendants until I have no child left" is exact, and needs no privilege;
 control groups would, and could do no more.
 See https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 
-CONTROL is a socket. Its end of file means that the server is gone, however it died, or has
-cancelled; then the tree is killed at once. When no process is left, how the command ended is
-written to it: `status 3`, `status -9` (a signal), or `errno 2` (it could not be started).
+It is told by a socket. A line on it brings three descriptors: what to run, its stdout, its stderr.
+When nothing of it is left, how it ended is written back: `status 3`, `status -9` (a signal), or
+`errno 2` (it could not be started). End of file means that the server is gone, however it died, or
+has no more to run, or has cancelled; then the tree is killed at once. The exit status is 0 when no
+process is left.
 """
 
-# signal itself spends a quarter of this program's life on giving these numbers names.
+# ctypes, signal and socket would take longer to import than all the rest of this program.
+import _ctypes
 import _signal as signal  # type: ignore[import-not-found]
-import ctypes
+import _socket as socket
+import errno
+import marshal
 import os
 import resource
 import select
 import sys
 import time
-import warnings  # noqa: F401 -- os.execvp would import it, as a user who may not read it
+import warnings  # noqa: F401 -- os.execvpe would import it, as a user who may not read it
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _SWEEP_SECONDS = 10.0  # only a process in uninterruptible sleep outlives SIGKILL that long
 _SWEEP_PAUSE_MILLISECONDS = 5
 _CANNOT_START = 127
+_INT_BYTES = 4
 _LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
-def main(control: int, user: str, limits: str, command: list[str]) -> None:
-    """Run the command, sweep, and tell how it ended."""
+class _Order:
+    """One command: what to run, where, and how it is held."""
+
+    def __init__(self, file: int, stdout: int, stderr: int) -> None:
+        self.outputs = (stdout, stderr)
+        with open(file, "rb") as told:
+            told.seek(0)
+            order = marshal.load(told)  # noqa: S302 -- the server's own words
+        self.argv, self.cwd, self.env, self.user, self.limits = order
+
+
+def main(control: int) -> int:
+    """
+    Carry out orders, one after the other.
+
+    Args:
+        control: The socket's descriptor.
+
+    Returns:
+        The exit status.
+    """
     os.set_inheritable(control, False)
     _prctl(_PR_SET_CHILD_SUBREAPER)
-    bell = _bell()
-    pid, error = _start(command, user, limits)
-    status = None if error else _status_of(pid, control, bell)
-    if not _swept(bell):
-        return  # the server sees that nothing was told, and looks itself
-    said = f"errno {error}" if error else f"status {-signal.SIGKILL if status is None else status}"
-    try:
-        os.write(control, said.encode())
-    except BrokenPipeError:
-        return  # the server is gone
+    server, bell = socket.socket(fileno=control), _bell()
+    ended = False
+    while not ended and (order := _next_order(server, bell)):
+        pid, error = _start(order)
+        status = None if error else _status_of(pid, control, bell)
+        if not _swept(bell):
+            return 1  # the server is told nothing, and looks itself
+        ended = status is None and not error
+        said = f"errno {error}" if error else f"status {-signal.SIGKILL if ended else status}"
+        try:
+            server.send(said.encode())
+        except OSError:
+            break  # the server is gone
+    return 0
+
+
+def _next_order(server: socket.socket, bell: int) -> _Order | None:
+    """The next command; None when there is none to come."""
+    while True:
+        called, signals = _awaited(server.fileno(), bell)
+        if signal.SIGTERM in signals:
+            return None
+        if called:
+            return _order_from(server)
+
+
+def _order_from(server: socket.socket) -> _Order | None:
+    room = socket.CMSG_SPACE(3 * _INT_BYTES)
+    line, passed, _, _ = server.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
+    if not line:
+        return None
+    numbers = passed[0][2]
+    ends = range(0, len(numbers), _INT_BYTES)
+    return _Order(*(int.from_bytes(numbers[at : at + _INT_BYTES], sys.byteorder) for at in ends))
 
 
 def _prctl(option: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
+    function = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+    if _ctypes.call_function(function, (option, 1, 0, 0, 0)):
+        raise OSError(errno.EPERM, "prctl")
 
 
 def _bell() -> int:
@@ -62,42 +111,45 @@ def _bell() -> int:
     return listening
 
 
-def _start(command: list[str], user: str, limits: str) -> tuple[int, int]:
+def _start(order: _Order) -> tuple[int, int]:
     """The command's pid, and the error number when it could not be started."""
     told, telling = os.pipe()  # closed by a successful exec
     pid = os.fork()
     if pid == 0:
-        _become(command, user, limits, telling)
-    os.close(telling)
+        _become(order, telling)
+    for descriptor in (telling, *order.outputs):
+        os.close(descriptor)
     error = int(os.read(told, 16) or 0)
     os.close(told)
     return pid, error
 
 
-def _become(command: list[str], user: str, limits: str, telling: int) -> None:
+def _become(order: _Order, telling: int) -> None:
     """Turn this forked process into the command, or end it."""
     try:
         os.setsid()
+        for number, output in enumerate(order.outputs, start=1):
+            os.dup2(output, number)
         # Python ignores these two, and what is ignored stays so across exec.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        _limit(limits)
-        if user:
-            _change_user(*(int(number) for number in user.split(":")))
-        os.execvp(command[0], command)  # noqa: S606 -- no shell is the point
+        _limit(order.limits)
+        if order.user:
+            _change_user(*order.user)
+        os.chdir(order.cwd)
+        os.execvpe(order.argv[0], order.argv, order.env)  # noqa: S606 -- no shell is the point
     except OSError as error:
         os.write(telling, str(error.errno).encode())
     finally:
         os._exit(_CANNOT_START)
 
 
-def _limit(limits: str) -> None:
-    """`CORE=0,NOFILE=1024`: soft and hard, as far as our own hard limit allows."""
-    for limit in limits.split(","):
-        name, _, value = limit.partition("=")
+def _limit(limits: tuple[tuple[str, int], ...]) -> None:
+    """Soft and hard, as far as our own hard limit allows: `("NOFILE", 1024)`."""
+    for name, value in limits:
         number = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(number)[1]
-        most = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(number, (most, most))
 
 
@@ -111,16 +163,22 @@ def _change_user(uid: int, gid: int) -> None:
 
 def _status_of(pid: int, control: int, bell: int) -> int | None:
     """The command's exit status (negative: a signal); None when it is to be ended."""
-    poller = select.poll()
-    for descriptor in (control, bell):
-        poller.register(descriptor, select.POLLIN)
     while True:
-        for descriptor, _ in poller.poll():
-            if descriptor == control or signal.SIGTERM in os.read(bell, 4096):
-                return None
+        called, signals = _awaited(control, bell)
+        if called or signal.SIGTERM in signals:
+            return None
         for ended, status in _reaped():
             if ended == pid:
                 return os.waitstatus_to_exitcode(status)
+
+
+def _awaited(control: int, bell: int) -> tuple[bool, bytes]:
+    """Wait until the server says something, or a signal comes: whether it did, and which."""
+    poller = select.poll()
+    for descriptor in (control, bell):
+        poller.register(descriptor, select.POLLIN)
+    ready = [descriptor for descriptor, _ in poller.poll()]
+    return control in ready, os.read(bell, 4096) if bell in ready else b""
 
 
 def _reaped() -> list[tuple[int, int]]:
@@ -197,7 +255,3 @@ def _table() -> dict[int, list[int]]:
             continue
         found.setdefault(parent, []).append(int(name))
     return found
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])

@@ -13,9 +13,10 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TREE_VARIABLE = "DIRECTCD_TREE"
 OWNER_VARIABLE = "DIRECTCD_OWNER"
@@ -54,6 +55,18 @@ class _Process:
         return next(marked, b"").removeprefix(prefix).decode(errors="replace")
 
 
+def marked(env: Mapping[str, str], marker: str, owner: Path) -> dict[str, str]:
+    """
+    An environment with the two variables.
+
+    Args:
+        env: The rest of it.
+        marker: The tree's id.
+        owner: The data directory it works for.
+    """
+    return {**env, TREE_VARIABLE: marker, OWNER_VARIABLE: owner_of(owner)}
+
+
 async def kill_tree(marker: str, pid: int) -> None:
     """
     SIGKILL a command's whole tree, again and again until none of it is left.
@@ -63,6 +76,16 @@ async def kill_tree(marker: str, pid: int) -> None:
         pid: The command's process, leader of its own group.
     """
     await _kill_until_gone(TREE_VARIABLE, marker, pid)
+
+
+async def undisturbed(ending: Coroutine[Any, Any, None]) -> None:
+    """Bring something to its end also while this task is being cancelled, which it is then."""
+    task = asyncio.ensure_future(ending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def reap_leftovers(data: Path) -> None:

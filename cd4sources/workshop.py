@@ -15,6 +15,7 @@ from cd4sources.announced import Announced
 from cd4sources.building import MARKS, Recipe, Workspace, choose
 from cd4sources.confinement import Confinement
 from cd4sources.git import Git
+from cd4sources.nursing import Nanny
 from cd4sources.repository import Mirror
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Repository, Target, environment_name
@@ -54,6 +55,7 @@ class Workshop:
             for number, repository in enumerate(target.repositories)
         ]
         self._plan: Plan | None = None
+        self._nanny = Nanny(data)
 
     async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
         """
@@ -63,6 +65,8 @@ class Workshop:
             announced: What is known to be new is fetched without asking first.
         """
         new = announced.number if announced and not announced.looks else -1
+        if new >= 0:  # a build will follow: its nanny starts while git works
+            await self._nanny.start()
         return tuple(
             [
                 await mirror.fetch(ask_first=number != new)
@@ -89,6 +93,10 @@ class Workshop:
             self._plan = await self._planned(lockset)
         return self._plan
 
+    async def rest(self) -> None:
+        """End what is at hand for a build that did not come."""
+        await self._nanny.end()
+
     async def _planned(self, lockset: tuple[str, ...]) -> Plan:
         present = await self._mirrors[0].has(lockset[0], MARKS)
         recipe = choose(self._target, present)
@@ -99,30 +107,33 @@ class Workshop:
 
     async def build(self, plan: Plan, log: Path, traceparent: str | None) -> Built:
         """Check the commits out and build them. Raises RepositoryError, BuildFailed."""
-        trees = [self._tree(number) for number in range(len(self._mirrors))]
-        for mirror, commit, tree in zip(self._mirrors, plan.lockset, trees, strict=True):
-            await mirror.checkout(commit, tree)
-        workspace = self._workspace(plan, trees, log)
-        await asyncio.to_thread(workspace.prepare)
+        workspace = self._workspace(plan, log)
+        async with self._nanny:
+            pairs = zip(self._mirrors, plan.lockset, strict=True)
+            for number, (mirror, commit) in enumerate(pairs):
+                await mirror.checkout(commit, self._tree(number))
+            await asyncio.to_thread(workspace.prepare)
+            path = await plan.recipe.build(workspace)
         return Built(
             version=plan.version,
             target=self._target.name,
             repositories=self.locked(plan),
             name=self._target.output or self._target.name,
-            path=await plan.recipe.build(workspace),
+            path=path,
             url=self._url(plan.version),
             log=workspace.log,
             traceparent=traceparent,
         )
 
-    def _workspace(self, plan: Plan, trees: list[Path], log: Path) -> Workspace:
+    def _workspace(self, plan: Plan, log: Path) -> Workspace:
         first, *others = self._target.repositories
-        siblings = dict(zip((one.url for one in others), trees[1:], strict=True))
+        siblings = {one.url: self._tree(number) for number, one in enumerate(others, start=1)}
         return Workspace(
-            tree=trees[0],
+            tree=self._tree(0),
             room=self._room,
             data=self._data,
             log=log,
+            nanny=self._nanny,
             timeout_seconds=self._timeout_seconds,
             siblings=siblings,
             confinement=self._confinement,

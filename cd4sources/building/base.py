@@ -9,6 +9,7 @@ from typing import Protocol
 from cd4sources.commands import Command, CommandError, CommandTimeout, Completed, inherited, run
 from cd4sources.confinement import UNCONFINED, CannotConfine, Confinement
 from cd4sources.disk import remove
+from cd4sources.nursing import Nanny
 
 _LAST_LINES = 20
 _LAST_CHARACTERS = 2_000
@@ -47,12 +48,17 @@ class BuildCancelled(BuildFailed):
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """Everything one build may use; `room` is a directory of its own beside the tree."""
+    """
+    Everything one build may use.
+
+    `room` is a directory of its own beside the tree; `nanny` runs its commands while it is entered.
+    """
 
     tree: Path
     room: Path
     data: Path
     log: Path
+    nanny: Nanny
     timeout_seconds: float
     environment: Mapping[str, str]
     siblings: Mapping[str, Path] = field(default_factory=dict)
@@ -131,7 +137,7 @@ async def step(
         owner=workspace.data,
         timeout_seconds=workspace.timeout_seconds,
         log=workspace.log,
-        sweep=True,
+        nanny=workspace.nanny,
         confinement=confinement,
     )
     try:

@@ -1,4 +1,4 @@
-"""A process that runs one swept command, to be killed: working directory, then the script."""
+"""A process to be killed: runs a script (of argv, behind its directory), and keeps the nanny."""
 
 import asyncio
 import os
@@ -6,18 +6,24 @@ import sys
 from pathlib import Path
 
 from cd4sources.commands import Command, run
+from cd4sources.nursing import Nanny
 
-if __name__ == "__main__":
-    asyncio.run(
-        run(
+
+async def _build(place: Path, script: str) -> None:
+    async with Nanny(place) as nanny:
+        await run(
             Command(
-                argv=("sh", "-c", sys.argv[2]),
+                argv=("sh", "-c", script),
                 label="script",
-                cwd=Path(sys.argv[1]),
+                cwd=place,
                 env={"PATH": os.environ["PATH"]},
-                owner=Path(sys.argv[1]),
+                owner=place,
                 timeout_seconds=60,
-                sweep=True,
+                nanny=nanny,
             )
         )
-    )
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_build(Path(sys.argv[1]), sys.argv[2]))

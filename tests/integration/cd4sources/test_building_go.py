@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from cd4sources.building import BuildFailed, Workspace
 from cd4sources.building.go import GoRecipe
+from cd4sources.nursing import Nanny
 from cd4sources.settings import RepositorySettings, TargetSettings
 from cd4sources.targets import Target
 
@@ -41,6 +42,7 @@ def workspace(tmp_path: Path, files: dict[str, str]) -> Workspace:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     made = Workspace(
+        nanny=Nanny(tmp_path),
         tree=tmp_path / "app",
         room=tmp_path / "room",
         data=tmp_path / "data",
@@ -60,6 +62,11 @@ def recipe(replaces: str = "") -> GoRecipe:
     return GoRecipe(Target.from_settings(TargetSettings(name="app", repositories=(*repositories,))))
 
 
+async def built(made: GoRecipe, place: Workspace) -> Path:
+    async with place.nanny:
+        return await made.build(place)
+
+
 def said_by(program: Path) -> str:
     return subprocess.run([program], capture_output=True, text=True, check=True).stderr.strip()
 
@@ -67,7 +74,7 @@ def said_by(program: Path) -> str:
 async def test_module_is_built_outside_its_tree(tmp_path: Path) -> None:
     """The program runs, and the tree holds nothing that was not committed."""
     place = workspace(tmp_path, {"app/go.mod": "module app\n\ngo 1.21\n", "app/main.go": PLAIN})
-    assert said_by(await recipe().build(place)) == "plain"
+    assert said_by(await built(recipe(), place)) == "plain"
     assert sorted(path.name for path in place.tree.iterdir()) == ["go.mod", "main.go"]
 
 
@@ -87,7 +94,7 @@ async def test_sibling_replaces_a_required_module(
         files["app/vendor/modules.txt"] = f"# {LIB} v1.2.3\n## explicit\n{LIB}\n"
         files[f"app/vendor/{LIB}/lib.go"] = 'package lib\n\nconst Word = "vendored"\n'
     place = workspace(tmp_path, files)
-    assert said_by(await recipe(replaces).build(place)) == "sibling"
+    assert said_by(await built(recipe(replaces), place)) == "sibling"
     assert (place.tree / "go.mod").read_text() == GO_MOD
     assert not (place.tree / "go.sum").exists()
 
@@ -96,14 +103,14 @@ async def test_replacing_what_is_not_required_says_so(tmp_path: Path) -> None:
     """A repository that go.mod does not mention is a mistake in the configuration."""
     files = {"app/go.mod": GO_MOD, "app/main.go": MAIN, "lib/go.mod": f"module {LIB}\n"}
     with pytest.raises(BuildFailed, match="requires nothing from"):
-        await recipe("https://git.example.com/other/lib").build(workspace(tmp_path, files))
+        await built(recipe("https://git.example.com/other/lib"), workspace(tmp_path, files))
 
 
 async def test_compile_error_is_shown(tmp_path: Path) -> None:
     """The compiler's lines are the reason."""
     files = {"app/go.mod": "module app\n\ngo 1.21\n", "app/main.go": "package main\n\nnonsense\n"}
     with pytest.raises(BuildFailed, match=r"main\.go:3:1: syntax error") as raised:
-        await recipe().build(workspace(tmp_path, files))
+        await built(recipe(), workspace(tmp_path, files))
     assert raised.value.exit_code == 1
 
 

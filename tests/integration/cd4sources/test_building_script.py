@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cd4sources.building import BuildFailed, Workspace, choose
+from cd4sources.nursing import Nanny
 from tests.support.processes import daemon_command, is_alive
 from tests.support.serving import target_of
 from tests.support.waiting import eventually
@@ -17,6 +18,7 @@ def workspace(tmp_path: Path, script: str, *, seconds: float = 5.0) -> Workspace
     tree.mkdir()
     (tree / "build.sh").write_text(script)
     made = Workspace(
+        nanny=Nanny(tmp_path),
         tree=tree,
         room=tmp_path / "room",
         data=tmp_path,
@@ -29,7 +31,8 @@ def workspace(tmp_path: Path, script: str, *, seconds: float = 5.0) -> Workspace
 
 
 async def build(place: Workspace) -> Path:
-    return await choose(TARGET, {"build.sh", "go.mod"}).build(place)
+    async with place.nanny:
+        return await choose(TARGET, {"build.sh", "go.mod"}).build(place)
 
 
 async def test_last_line_names_the_artifact(tmp_path: Path) -> None:

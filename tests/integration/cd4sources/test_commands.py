@@ -15,11 +15,12 @@ from cd4sources.commands import (
     run,
     spawn,
 )
+from cd4sources.nursing import Nanny
 from tests.support.processes import daemon_command, is_alive
 from tests.support.waiting import eventually
 
 
-def shell(script: str, cwd: Path, *, seconds: float = 5.0, sweep: bool = False) -> Command:
+def shell(script: str, cwd: Path, *, seconds: float = 5.0, nanny: Nanny | None = None) -> Command:
     return Command(
         argv=("sh", "-c", script),
         label="script",
@@ -27,7 +28,7 @@ def shell(script: str, cwd: Path, *, seconds: float = 5.0, sweep: bool = False) 
         env={"PATH": os.environ["PATH"]},
         owner=cwd,
         timeout_seconds=seconds,
-        sweep=sweep,
+        nanny=nanny,
         log=cwd / "log",
     )
 
@@ -84,11 +85,13 @@ async def test_cancel_kills_a_double_forked_child(tmp_path: Path) -> None:
     assert not owned_by(tmp_path)
 
 
-async def test_sweep_ends_what_a_finished_command_left(tmp_path: Path) -> None:
+async def test_nanny_ends_what_a_finished_command_left(tmp_path: Path) -> None:
     """A daemon that holds the output open neither delays the result nor survives it."""
     pid_file = tmp_path / "pid"
     wait = f"while ! test -e {pid_file}; do sleep 0.01; done"
-    done = await run(shell(f"{daemon_command(pid_file)}; {wait}; echo done", tmp_path, sweep=True))
+    async with Nanny(tmp_path) as nanny:
+        script = f"{daemon_command(pid_file)}; {wait}; echo done"
+        done = await run(shell(script, tmp_path, nanny=nanny))
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert not is_alive(int(pid_file.read_text()))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cd4sources import making
+from cd4sources.announced import Announced
 from cd4sources.commands import owned_by, spawn
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
@@ -40,6 +41,14 @@ async def words(running: Serving) -> str:
     follower = running.follower()
     (repository,) = follower.target.repositories
     return (await running.http.get("/download", params={"repo": repository.url})).text
+
+
+async def look_for(commit: str, running: Serving) -> None:
+    """Have a push announced, and wait for the end of its pass."""
+    follower = running.follower()
+    before = follower.last_pass_at
+    follower.wake(Wake("push", announced=Announced(0, commit)))
+    await eventually(lambda: follower.last_pass_at != before)
 
 
 async def test_first_commit_is_published_at_start(tmp_path: Path, source: Source) -> None:
@@ -78,6 +87,17 @@ async def test_force_push_back_needs_no_build(tmp_path: Path, source: Source) ->
         source.git("reset", "--hard", "--quiet", "HEAD~1")
         await running.look()
         assert (await words(running), count_of(count)) == ("one", 2)
+
+
+async def test_nothing_waits_for_a_build_that_does_not_come(tmp_path: Path, source: Source) -> None:
+    """A push of what is there needs no build, another one cannot be built: no process stays."""
+    data = tmp_path / "data"
+    async with serving(data, target_of("app", source.path)) as running:
+        await look_for(source.git("rev-parse", "HEAD"), running)
+        await eventually(lambda: not owned_by(data))
+        await look_for(source.commit({"build.sh": None}), running)
+        await eventually(lambda: not owned_by(data))
+        assert running.follower().failure
 
 
 async def test_many_wakes_during_a_build_are_one_more_build(tmp_path: Path, source: Source) -> None:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import Command, CommandNotFound, CommandTimeout, run
+from cd4sources.commands import Command, CommandNotFound, CommandTimeout, Completed, owned_by, run
 from cd4sources.confinement import Confinement
+from cd4sources.nursing import Nanny
 from tests.support.hiding import hidden_command, zombies_of
 from tests.support.processes import is_alive
 from tests.support.waiting import eventually
@@ -20,8 +22,21 @@ BUILDS = 1_000 if FULL else 20
 AT_ONCE = 4
 
 
-def swept(
+async def nursed(
     script: str, cwd: Path, *, seconds: float = 30.0, confinement: Confinement | None = None
+) -> Completed:
+    """What came of a script that was run by a nanny of its own."""
+    async with Nanny(cwd) as nanny:
+        return await run(ordered(nanny, script, cwd, seconds=seconds, confinement=confinement))
+
+
+def ordered(
+    nanny: Nanny,
+    script: str,
+    cwd: Path,
+    *,
+    seconds: float = 30.0,
+    confinement: Confinement | None = None,
 ) -> Command:
     return Command(
         argv=("sh", "-c", script),
@@ -30,7 +45,7 @@ def swept(
         env={"PATH": os.environ["PATH"]},
         owner=cwd,
         timeout_seconds=seconds,
-        sweep=True,
+        nanny=nanny,
         confinement=confinement or Confinement(),
     )
 
@@ -50,9 +65,9 @@ async def test_many_builds_leave_nothing(tmp_path: Path) -> None:
 
     async def builds(worker: int) -> None:
         for number in range(worker, BUILDS, AT_ONCE):
-            await run(swept(hidden_command(tmp_path / f"{number}.pid"), tmp_path))
+            await nursed(hidden_command(tmp_path / f"{number}.pid"), tmp_path)
 
-    await run(swept("true", tmp_path))
+    await nursed("true", tmp_path)
     before = descriptors()
     async with asyncio.TaskGroup() as tasks:
         for worker in range(AT_ONCE):
@@ -71,24 +86,17 @@ async def test_status_of_the_command_comes_through(
     tmp_path: Path, script: str, status: int
 ) -> None:
     """An exit status is told apart from a signal of the same number."""
-    assert (await run(swept(script, tmp_path))).returncode == status
+    assert (await nursed(script, tmp_path)).returncode == status
 
 
 async def test_missing_program_is_named(tmp_path: Path) -> None:
-    """The nanny starts, the command does not: the error is the same as without a nanny."""
-    command = Command(
-        argv=("no-such-program",),
-        label="the tool",
-        cwd=tmp_path,
-        env={},
-        owner=tmp_path,
-        timeout_seconds=30,
-        sweep=True,
-    )
-    with pytest.raises(
-        CommandNotFound, match=r"the tool cannot be started: No such file.*\(no-such-program\)"
-    ):
-        await run(command)
+    """The error is the same as without a nanny, which goes on to what it is told next."""
+    wanted = r"script cannot be started: No such file.*\(no-such-program\)"
+    async with Nanny(tmp_path) as nanny:
+        command = replace(ordered(nanny, "", tmp_path), argv=("no-such-program",))
+        with pytest.raises(CommandNotFound, match=wanted):
+            await run(command)
+        assert (await run(ordered(nanny, "exit 3", tmp_path))).returncode == 3
 
 
 async def test_time_out_kills_what_hides_and_ignores(tmp_path: Path) -> None:
@@ -96,7 +104,7 @@ async def test_time_out_kills_what_hides_and_ignores(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script = f"trap '' TERM INT HUP; {hidden_command(pid_file)}; echo waiting; sleep 300"
     with pytest.raises(CommandTimeout) as raised:
-        await run(swept(script, tmp_path, seconds=2.0))
+        await nursed(script, tmp_path, seconds=2.0)
     assert raised.value.tail == "waiting\n"
     assert not hidden(pid_file)
 
@@ -105,7 +113,7 @@ async def test_cancel_kills_what_hides(tmp_path: Path) -> None:
     """When a cancelled run has ended, nothing of it lives."""
     pid_file = tmp_path / "pid"
     script = f"{hidden_command(pid_file)}; sleep 300"
-    running = asyncio.ensure_future(run(swept(script, tmp_path)))
+    running = asyncio.ensure_future(nursed(script, tmp_path))
     await eventually(pid_file.exists)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -125,11 +133,52 @@ async def test_killed_server_takes_its_builds_along(tmp_path: Path) -> None:
     await eventually(lambda: not hidden(pid_file))
 
 
+async def test_killed_server_takes_a_waiting_nanny_along(tmp_path: Path) -> None:
+    """Kill -9 of the server between two commands: nobody waits for the second one."""
+    script = "echo $PPID >part; mv part pid"
+    argv = (sys.executable, "-m", "tests.integration.cd4sources.nursing_process")
+    server = await asyncio.create_subprocess_exec(*argv, tmp_path, script)
+    await eventually((tmp_path / "pid").exists)
+    server.kill()
+    await server.wait()
+    await eventually(lambda: not hidden(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize("script", ["", "true"])
+async def test_cancelled_while_it_waits_it_ends(tmp_path: Path, script: str) -> None:
+    """A build that is cancelled before its first command, or between two, leaves no nanny."""
+    ready = asyncio.Event()
+
+    async def waiting() -> None:
+        async with Nanny(tmp_path) as nanny:
+            if script:
+                await run(ordered(nanny, script, tmp_path))
+            ready.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(waiting())
+    await ready.wait()
+    assert owned_by(tmp_path)
+    task.cancel()
+    await asyncio.wait([task])
+    assert not owned_by(tmp_path)
+
+
+async def test_nanny_killed_between_two_commands_is_noticed(tmp_path: Path) -> None:
+    """The second command has failed, and the next nanny runs the third."""
+    async with Nanny(tmp_path) as nanny:
+        told = await run(ordered(nanny, "echo $PPID", tmp_path))
+        os.kill(int(told.stdout), signal.SIGKILL)
+        assert (await run(ordered(nanny, "true", tmp_path))).returncode == -signal.SIGKILL
+        async with nanny:
+            assert (await run(ordered(nanny, "true", tmp_path))).returncode == 0
+
+
 async def test_killed_nanny_is_noticed(tmp_path: Path) -> None:
     """Kill -9 of the nanny: what is marked is killed all the same, and the build has failed."""
     pid_file = tmp_path / "pid"
     script = f"echo $$ >part; sleep 300 & mv part {pid_file}; kill -KILL $PPID; sleep 300"
-    done = await run(swept(script, tmp_path))
+    done = await nursed(script, tmp_path)
     assert done.returncode == -signal.SIGKILL
     assert not hidden(pid_file)
 
@@ -137,7 +186,7 @@ async def test_killed_nanny_is_noticed(tmp_path: Path) -> None:
 async def test_cancelled_nanny_ends_by_signal(tmp_path: Path) -> None:
     """SIGTERM to the nanny ends the build, too."""
     pid_file = tmp_path / "pid"
-    done = await run(swept(f"{hidden_command(pid_file)}; kill -TERM $PPID; sleep 300", tmp_path))
+    done = await nursed(f"{hidden_command(pid_file)}; kill -TERM $PPID; sleep 300", tmp_path)
     assert done.returncode == -signal.SIGKILL
     assert not hidden(pid_file)
 
@@ -147,14 +196,12 @@ async def test_orphans_are_reaped_while_the_build_runs(tmp_path: Path) -> None:
     children = "$(cat /proc/$PPID/task/$PPID/children)"
     wait = f'while test "{children}" != "$$ "; do sleep 0.01; done'
     script = f"for i in 1 2 3 4 5; do (setsid sleep 0.01 &); done; {wait}; echo end"
-    assert (await run(swept(script, tmp_path))).stdout == "end\n"
+    assert (await nursed(script, tmp_path)).stdout == "end\n"
 
 
 async def test_signals_are_not_inherited_ignored(tmp_path: Path) -> None:
     """Python ignores SIGPIPE; a build whose reader has gone must end by it, as in a shell."""
-    done = await run(
-        swept("{ yes; echo $? >status; } | head -n 1 >/dev/null; cat status", tmp_path)
-    )
+    done = await nursed("{ yes; echo $? >status; } | head -n 1 >/dev/null; cat status", tmp_path)
     assert done.stdout == "141\n"
 
 
@@ -162,7 +209,7 @@ async def test_limits_are_set(tmp_path: Path) -> None:
     """Soft and hard, no core files in any case; a limit above our own is our own."""
     confinement = Confinement((("CORE", 0), ("NOFILE", 100), ("FSIZE", 2**40)))
     script = "ulimit -c; ulimit -Hc; ulimit -n; ulimit -Hn; ulimit -n 101 2>/dev/null || echo no"
-    done = await run(swept(script, tmp_path, confinement=confinement))
+    done = await nursed(script, tmp_path, confinement=confinement)
     if os.geteuid() == 0:
         assert done.stdout.split()[:4] == ["0", "0", "100", "100"]
     else:
@@ -172,6 +219,6 @@ async def test_limits_are_set(tmp_path: Path) -> None:
 async def test_a_file_that_is_too_large_ends_its_writer(tmp_path: Path) -> None:
     """A build that writes for ever is stopped by a signal, not by a full disk."""
     confinement = Confinement((("FSIZE", 1_000_000),))
-    done = await run(swept("exec cat /dev/zero >big", tmp_path, confinement=confinement))
+    done = await nursed("exec cat /dev/zero >big", tmp_path, confinement=confinement)
     assert done.returncode == -signal.SIGXFSZ
     assert (tmp_path / "big").stat().st_size == 1_000_000
