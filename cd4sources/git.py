@@ -16,6 +16,7 @@ _OPTIONS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.untrackedCache=false"),
+    *("-c", "core.logAllRefUpdates=false"),
     *("-c", "credential.helper="),
     # It could lead the password to another host, and us to another repository.
     *("-c", "http.followRedirects=false"),

@@ -15,6 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from directcd.at_once import EXTENSIONS
 from hub.api.asgi import Receive, Scope, Send, respond_problem
 from hub.problem import MEDIA_TYPE, Problem
 
@@ -180,6 +181,7 @@ class PunctualProtocol(HttpToolsProtocol):
         self.head_bytes = 0
         if len(self.pipeline) < WAITING_REQUESTS:
             self._expect("body", BODY_SECONDS)
+            self.scope["extensions"] = EXTENSIONS  # type: ignore[typeddict-item]
             super().on_headers_complete()
             if not self.pipeline:
                 self.answering = self.cycle

@@ -9,6 +9,7 @@ import asyncio
 import math
 import random
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qs
 
 from fastapi import Request, Response
@@ -19,7 +20,7 @@ from cd4sources.api.offers import Offers, etag
 from cd4sources.following import Follower
 from cd4sources.problems import Problem, response
 from cd4sources.versions import VERSION, Record
-from cd4sources.waiting import Waiter
+from cd4sources.waiting import AT_ONCE, Answered, AtOnce, Waiter
 
 PATH = "/watch"
 
@@ -63,20 +64,18 @@ class WatchEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its sender goes away."""
         try:
-            asked = self._parse(Request(scope))
-            if not asked.news and not await self._wait(receive, asked):
+            asked = _parse(Request(scope))
+            answered = partial(self._answered, scope, send, asked)
+            if not asked.news and not await self._wait(receive, asked, answered):
                 return
-            answer = self._answer(asked)
         except Problem as problem:
-            answer = response(problem)
-        await answer(scope, receive, send)
-
-    def _parse(self, request: Request) -> _Question:
-        self._refuse_when_stopping()
-        return _parse(request)
+            await response(problem)(scope, receive, send)
+            return
+        await self._answer(asked)(scope, receive, send)
 
     def _answer(self, asked: _Question) -> Response:
-        self._refuse_when_stopping()
+        if self._stopping.is_set():
+            return response(common.stopping())
         record = asked.news
         if record is None:
             return self._offers.nothing(asked.follower)
@@ -84,11 +83,19 @@ class WatchEndpoint:
             return self._offers.unchanged(asked.follower, record)
         return self._offers.whole(asked.follower, record)
 
-    async def _wait(self, receive: Receive, asked: _Question) -> bool:
-        """Wait for news, the server's end or the time-out; False when the client left."""
+    def _answered(self, scope: Scope, send: Send, asked: _Question) -> bool:
+        """Answer without the task that waits, where the server offers that."""
+        at_once: AtOnce | None = scope.get("extensions", {}).get(AT_ONCE)
+        if at_once is None:
+            return False
+        answer = self._answer(asked)
+        return at_once(send, answer.status_code, answer.raw_headers, bytes(answer.body))
+
+    async def _wait(self, receive: Receive, asked: _Question, answered: Answered) -> bool:
+        """Wait for news, the server's end or the time-out; False when no answer is due any more."""
         if self._waiting >= MOST_WATCHERS:
             raise _full()
-        waiters, waiter = asked.follower.watchers, Waiter(asked.seconds)
+        waiters, waiter = asked.follower.watchers, Waiter(asked.seconds, answered)
         self._waiting += 1
         waiters.add(waiter)
         try:
@@ -104,12 +111,9 @@ class WatchEndpoint:
             waiter.close()
         return False
 
-    def _refuse_when_stopping(self) -> None:
-        if self._stopping.is_set():
-            raise common.stopping()
-
 
 def _parse(request: Request) -> _Question:
+    common.refuse_when_stopping(request)
     if request.method != "GET":
         raise Problem(405, "method-not-allowed", "watch with GET", "use GET", {"Allow": "GET"})
     query = _query(request)

@@ -42,6 +42,8 @@ async def test_checkout_has_no_git_directory(tmp_path: Path, source: Source) -> 
     tree = tmp_path / "trees" / "app"
     await one.checkout(await one.fetch(), tree)
     assert [path.name for path in tree.iterdir()] == ["a.txt"]
+    kept = {path.name for path in tree.with_name("app.git").iterdir()}
+    assert kept == {"HEAD", "index"}  # and no log that would grow
 
 
 async def test_updated_tree_equals_a_fresh_one(tmp_path: Path, source: Source) -> None:
@@ -86,9 +88,9 @@ async def test_tree_in_doubt_is_made_anew(tmp_path: Path, source: Source, damage
             (tmp_path / "trees" / "app.commit").unlink()
             (tree / "a.txt").write_text("half")
         case "index":
-            (tmp_path / "trees" / "app.index").write_bytes(b"garbage")
+            (tmp_path / "trees" / "app.git" / "index").write_bytes(b"garbage")
         case "lock":
-            (tmp_path / "trees" / "app.index.lock").touch()
+            (tmp_path / "trees" / "app.git" / "index.lock").touch()
         case _:
             shutil.rmtree(tree)
     await one.checkout(commit, tree)

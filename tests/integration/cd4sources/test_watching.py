@@ -1,6 +1,7 @@
 """/watch over real sockets: who waits, for how long, and what everybody is told at once."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -55,6 +56,33 @@ async def test_everybody_is_told(running: Serving, source: Source) -> None:
         writer.close()
     assert len(answers) == 1
     assert params["version"].encode() not in answers.pop()
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body of one of several on a connection."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    return head, await reader.readexactly(int(length[1]) if length else 0)
+
+
+async def test_a_connection_goes_on_after_a_wait(running: Serving, source: Source) -> None:
+    """With what was asked meanwhile, and with the headers that every answer has."""
+    params = question(running, source)
+    reader, writer = await asyncio.open_connection(
+        running.http.base_url.host, running.http.base_url.port
+    )
+    watch = f"/watch?repo={source.path}&version={params['version']}"
+    for path in (watch, f"{watch}&timeout=0.01", "/livez"):
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    await eventually(lambda: waiting(running) == 1)
+    source.commit({"words": "two"})
+    await running.look()
+    async with asyncio.timeout(10):
+        answers = [await _answer(reader) for _ in range(3)]
+    writer.close()
+    assert [head.partition(b"\r\n")[0] for head, _ in answers] == [b"HTTP/1.1 200 OK"] * 3
+    assert answers[0][1] == answers[1][1] != answers[2][1]
+    assert {head.count(b"date: ") for head, _ in answers} == {1}
 
 
 async def test_who_leaves_waits_no_more(running: Serving, source: Source) -> None:

@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 
 async def wait(waiters: Waiters, seconds: float = 1000) -> bool:
     """Whether it was the wait alone that ended."""
-    waiter = Waiter(seconds)
+    waiter = Waiter(seconds, lambda: False)
     waiters.add(waiter)
     try:
         await asyncio.Event().wait()
@@ -60,7 +60,7 @@ async def test_others_have_a_turn_between_slices() -> None:
 
 async def test_who_is_gone_is_left_alone() -> None:
     """Waking comes too late for it."""
-    waiter = Waiter(1000)
+    waiter = Waiter(1000, lambda: False)
     waiter.close()
     waiter.end()
     with pytest.raises(TimeoutError):
