@@ -1,5 +1,7 @@
 """Removing what is on disk, whatever state it is in; writing so that nobody sees the half of it."""
 
+import ctypes
+import errno
 import os
 import secrets
 import shutil
@@ -7,8 +9,18 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_SPACE = "No space left on device"
+"""In every tool's words: they are the C library's."""
+
+MEBIBYTE = 1024 * 1024
+
 NEW = ".new-"
 """Begins the names of what is being written; a crash may leave it."""
+
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 def new_name() -> str:
@@ -51,6 +63,31 @@ def write(path: Path, text: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def put(fresh: Path, place: Path) -> None:
+    """
+    Give a directory its name; what had that name until now, if anything, gets the other one.
+
+    Whoever looks meanwhile finds the old one or the new one: two names are exchanged in one step
+    (https://man7.org/linux/man-pages/man2/rename.2.html), where the file system can do that.
+    """
+    if not os.path.lexists(place):
+        fresh.rename(place)
+    elif not _exchanged(fresh, place):
+        aside = fresh.with_name(new_name())
+        place.rename(aside)
+        fresh.rename(place)
+        aside.rename(fresh)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        asked = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    return bool(asked(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
+
+
 def point(link: Path, name: str) -> None:
     """Replace a relative symbolic link as a whole, on disk for good when this returns."""
     fresh = link.with_name(new_name())
@@ -77,3 +114,18 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def fullness(path: Path) -> str:
+    """Say of a disk that is full which it is, and how much of it is free all the same."""
+    usage = shutil.disk_usage(path)
+    return (
+        f"the disk at {_mount(path)}, which holds {path}, is full: "
+        f"{usage.free / MEBIBYTE:.0f} of {usage.total / MEBIBYTE:.0f} MiB are free"
+    )
+
+
+def _mount(path: Path) -> Path:
+    """Where the file system of a path begins."""
+    resolved = path.resolve()
+    return next(one for one in (resolved, *resolved.parents) if one.is_mount())
