@@ -19,6 +19,7 @@ from cd4sources.repository import Mirror
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Repository, Target, environment_name
 from cd4sources.tips import Tips
+from cd4sources.trees import drop_locks
 from cd4sources.versions import Built, LockedRepository, version_id
 
 
@@ -36,7 +37,7 @@ class Workshop:
 
     def __init__(self, target: Target, settings: ServerSettings, tips: Tips | None = None) -> None:
         """
-        Open the target's mirrors.
+        Open the target's mirrors; nobody else works there.
 
         Args:
             target: What is fetched and built.
@@ -54,6 +55,7 @@ class Workshop:
             for number, repository in enumerate(target.repositories)
         ]
         self._plan: Plan | None = None
+        drop_locks(data / "trees" / target.name)
 
     async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
         """
