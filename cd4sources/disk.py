@@ -21,6 +21,7 @@ NEW = ".new-"
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS})
 
 
 def new_name() -> str:
@@ -80,12 +81,17 @@ def put(fresh: Path, place: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    names = os.fsencode(one), os.fsencode(other)
-    try:
-        asked = ctypes.CDLL(None).renameat2
-    except AttributeError:
+    """Exchange two names; False where that is not to be had."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(one), os.fsencode(other)
+    if not hasattr(libc, "renameat2"):
         return False
-    return bool(asked(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
+    if libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def point(link: Path, name: str) -> None:

@@ -77,3 +77,11 @@ def test_the_first_one_is_only_renamed(tmp_path: Path) -> None:
     """Nothing was there: nothing is left under the other name."""
     put(_made(tmp_path / "fresh", "2"), tmp_path / "place")
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_names_that_cannot_be_exchanged_stay_as_they_are(tmp_path: Path) -> None:
+    """A refusal is no reason for the way that has a moment with neither."""
+    place = _made(tmp_path / "place", "1")
+    with pytest.raises(FileNotFoundError):
+        put(tmp_path / "none", place)
+    assert (place / "file").read_text() == "1"
