@@ -53,7 +53,7 @@ class Builds:
 
     def __init__(self, data: Path, *, keep_builds: int) -> None:
         """
-        Open what earlier lives left.
+        Open what earlier lives left; what they left half written is removed.
 
         Args:
             data: The server's data directory.
@@ -63,6 +63,8 @@ class Builds:
         self._keep_builds = keep_builds
         self._running: set[str] = set()
         self._numbers = threading.Lock()
+        for leftover in self._root.glob(f"*/*/{disk.NEW}*"):
+            disk.remove(leftover)
         self._last = max((int(path.name[2:]) for path in self._all("*")), default=0)
 
     def begin(

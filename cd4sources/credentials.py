@@ -185,7 +185,7 @@ def _script(home: Path) -> Path:
     """The script, written anew when it is missing or was changed."""
     script = home / "credential.sh"
     if not script.exists() or script.read_text(encoding="utf-8") != _SCRIPT:
-        fresh = script.with_suffix(f".{os.getpid()}")
+        fresh = script.with_suffix(".new")
         fresh.write_text(_SCRIPT, encoding="utf-8")
         fresh.chmod(0o700)
         fresh.replace(script)

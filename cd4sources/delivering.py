@@ -60,12 +60,24 @@ class Delivery:
         outage = Outage("server", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
         while True:
             # The second step is a no-op while something runs.
-            reasons = [await _attempt(self._look), await _attempt(self._fall_back)]
+            reasons = [await self._attempt(self._look), await self._attempt(self._fall_back)]
             reason = "; ".join(filter(None, reasons))
             if reason:
                 await asyncio.sleep(outage.failed(reason))
             else:
                 outage.over()
+
+    async def _attempt(self, step: Callable[[], Awaitable[None]]) -> str:
+        """Do one step of a round; return why it failed, empty when it did not."""
+        try:
+            await step()
+        except (HttpError, RolledBack, OSError) as error:
+            return self._installed.told(error)
+        except Exception as error:
+            # Whatever it is, what runs goes on running and the next round tries again.
+            logger.exception("round failed")
+            return type(error).__name__
+        return ""
 
     async def _look(self) -> None:
         """Ask for a version other than the last one seen, and see to it that it runs."""
@@ -131,16 +143,3 @@ class Delivery:
             self._watch.ask_anew()
             raise OSError(f"the last version {current.version} is damaged on disk")
         await self._swap(current, path)
-
-
-async def _attempt(step: Callable[[], Awaitable[None]]) -> str:
-    """Do one step of a round; return why it failed, empty when it did not."""
-    try:
-        await step()
-    except (HttpError, RolledBack, OSError) as error:
-        return str(error) or type(error).__name__
-    except Exception as error:
-        # Whatever it is, what runs goes on running and the next round tries again.
-        logger.exception("round failed")
-        return type(error).__name__
-    return ""

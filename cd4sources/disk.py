@@ -1,5 +1,7 @@
 """Removing what is on disk, whatever state it is in; writing so that nobody sees the half of it."""
 
+import ctypes
+import errno
 import os
 import secrets
 import shutil
@@ -7,8 +9,19 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_SPACE = "No space left on device"
+"""In every tool's words: they are the C library's."""
+
+MEBIBYTE = 1024 * 1024
+
 NEW = ".new-"
 """Begins the names of what is being written; a crash may leave it."""
+
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS})
 
 
 def new_name() -> str:
@@ -51,6 +64,36 @@ def write(path: Path, text: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def put(fresh: Path, place: Path) -> None:
+    """
+    Give a directory its name; what had that name until now, if anything, gets the other one.
+
+    Whoever looks meanwhile finds the old one or the new one: two names are exchanged in one step
+    (https://man7.org/linux/man-pages/man2/rename.2.html), where the file system can do that.
+    """
+    if not os.path.lexists(place):
+        fresh.rename(place)
+    elif not _exchanged(fresh, place):
+        aside = fresh.with_name(new_name())
+        place.rename(aside)
+        fresh.rename(place)
+        aside.rename(fresh)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names; False where that is not to be had."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(one), os.fsencode(other)
+    if not hasattr(libc, "renameat2"):
+        return False
+    if libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
 def point(link: Path, name: str) -> None:
     """Replace a relative symbolic link as a whole, on disk for good when this returns."""
     fresh = link.with_name(new_name())
@@ -77,3 +120,18 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def fullness(path: Path) -> str:
+    """Say of a disk that is full which it is, and how much of it is free all the same."""
+    usage = shutil.disk_usage(path)
+    return (
+        f"the disk at {_mount(path)}, which holds {path}, is full: "
+        f"{usage.free / MEBIBYTE:.0f} of {usage.total / MEBIBYTE:.0f} MiB are free"
+    )
+
+
+def _mount(path: Path) -> Path:
+    """Where the file system of a path begins."""
+    resolved = path.resolve()
+    return next(one for one in (resolved, *resolved.parents) if one.is_mount())

@@ -6,7 +6,6 @@ logs, then caches, which only cost time. What is offered, pinned or running alwa
 """
 
 import asyncio
-import errno
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,17 +14,13 @@ from typing import TypeVar
 
 from cd4sources.building import BuildFailed
 from cd4sources.builds import Builds
-from cd4sources.disk import remove
+from cd4sources.disk import FULL, MEBIBYTE, NO_SPACE, fullness, remove
 from cd4sources.store import Store
 
 T = TypeVar("T")
 
 NEWEST_KEPT = 2
 """Versions of each target that a full disk does not cost: the newest, and one to go back to."""
-
-_NO_SPACE = "No space left on device"  # in every tool's words: they are the C library's
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_MEBIBYTE = 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +95,13 @@ class DiskGuard:
 
     def _blames(self, error: Exception) -> bool:
         """Whether a full disk is behind an error; not every tool says so."""
-        return _is_full(error) or shutil.disk_usage(self._data).free < _MEBIBYTE
+        return _is_full(error) or shutil.disk_usage(self._data).free < MEBIBYTE
 
     @property
     def _wanted_bytes(self) -> int:
         if self._min_free_bytes is not None:
             return self._min_free_bytes
-        return min(512 * _MEBIBYTE, shutil.disk_usage(self._data).total // 10)
+        return min(512 * MEBIBYTE, shutil.disk_usage(self._data).total // 10)
 
     def _is_short(self) -> bool:
         return shutil.disk_usage(self._data).free < self._wanted_bytes
@@ -119,7 +114,7 @@ class DiskGuard:
                 break
             removal()
             removed += 1
-        free = shutil.disk_usage(self._data).free // _MEBIBYTE
+        free = shutil.disk_usage(self._data).free // MEBIBYTE
         logger.warning("disk full, room made", extra={"removed": removed, "free_mebibytes": free})
 
     def _removals(self, builds_of_ours: int) -> Iterator[Callable[[], None]]:
@@ -132,12 +127,10 @@ class DiskGuard:
                 yield lambda path=path: remove(path)  # type: ignore[misc]
 
     def _full(self) -> DiskFull:
-        usage = shutil.disk_usage(self._data)
         return DiskFull(
-            f"the disk at {_mount(self._data)}, which holds {self._data}, is full: "
-            f"{usage.free / _MEBIBYTE:.0f} of {usage.total / _MEBIBYTE:.0f} MiB are free, and "
-            "nothing more can be removed; next: free some, make it larger, or lower keep_versions "
-            f"or min_free_bytes ({self._wanted_bytes}); it goes on by itself then"
+            f"{fullness(self._data)}, and nothing more can be removed; next: free some, make it "
+            f"larger, or lower keep_versions or min_free_bytes ({self._wanted_bytes}); it goes on "
+            "by itself then"
         )
 
 
@@ -145,13 +138,7 @@ def _is_full(error: BaseException | None) -> bool:
     """Whether a full disk is behind an error, in whatever way it was told."""
     if error is None:
         return False
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return True
     said = error.tail if isinstance(error, BuildFailed) else ""
-    return _NO_SPACE in f"{error}{said}" or _is_full(error.__cause__)
-
-
-def _mount(path: Path) -> Path:
-    """Where the file system of a path begins."""
-    resolved = path.resolve()
-    return next(one for one in (resolved, *resolved.parents) if one.is_mount())
+    return NO_SPACE in f"{error}{said}" or _is_full(error.__cause__)

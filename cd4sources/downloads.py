@@ -1,19 +1,17 @@
 """Artifacts on their way from servers to this disk."""
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cd4sources.disk import FULL
 from cd4sources.http import Http, HttpError, shown
 from cd4sources.installed import Installed
 from cd4sources.judging import Judge
 from cd4sources.records import Delivered, Record
 from cd4sources.trust import read_token
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +58,9 @@ class Downloads:
             path = await asyncio.to_thread(self._installed.path, record)
             return path or await self._download(record, started_at)
         except (HttpError, OSError) as error:
-            self._judge.report(record, "downloaded", "failed", started_at, str(error))
+            self._judge.report(
+                record, "downloaded", "failed", started_at, self._installed.told(error)
+            )
             raise
 
     async def _download(self, record: Delivered, started_at: datetime) -> Path:

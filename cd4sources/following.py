@@ -22,7 +22,7 @@ from cd4sources.backoff import Backoff
 from cd4sources.building import BuildFailed
 from cd4sources.builds import Builds
 from cd4sources.commands import CommandError
-from cd4sources.disk_guard import DiskGuard
+from cd4sources.disk_guard import DiskFull, DiskGuard
 from cd4sources.making import Maker
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.repository import RepositoryError
@@ -259,7 +259,13 @@ class Follower:
         """The version: the one on disk, else (or when it was asked for) a new build."""
         forced, self._forced = self._forced, False
         record = await asyncio.to_thread(self._store.get, self.target.name, plan.version)
-        return record if record and not forced else await self._maker.make(plan, wake)
+        if record and not forced:
+            return record
+        try:
+            return await self._maker.make(plan, wake)
+        except (DiskFull, RepositoryError):  # it was not even begun
+            self._forced |= forced
+            raise
 
     async def _publish(self, made: Built | Record) -> None:
         """Offer a new version, or one the sources (or a crash) went back to."""

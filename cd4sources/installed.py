@@ -10,7 +10,6 @@ The client's versions on disk.
 Every step ends in one rename, so whatever is found after a crash is whole or ignored.
 """
 
-import errno
 import hashlib
 import logging
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cd4sources.disk import remove
+from cd4sources.disk import FULL, fullness, put, remove
 from cd4sources.locking import locked, unusable
 from cd4sources.records import Delivered, Record
 
@@ -90,9 +89,17 @@ class Installed:
         free = shutil.disk_usage(self._incoming).free
         wanted = record.artifact.size - here + SPARE_BYTES
         if free < wanted:
-            text = f"{record.version} needs {wanted} bytes, {free} are free; make room there"
-            raise OSError(errno.ENOSPC, text, str(self._incoming))
+            raise OSError(
+                f"{record.version} needs {wanted} bytes, {free} are free where {self._data} is; "
+                "next: make room there; it goes on by itself then"
+            )
         return part
+
+    def told(self, error: Exception) -> str:
+        """What a failure says; of a full disk also which one that is, and what to do."""
+        if isinstance(error, OSError) and error.errno in FULL:
+            return f"{fullness(self._data)}; next: make room there; it goes on by itself then"
+        return str(error) or type(error).__name__
 
     def give_up(self, record: Record) -> None:
         """Drop what there is of a download, so that a full disk has room again."""
@@ -117,8 +124,7 @@ class Installed:
             (fresh / record.artifact.name).chmod(0o755)
             _sync(fresh)
             place = self._versions / record.version
-            remove(place)
-            fresh.rename(place)
+            put(fresh, place)
         finally:
             remove(fresh)
         _sync(self._versions)

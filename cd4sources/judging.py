@@ -39,8 +39,9 @@ class Judge:
         """Note that a version has lived long: when it ends later, the reason lies elsewhere."""
         try:
             self._installed.set_steady(version)
-        except OSError:
-            logger.exception("cannot remember that a version is steady")
+        except OSError as error:
+            keys = {"reason": self._installed.told(error)}
+            logger.warning("cannot remember that a version is steady", extra=keys)
 
     def rolled_back(self, record: Delivered, error: RolledBack, started_at: datetime) -> None:
         """
@@ -67,8 +68,9 @@ class Judge:
         """
         try:
             return self._replaced(version, reason)
-        except OSError:
-            logger.exception("cannot go back to the version before")
+        except OSError as error:
+            keys = {"reason": self._installed.told(error)}
+            logger.warning("cannot go back to the version before", extra=keys)
             return False
 
     def _replaced(self, version: str, reason: str) -> bool:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from cd4sources.disk import FULL
+
 
 class DataUnusable(Exception):
     """The data directory cannot be made or written."""
@@ -44,6 +46,7 @@ def _lock_file(data: Path) -> IO[bytes]:
 
 def unusable(data: Path, error: OSError) -> DataUnusable:
     """What to raise when a part of a data directory cannot be made."""
-    return DataUnusable(
-        f"{data}: {error.strerror}; give `data` a directory that this user may write"
-    )
+    step = "give `data` a directory that this user may write"
+    if error.errno in FULL:
+        step = "its disk is full; next: make room there"
+    return DataUnusable(f"{data}: {error.strerror}; {step}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from cd4sources.addresses import redacted
 from cd4sources.commands import CommandError, Completed
 from cd4sources.credentials import NoCredential
-from cd4sources.disk import remove
+from cd4sources.disk import NO_SPACE, remove
 from cd4sources.git import Git
 from cd4sources.housekeeping import drop_leftovers, needs_packing
 from cd4sources.targets import Repository
@@ -26,6 +26,8 @@ from cd4sources.trees import check_out
 _TIP = "refs/directcd/tip"
 _NO_SUCH_REF = 2  # git ls-remote --exit-code: reached, but nothing matches
 FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+_CANNOT_WRITE = re.compile(f"{NO_SPACE}|unable to write|could not write")
+_MAKE_ROOM = "make room if the disk is full"
 _MOVED = re.compile(r"returned error: 30[1278]")
 
 logger = logging.getLogger(__name__)
@@ -145,10 +147,11 @@ class Mirror:
     async def _bring_up_to_date(self) -> None:
         """Fetch; when that fails, find out whether remote or mirror is to blame."""
         self._packed = False
-        await asyncio.to_thread(drop_leftovers, self._directory)
         failed = None if self._doubted else await self._fetched(self._directory)
         if not (failed or self._doubted):
             return
+        if failed and _cannot_write(failed):
+            raise RepositoryError(self._message("fetch", _last_line(failed), _MAKE_ROOM))
         if not await self._answers():
             step = "push it, or correct `ref`"
             raise RefMissing(self._message("look up", "no such ref there", step))
@@ -160,6 +163,7 @@ class Mirror:
     async def _fetched(self, directory: Path, object_format: str = "sha1") -> Completed | None:
         """Fetch; the command that failed, if any."""
         env = {"GIT_DIR": str(directory)}
+        await asyncio.to_thread(drop_leftovers, directory)
         if await asyncio.to_thread(_is_new, directory):
             options = ("--bare", "--quiet", "--template=", f"--object-format={object_format}")
             await self._git("init", *options, env=env)
@@ -209,9 +213,9 @@ class Mirror:
         return _Tip(*found.stdout.split())
 
     def _broken(self, done: Completed) -> RepositoryError:
-        """The mirror lacks what it should have; the next fetch clones it again."""
-        self._doubted = True
-        step = "nothing: the next pass clones it again"
+        """The mirror lacks something, and the next fetch clones it; or the disk is to blame."""
+        self._doubted = not _cannot_write(done)
+        step = "nothing: the next pass clones it again" if self._doubted else _MAKE_ROOM
         return RepositoryError(self._message("check out", _last_line(done), step))
 
     def _message(self, verb: str, reason: str, step: str) -> str:
@@ -246,11 +250,17 @@ def _swap(fresh: Path, directory: Path) -> None:
     remove(old)
 
 
+def _cannot_write(done: Completed) -> bool:
+    """Tell whether the disk did not take something; git does not always say why."""
+    return bool(_CANNOT_WRITE.search(done.tail))
+
+
 def _last_line(done: Completed) -> str:
     """What git said last that says something, on one line of printable characters."""
     lines = [re.sub(r"[^\x20-\x7e]+", " ", line).strip() for line in done.tail.splitlines()]
     said = [line for line in lines if line and not line.startswith(("hint:", "remote:"))]
+    full = [line for line in said if _CANNOT_WRITE.search(line)]
     # The last line may be the end of a longer advice; what went wrong begins with these words.
     wrong = [line for line in said if line.startswith(("fatal:", "error:", "ssh:"))]
-    said = wrong or said
+    said = full or wrong or said
     return said[-1] if said else f"git ended with {done.returncode}"

@@ -25,7 +25,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cd4sources.copying import copy_artifact
-from cd4sources.disk import NEW, new_name, point, pointed, remove, sync
+from cd4sources.disk import NEW, new_name, point, pointed, put, remove, sync
 from cd4sources.retention import Seen, kept
 from cd4sources.versions import VERSION, Artifact, Built, Record
 
@@ -76,20 +76,24 @@ class Store:
         fresh.mkdir()
         try:
             record = _fill(fresh, built)
-            _place(fresh, directory / built.version)
+            put(fresh, directory / built.version)
+            sync(directory)
         finally:
             remove(fresh)
         self._runs(built.target).add(built.version)
         self.offer(built.target, built.version)
-        with self._links:
-            self._retire(built.target)
         return self._dated(record)
 
     def offer(self, target: str, version: str) -> None:
-        """Make a version that is there the newest, and current unless another one is pinned."""
+        """
+        Make a version that is there the newest, and current unless another one is pinned.
+
+        What is too old goes. The newest is named last: until then all of this is still to be done.
+        """
         with self._links:
-            self._point(target, _NEWEST, version)
             self._make_current(target, self.pinned(target) or version)
+            self._retire(target, version)
+            self._point(target, _NEWEST, version)
 
     def is_offered(self, target: str, version: str) -> bool:
         """Tell whether there is nothing left to do for a version that the sources give."""
@@ -189,9 +193,9 @@ class Store:
             self._seen[target] = Seen(path.name for path in (self._root / target).glob("v-*"))
         return self._seen[target]
 
-    def _needed(self, target: str) -> frozenset[str]:
-        links = (self._pointed(target, name) for name in (_CURRENT, _NEWEST, _PINNED))
-        return self.running(target).union(links)
+    def _needed(self, target: str, newest: str = "") -> frozenset[str]:
+        links = [self._pointed(target, name) for name in (_CURRENT, _PINNED)]
+        return self.running(target).union(links, {newest or self._pointed(target, _NEWEST)})
 
     def _dated(self, record: Record) -> Record:
         """With the moment at which it became current, if it is."""
@@ -219,11 +223,11 @@ class Store:
     def _pointed(self, target: str, name: str) -> str:
         return pointed(self._root / target / name)
 
-    def _retire(self, target: str) -> None:
+    def _retire(self, target: str, newest: str) -> None:
         """Remove what is damaged, the oldest beyond what is kept, and what is only a leftover."""
         staying = kept(
             self.list(target),
-            self._needed(target),
+            self._needed(target, newest),
             keep_versions=self._keep_versions,
             keep_bytes=self._keep_bytes,
         )
@@ -239,14 +243,6 @@ class Store:
         leaving = version.rename(version.with_name(f"{NEW}{version.name}"))
         self._runs(version.parent.name).forget(version.name)
         remove(leaving)
-
-
-def _place(fresh: Path, final: Path) -> None:
-    """Rename into place; an earlier build of the same id makes room first."""
-    if final.exists():
-        final.rename(final.with_name(new_name()))
-    fresh.rename(final)
-    sync(final.parent)
 
 
 def _fill(fresh: Path, built: Built) -> Record:

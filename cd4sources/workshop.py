@@ -20,6 +20,7 @@ from cd4sources.repository import Mirror
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Repository, Target, environment_name
 from cd4sources.tips import Tips
+from cd4sources.trees import drop_locks
 from cd4sources.versions import Built, LockedRepository, version_id
 
 
@@ -37,7 +38,7 @@ class Workshop:
 
     def __init__(self, target: Target, settings: ServerSettings, tips: Tips | None = None) -> None:
         """
-        Open the target's mirrors.
+        Open the target's mirrors; nobody else works there.
 
         Args:
             target: What is fetched and built.
@@ -56,6 +57,7 @@ class Workshop:
         ]
         self._plan: Plan | None = None
         self._nanny = Nanny(data)
+        drop_locks(data / "trees" / target.name)
 
     async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
         """

@@ -7,6 +7,7 @@ take half a minute.
 
 import errno
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
+from cd4sources import making, supervising
 from cd4sources.commands import owned_by
 from tests.chaos.delivery import clients, servers
 from tests.chaos.delivery.lives import LIFE_SECONDS, REFUSED
@@ -25,6 +27,9 @@ from tests.chaos.delivery.tracing import Fault, Point, Tracer, forked, is_possib
 
 FULL_SECONDS = 0.6
 """So long a disk stays full; several passes fail meanwhile."""
+
+RETRY_SECONDS = 0.05
+"""So soon a build that failed is tried again, and a program that ended: no life has a minute."""
 
 IMPOSSIBLE = 69
 """Status of this process on a machine that lets nothing be traced."""
@@ -35,6 +40,12 @@ Hit = Literal["main", "caller", "all", "once", "full"]
 KILLS: tuple[Hit, ...] = ("main", "caller", "all")
 REFUSALS: tuple[Hit, ...] = ("once", "full")
 
+
+_UNIQUE = re.compile(
+    r"(?<=/)([0-9a-f]{2}(/[0-9a-f]{38})?|[0-9a-f]{40,}|v-[0-9a-f]{12}|b-[0-9]{13})(?=/|$)"
+)
+_FULL = re.compile(r"is full|needs \d+ bytes, \d+ are free")
+_NEXT = re.compile(r"next: |make room")
 
 T = TypeVar("T")
 
@@ -71,6 +82,7 @@ class Order:
         room: Where; repositories are served from `git` in it.
         address: Where those are served, or the versions.
         count: So many shots, spread evenly; 0 for all.
+        in_short: Whether only a few scenarios are tried.
         part: Which of the `parts` of them this process has.
         parts: How many processes share the work.
     """
@@ -80,6 +92,7 @@ class Order:
     room: Path
     address: str
     count: int = 0
+    in_short: bool = True
     part: int = 0
     parts: int = 1
 
@@ -102,7 +115,6 @@ class Verdict:
     stuck: bool = False
     broken: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    asked: bool = False
 
 
 class Campaign:
@@ -114,6 +126,7 @@ class Campaign:
         self._base, self._data, self._seen = room / "base", room / "data", room / "seen"
         self._base.mkdir(parents=True)
         delivery.prepare(self._base)
+        self._clean = shapes(self._base)
 
     def points(self) -> list[Point]:
         """Every change that a life without a fault makes; whoever reads meanwhile sees no harm."""
@@ -128,6 +141,7 @@ class Campaign:
         status = tracer.wait(tracer.pid, 2 * LIFE_SECONDS)
         broken += self._delivery.broken_after(self._data)
         assert (status, broken) == (0, []), f"not even undisturbed: {status} {broken}"
+        self._clean |= shapes(self._data)
         return tracer.points
 
     def fire(self, shot: Shot) -> Verdict:
@@ -141,6 +155,8 @@ class Campaign:
             status = self._lived_again(tracer)
         verdict.stuck = status != 0
         verdict.broken += self._delivery.broken_after(self._data)
+        left = shapes(self._data) - self._clean
+        verdict.broken += [f"{one} was left" for one in sorted(left)]
         tracer.kill(*tracer.alive, *owned_by(self._data))
         return verdict
 
@@ -168,13 +184,26 @@ class Campaign:
     def _hear(self, verdict: Verdict) -> None:
         if self._seen.exists():
             told = json.loads(self._seen.read_bytes())
-            verdict.failures, verdict.asked = told["failures"], told["asked"]
+            verdict.failures = told["failures"]
             verdict.broken += ["the old version was not offered any more"] * told["lost"]
+            if verdict.shot.hit in REFUSALS:
+                helpless = (one for one in verdict.failures if not _helps(one))
+                verdict.broken += [f"does not say what to do: {one}" for one in helpless]
+
+
+def shapes(data: Path) -> set[str]:
+    """What there is below a directory; names that are never the same twice look alike."""
+    return {_UNIQUE.sub("*", str(path.relative_to(data))) for path in data.rglob("*")}
+
+
+def _helps(message: str) -> bool:
+    return bool(_FULL.search(message) and _NEXT.search(message))
 
 
 def shots(points: Sequence[Point], hits: Sequence[Hit]) -> list[Shot]:
-    """Every way to strike at these points that makes a difference."""
-    return [Shot(point.number, hit) for point in points for hit in hits if _fits(hit, point)]
+    """Each of these points once; the ways to strike that make a difference there take turns."""
+    fitting = [(point.number, [hit for hit in hits if _fits(hit, point)]) for point in points]
+    return [Shot(number, ways[number % len(ways)]) for number, ways in fitting if ways]
 
 
 def _fits(hit: Hit, point: Point) -> bool:
@@ -229,7 +258,7 @@ def verdicts(order: Order) -> Iterator[Verdict]:
 
 def _deliveries(order: Order) -> list[Delivery]:
     kind = clients if order.kind == "client" else servers
-    names = kind.IN_SHORT if order.count else kind.SCENARIOS
+    names = kind.IN_SHORT if order.in_short else kind.SCENARIOS
     if order.kind == "client":
         return [clients.Delivery(name, order.address) for name in names]
     return [servers.made(order.room / "git", order.address, name) for name in names]
@@ -244,5 +273,6 @@ def spread(aims: Sequence[T], count: int) -> list[T]:
 if __name__ == "__main__":
     if not is_possible():
         sys.exit(IMPOSSIBLE)
+    making.BUILD_RETRY_SECONDS = supervising.FIRST_RESTART_SECONDS = RETRY_SECONDS
     for one in verdicts(TypeAdapter(Order).validate_json(sys.argv[1])):
         print(TypeAdapter(Verdict).dump_json(one).decode(), flush=True)  # noqa: T201 -- to the test

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from cd4sources.commands import owned_by, trees_of
 from cd4sources.installed import RECORD_NAME
 from cd4sources.records import Record
 from cd4sources.settings import ClientSettings
+from directcd.demo.world import free_ports
 from tests.chaos.delivery.lives import Seen, lived, lives
 from tests.integration.cd4sources.peers import Request, ServerPeer, respond
 
-OLDEST, OLDER, OLD, NEW, SICK = (f"v-{number:012d}" for number in range(5))
+OLDEST, OLDER, OLD, NEW, SICK, FRAIL = (f"v-{number:012d}" for number in range(6))
+BAD = {"sick": SICK, "frail": FRAIL}
 ARTIFACT_BYTES = 300_000
 KEPT_VERSIONS = 3
 ANSWER_SECONDS = 5.0
@@ -31,6 +34,7 @@ class Offers(ServerPeer):
         for version in (OLDEST, OLDER, OLD, NEW):
             self.publish(version, f"{PROGRAM}# {version}\n{'#' * ARTIFACT_BYTES}\n")
         self.publish(SICK, "#!/bin/sh\nexit 7\n")
+        self.publish(FRAIL, "#!/bin/sh\nsleep 0.2\nexit 7\n")
 
     async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         """Speak the contract."""
@@ -47,20 +51,38 @@ class Offers(ServerPeer):
         respond(writer, 200, self.record())
 
 
+class Reasons(logging.Handler):
+    """Hears why something did not work."""
+
+    def __init__(self, seen: Seen) -> None:
+        """Tell it there."""
+        super().__init__(logging.WARNING)
+        self._seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the reason for another round, or what nobody expected."""
+        if record.exc_info:
+            self._seen.failed(str(record.exc_info[1]))
+        elif hasattr(record, "peer") or record.getMessage().startswith("cannot"):
+            self._seen.failed(str(record.__dict__["reason"]))
+
+
 @dataclass
 class Delivery:
     """One way of a client from what was there to NEW."""
 
     name: str
     url: str
+    sockets: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> str:
         """The version that has to run at the end."""
-        return OLD if self.name == "sick" else NEW
+        return OLD if self.name in BAD else NEW
 
     def prepare(self, base: Path) -> None:
         """Run what was there before, one after the other."""
+        self.sockets = (f"127.0.0.1:{free_ports(1)[0]}",) if self.name == "sockets" else ()
         seen = base.with_name("seen")
         for version in _BEFORE[self.name]:
             lived(lambda version=version: self._run(base, seen, f"{version}/{version}", version))  # type: ignore[misc]
@@ -69,7 +91,7 @@ class Delivery:
 
     def life(self, data: Path, seen: Path) -> int:
         """Live until the new version runs, and nothing else."""
-        first = {"sick": SICK, "install": NEW}.get(self.name, OLD)
+        first = {"install": NEW, **BAD}.get(self.name, OLD)
         return self._run(data, seen, f"{first}/{self._newest}")
 
     def next_life(self, data: Path, seen: Path) -> int:
@@ -78,7 +100,7 @@ class Delivery:
 
     @property
     def _newest(self) -> str:
-        return SICK if self.name == "sick" else NEW
+        return BAD.get(self.name, NEW)
 
     def _run(self, data: Path, seen: Path, offered: str, wanted: str = "") -> int:
         return lives(self._life(data, Seen(seen), offered, wanted or self.wanted))
@@ -89,8 +111,11 @@ class Delivery:
             servers=(f"{self.url}/{offered}",),
             settle_seconds=0.05,
             keep_versions=KEPT_VERSIONS,
+            sockets=self.sockets,
+            overlap=self.name != "alone",
         )
         stopping = asyncio.Event()
+        logging.getLogger("cd4sources").addHandler(Reasons(seen))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Client(settings, ["https://example.com/app"]).run(stopping))
             try:
@@ -102,8 +127,9 @@ class Delivery:
     def _is_done(self, data: Path, seen: Seen, offered: str, wanted: str) -> bool:
         """The wanted version runs, alone; what is sick is quarantined, what is too old is gone."""
         alive = running(data)
-        seen.offers(alive[0] if alive else None)
-        judged = SICK not in offered or (data / "quarantine" / SICK).exists()
+        if self.name not in {"alone", "frail"}:
+            seen.offers(alive[0] if alive else None)
+        judged = all((data / "quarantine" / bad).exists() for bad in BAD.values() if bad in offered)
         pruned = len(list(data.glob("versions/*"))) <= KEPT_VERSIONS
         return alive == [wanted] and _current(data) == wanted and judged and pruned
 
@@ -116,7 +142,7 @@ class Delivery:
         elif _BEFORE[self.name]:
             yield "there is no current version any more"
         for refused in (data / "quarantine").glob("v-*"):
-            if refused.name != SICK:
+            if refused.name not in BAD.values():
                 yield f"{refused.name} is quarantined: {refused.read_text()}"
 
     def broken_after(self, data: Path) -> Iterator[str]:
@@ -128,11 +154,10 @@ class Delivery:
         if len(versions) > KEPT_VERSIONS:
             yield "more versions than are to be kept"
         whole = [path.name for path in versions if _is_whole(path)]
-        if NEW not in whole and self.name != "sick":
+        if NEW not in whole and self.name not in BAD:
             yield "the new version is not whole"
         if self.name != "damaged" and len(whole) < len(versions):
             yield "a version is not whole"
-        yield from (f"{path.relative_to(data)} was left" for path in _litter(data))
         if left := owned_by(data):
             yield f"programs are left: {sorted(left)}"
 
@@ -143,6 +168,9 @@ _BEFORE: dict[str, tuple[str, ...]] = {
     "prune": (OLDEST, OLDER, OLD),
     "damaged": (OLD,),
     "sick": (OLD,),
+    "frail": (OLD,),
+    "sockets": (OLD,),
+    "alone": (OLD,),
 }
 SCENARIOS = tuple(_BEFORE)
 IN_SHORT = ("swap", "prune")
@@ -174,9 +202,3 @@ def _is_whole(version: Path) -> bool:
     except (OSError, ValueError):
         return False
     return digest == artifact.sha256
-
-
-def _litter(data: Path) -> Iterator[Path]:
-    yield from data.glob("incoming/*")
-    yield from data.glob(".current-*")
-    yield from data.rglob("*.tmp")

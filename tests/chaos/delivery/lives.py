@@ -33,16 +33,10 @@ class Seen:
         self._failures: dict[str, None] = {}
         self._offered: str | None = None
         self._lost = False
-        self._asked = False
 
     def failed(self, message: str) -> None:
         """A failure was shown."""
         self._failures[message] = None
-
-    def asks_again(self) -> bool:
-        """Whether an operator asks for a new try: once."""
-        first, self._asked = not self._asked, True
-        return first
 
     def offers(self, version: str | None) -> None:
         """A version is offered, or none."""
@@ -56,7 +50,7 @@ class Seen:
                 while not done():
                     await asyncio.sleep(PAUSE_SECONDS)
         finally:
-            told = {"failures": list(self._failures), "lost": self._lost, "asked": self._asked}
+            told = {"failures": list(self._failures), "lost": self._lost}
             self._file.write_text(json.dumps(told))
 
 

@@ -67,6 +67,10 @@ async def test_a_server_on_a_full_disk_offers_the_old_version_and_heals(
         assert follower.failure is None
 
 
+def _reasons(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(str(vars(record).get("reason")) for record in caplog.records)
+
+
 async def test_a_client_on_a_full_disk_runs_the_old_version_and_heals(
     disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -77,8 +81,8 @@ async def test_a_client_on_a_full_disk_runs_the_old_version_and_heals(
         settings = ClientSettings(data=data, servers=servers, settle_seconds=0)
         fill(disk, but=SPARE_BYTES + ARTIFACT_BYTES * 3 // 2)
         tasks.create_task(Client(settings, ["https://example.com/app"]).run(stopping))
-        said = f"{NEW} needs"
-        await eventually(lambda: said in str([vars(record) for record in caplog.records]))
+        await eventually(lambda: f"{NEW} needs" in _reasons(caplog))
+        assert f"are free where {data} is; next: make room" in _reasons(caplog)
         assert running(data) == [OLD]
         (disk / "filler").unlink()
         await eventually(lambda: running(data) == [NEW])

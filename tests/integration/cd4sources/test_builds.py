@@ -78,3 +78,13 @@ def test_odd_files_are_no_builds(tmp_path: Path) -> None:
     (tmp_path / "builds" / "app" / "b-odd").mkdir()
     assert builds.list(["app"], limit=10) == []
     assert [builds.get(name) for name in (record.id, "b-odd", "../app")] == [None] * 3
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
+    """A later life has the record as it was before."""
+    builds = open_builds(tmp_path)
+    record = begin(builds)
+    half = builds.log(record).with_name(".new-half")
+    half.write_text('{"id')
+    assert open_builds(tmp_path).get(record.id) is not None
+    assert not half.exists()

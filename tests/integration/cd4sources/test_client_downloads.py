@@ -1,5 +1,6 @@
 """What a client takes from servers, and how it gets it."""
 
+import errno
 import os
 import shutil
 import signal
@@ -196,3 +197,12 @@ async def test_a_signature_for_another_target_is_none(
     async with running(settings(tmp_path, server.url, **keys)):
         await eventually(lambda: caplog.records)
     assert "is a version of 'shop', not of 'other'" in str(vars(caplog.records[0]))
+
+
+def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path) -> None:
+    """The system's own words say neither which disk nor what to do."""
+    installed = Installed(tmp_path, keep_versions=2)
+    told = installed.told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert f"which holds {tmp_path}, is full" in told
+    assert "next: make room there" in told
+    assert installed.told(OSError("torn")) == "torn"

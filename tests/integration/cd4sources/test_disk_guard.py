@@ -126,3 +126,33 @@ async def test_ordinary_failure_is_not_the_disks(disk: Path, source: Source) -> 
         assert "ended with 7" in follower.failure.message
         assert (disk / "data" / "trees" / "app").is_dir()
         source.commit({"build.sh": BUILD_SH})
+
+
+async def test_a_rebuild_that_finds_no_room_is_not_forgotten(disk: Path, source: Source) -> None:
+    """It was asked for, and is made when there is room."""
+    settings: dict[str, Any] = {"min_free_bytes": 5 * MEBIBYTE, "poll_interval_seconds": 0.2}
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        follower, builds = running.follower(), running.app.state.builds
+        [first] = builds.list(["app"], limit=9)
+        ballast = fill(disk, leave=MEBIBYTE)
+        follower.rebuild()
+        await eventually(lambda: follower.failure and "is full" in follower.failure.message)
+        ballast.unlink()
+        await eventually(lambda: follower.failure is None)
+        [newest] = builds.list(["app"], limit=1)
+        assert (newest.id != first.id, newest.state) == (True, "ok")
+
+
+async def test_a_full_disk_costs_no_mirror(disk: Path, source: Source) -> None:
+    """Git could not write: what it has is as good as before, and is not fetched again."""
+    settings: dict[str, Any] = {"min_free_bytes": 0, "poll_interval_seconds": 0.2}
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        mark = disk / "data/mirrors/app/0/mark"
+        mark.touch()
+        ballast = fill(disk, leave=MEBIBYTE)
+        commit = source.commit({"build.sh": "touch app; echo app\n", "words": "more\n" * MEBIBYTE})
+        follower = running.follower()
+        await eventually(lambda: follower.failure and "is full" in follower.failure.message)
+        ballast.unlink()
+        await offered(running, commit)
+        assert mark.exists()

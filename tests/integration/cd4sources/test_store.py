@@ -220,3 +220,16 @@ def test_setuid_is_not_taken_over(tmp_path: Path) -> None:
     odd.path.chmod(0o6777)
     store = open_store(tmp_path)
     assert store.artifact(store.publish(odd)).stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_a_crash_kept_too_many_is_removed_when_it_is_offered_again(tmp_path: Path) -> None:
+    """Killed before the newest was named: the version still is to be offered, and the old to go."""
+    store = open_store(tmp_path, keep_versions=1)
+    store.publish(built(tmp_path, 1))
+    open_store(tmp_path, keep_versions=2).publish(built(tmp_path, 2))
+    newest = tmp_path / "data" / "versions" / "app" / "newest"
+    newest.unlink()
+    newest.symlink_to("v-000000000001")
+    assert not store.is_offered("app", "v-000000000002")
+    store.offer("app", "v-000000000002")
+    assert names(tmp_path) == ["current", "newest", "v-000000000002"]

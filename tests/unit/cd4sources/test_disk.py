@@ -1,11 +1,13 @@
-"""Removing what builds leave behind."""
+"""Removing what builds leave behind, and putting one directory in another's place."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from cd4sources.disk import remove
+from cd4sources import disk
+from cd4sources.disk import put, remove
 
 
 def test_what_is_not_there_needs_no_removal(tmp_path: Path) -> None:
@@ -32,3 +34,54 @@ def test_a_directory_nobody_may_read_is_removed(tmp_path: Path) -> None:
     locked.chmod(0)
     remove(tmp_path / "tree")
     assert list(tmp_path.iterdir()) == []
+
+
+def _made(directory: Path, text: str) -> Path:
+    directory.mkdir()
+    (directory / "file").write_text(text)
+    return directory
+
+
+def test_who_looks_finds_the_old_directory_or_the_new_one(tmp_path: Path) -> None:
+    """Two names are exchanged in one step: there is no moment with neither."""
+    place, fresh = _made(tmp_path / "place", "1"), _made(tmp_path / "fresh", "2")
+    seen, ended = set(), threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.add((place / "file").exists())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(500):
+        put(fresh, place)
+    ended.set()
+    looking.join()
+    assert seen == {True}
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_what_was_there_gets_the_other_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_exchange: bool
+) -> None:
+    """Also on a file system that cannot exchange two names."""
+    if not can_exchange:
+        monkeypatch.setattr(disk, "_exchanged", lambda *_: False)
+    place, fresh = _made(tmp_path / "place", "1"), _made(tmp_path / "fresh", "2")
+    put(fresh, place)
+    assert [(one / "file").read_text() for one in (place, fresh)] == ["2", "1"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_first_one_is_only_renamed(tmp_path: Path) -> None:
+    """Nothing was there: nothing is left under the other name."""
+    put(_made(tmp_path / "fresh", "2"), tmp_path / "place")
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_names_that_cannot_be_exchanged_stay_as_they_are(tmp_path: Path) -> None:
+    """A refusal is no reason for the way that has a moment with neither."""
+    place = _made(tmp_path / "place", "1")
+    with pytest.raises(FileNotFoundError):
+        put(tmp_path / "none", place)
+    assert (place / "file").read_text() == "1"
