@@ -21,8 +21,9 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from cd4sources.builds import Builds
-from cd4sources.following import Follower
+from cd4sources.following import Follower, Means
 from cd4sources.http import Http
+from cd4sources.lanes import Lanes
 from cd4sources.reporting import Reporter
 from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
 from cd4sources.store import Store
@@ -72,13 +73,12 @@ async def made(url: str, data: Path, tips: Tips) -> list[Follower]:
     """Targets that have built what there is."""
     settings = ServerSettings(data=data)
     store, builds = Store(data, keep_versions=1), Builds(data, keep_builds=1)
+    means = Means(settings, store, builds, Reporter(None), Lanes(1), tips)
     followers = []
     for number in range(TARGETS):
         repository = RepositorySettings(url=SecretStr(url))
         target = TargetSettings(name=f"app-{number}", repositories=(repository,))
-        followers.append(
-            Follower(Target.from_settings(target), settings, store, builds, Reporter(None), tips)
-        )
+        followers.append(Follower(Target.from_settings(target), means))
         await passed(followers[-1], Wake("start"))
     return followers
 

@@ -190,6 +190,8 @@ class Builds:
         except (OSError, ValidationError):
             return None
         if record.state == "running" and record.id not in self._running:
-            message = "the server was killed, or its disk was full; the next pass builds it again"
+            message = (
+                "the server was killed, or its disk was full; what is not there yet is built again"
+            )
             return record.model_copy(update={"state": "interrupted", "message": message})
         return record

@@ -58,17 +58,20 @@ class DiskGuard:
             DiskFull: There is too little, with everything removed that may be.
         """
         if await asyncio.to_thread(self._is_short):
-            await asyncio.to_thread(self._free, self._wanted_bytes, builds_of_ours=1)
+            await asyncio.to_thread(self._free, self._wanted_bytes, 1, keep_trees=False)
         if await asyncio.to_thread(self._is_short):
             raise self._full()
 
-    async def retried(self, work: Callable[[], Awaitable[T]], *own: Path) -> T:
+    async def retried(
+        self, work: Callable[[], Awaitable[T]], *own: Path, keep_trees: bool = False
+    ) -> T:
         """
         Do something; when the disk is full, make room and do it once more.
 
         Args:
             work: What to do; it leaves nothing half done, but for what lies in `own`.
             own: Directories of this work alone, which can be made again.
+            keep_trees: Something in a build tree is still needed.
 
         Raises:
             DiskFull: There was no room the second time either.
@@ -78,20 +81,21 @@ class DiskGuard:
         except Exception as error:
             if not self._blames(error):
                 raise
-            await self._make_room(own)
+            await self._make_room(own, keep_trees=keep_trees)
         try:
             return await work()
         except Exception as error:
             if not self._blames(error):
                 raise
-            await self._make_room(own)
+            await self._make_room(own, keep_trees=keep_trees)
             raise self._full() from error
 
-    async def _make_room(self, own: tuple[Path, ...]) -> None:
+    async def _make_room(self, own: tuple[Path, ...], *, keep_trees: bool) -> None:
         for directory in own:
             await asyncio.to_thread(remove, directory)
         total = shutil.disk_usage(self._data).total
-        await asyncio.to_thread(self._free, total, builds_of_ours=1 if own else 0)
+        ours = 1 if own else 0
+        await asyncio.to_thread(self._free, total, ours, keep_trees=keep_trees)
 
     def _blames(self, error: Exception) -> bool:
         """Whether a full disk is behind an error; not every tool says so."""
@@ -106,24 +110,28 @@ class DiskGuard:
     def _is_short(self) -> bool:
         return shutil.disk_usage(self._data).free < self._wanted_bytes
 
-    def _free(self, wanted_bytes: int, *, builds_of_ours: int) -> None:
+    def _free(self, wanted_bytes: int, builds_of_ours: int, *, keep_trees: bool) -> None:
         """Remove one thing after the other, until enough is free or nothing is left to remove."""
         removed = 0
-        for removal in self._removals(builds_of_ours):
+        for removal in self._removals(builds_of_ours, keep_trees=keep_trees):
             if shutil.disk_usage(self._data).free >= wanted_bytes:
                 break
             removal()
             removed += 1
         free = shutil.disk_usage(self._data).free // MEBIBYTE
-        logger.warning("disk full, room made", extra={"removed": removed, "free_mebibytes": free})
+        level = logging.WARNING if removed else logging.DEBUG
+        logger.log(
+            level, "disk full, room made", extra={"removed": removed, "free_mebibytes": free}
+        )
 
-    def _removals(self, builds_of_ours: int) -> Iterator[Callable[[], None]]:
+    def _removals(self, builds_of_ours: int, *, keep_trees: bool) -> Iterator[Callable[[], None]]:
         for record in self._store.expendable(NEWEST_KEPT):
             yield lambda record=record: self._store.remove(record)  # type: ignore[misc]
         for path in self._builds.expendable():
             yield lambda path=path: remove(path)  # type: ignore[misc]
         if self._builds.running <= builds_of_ours:  # else another one may be using these
-            for path in (*self._data.glob("rooms/*/tmp"), self._data / "go"):
+            trees = () if keep_trees else self._data.glob("trees/*")
+            for path in (*self._data.glob("rooms/*/tmp"), self._data / "go", *trees):
                 yield lambda path=path: remove(path)  # type: ignore[misc]
 
     def _full(self) -> DiskFull:

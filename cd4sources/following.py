@@ -22,7 +22,8 @@ from cd4sources.backoff import Backoff
 from cd4sources.building import BuildFailed
 from cd4sources.builds import Builds
 from cd4sources.commands import CommandError
-from cd4sources.disk_guard import DiskFull, DiskGuard
+from cd4sources.disk_guard import DiskGuard
+from cd4sources.lanes import Lanes
 from cd4sources.making import Maker
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.repository import RepositoryError
@@ -39,6 +40,28 @@ FIRST_PAUSE_SECONDS = 1.0
 """After a failure that may heal by itself; doubles up to the poll interval."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Means:
+    """
+    What all workers of a server share.
+
+    Attributes:
+        settings: Intervals, time-outs and the data directory.
+        store: Where versions go.
+        builds: Where builds are recorded.
+        reporter: Where stages are told.
+        lanes: Turns at fetching and building.
+        tips: How remotes are asked whether there is anything new. Default: by fetching.
+    """
+
+    settings: ServerSettings
+    store: Store
+    builds: Builds
+    reporter: Reporter
+    lanes: Lanes
+    tips: Tips | None = None
 
 
 @dataclass(frozen=True)
@@ -64,26 +87,15 @@ class _Outcome:
 class Follower:
     """The worker of one target, and what there is to say about it."""
 
-    def __init__(
-        self,
-        target: Target,
-        settings: ServerSettings,
-        store: Store,
-        builds: Builds,
-        reporter: Reporter,
-        tips: Tips | None = None,
-    ) -> None:
+    def __init__(self, target: Target, means: Means) -> None:
         """
         Begin with what an earlier life published.
 
         Args:
             target: What it follows.
-            settings: Intervals, time-outs and the data directory.
-            store: Where versions go.
-            builds: Where builds are recorded.
-            reporter: Where stages are told.
-            tips: How remotes are asked whether there is anything new. Default: by fetching.
+            means: What it shares with the others.
         """
+        settings, store = means.settings, means.store
         self.target = target
         self.current: Record | None = _still_meant(store.current(target.name), target)
         self.pinned: str = store.pinned(target.name)
@@ -94,14 +106,14 @@ class Follower:
         """Woken when `current` changes."""
         self._settings = settings
         self._store = store
-        self._reporter = reporter
+        self._reporter = means.reporter
         self._mailbox = Mailbox()
         self._newest = store.newest(target.name) or self.current
         self._forced = False
         self._offering = asyncio.Lock()  # what is offered on disk and in memory is the same
-        self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, builds)
-        self._workshop = Workshop(target, settings, tips)
-        self._maker = Maker(target.name, self._workshop, builds, self._guard)
+        self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, means.builds)
+        self._workshop = Workshop(target, settings, means.lanes, means.tips)
+        self._maker = Maker(target.name, self._workshop, means.builds, self._guard, means.lanes)
         self._pauses = PAUSES_SECONDS
         self._again: Wake | None = None
 
@@ -130,7 +142,9 @@ class Follower:
             came = await self._mailbox.get(pause_seconds)
         finally:
             await _ended(packing)
-        return came or then or Wake("retry" if self._maker.retry_seconds <= 0 else "poll")
+        if then and (came is None or came.reason != "push"):
+            return then  # it is still waited for, whoever else has us look
+        return came or Wake("retry" if self._maker.retry_seconds <= 0 else "poll")
 
     def wake(self, wake: Wake) -> None:
         """Look soon; several wakes during a pass are one more pass."""
@@ -257,14 +271,16 @@ class Follower:
 
     async def _made(self, plan: Plan, wake: Wake) -> Built | Record:
         """The version: the one on disk, else (or when it was asked for) a new build."""
-        forced, self._forced = self._forced, False
         record = await asyncio.to_thread(self._store.get, self.target.name, plan.version)
-        if record and not forced:
+        if record and not self._forced:
             return record
+        forced, self._forced = self._forced, False  # once more may be asked for meanwhile
         try:
             return await self._maker.make(plan, wake)
-        except (DiskFull, RepositoryError):  # it was not even begun
-            self._forced |= forced
+        except BuildFailed:
+            raise
+        except Exception:
+            self._forced |= forced  # it was not even begun, or is not to blame
             raise
 
     async def _publish(self, made: Built | Record) -> None:
@@ -272,7 +288,7 @@ class Follower:
         name = self.target.name
         if isinstance(made, Built):
             publish = partial(asyncio.to_thread, self._store.publish, made)
-            self._newest = await self._guard.retried(publish)
+            self._newest = await self._guard.retried(publish, keep_trees=True)
         else:
             await asyncio.to_thread(self._store.offer, name, made.version)
             self._newest = made

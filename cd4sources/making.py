@@ -16,6 +16,7 @@ from cd4sources.backoff import Backoff
 from cd4sources.building import BuildCancelled, BuildFailed
 from cd4sources.builds import BuildRecord, Builds, State
 from cd4sources.disk_guard import DiskGuard
+from cd4sources.lanes import Lanes
 from cd4sources.versions import Built
 from cd4sources.wakes import Wake
 from cd4sources.workshop import Plan, Workshop
@@ -32,7 +33,9 @@ _NEVER = float("inf")
 class Maker:
     """Builds one target, one version at a time, and remembers what could not be built."""
 
-    def __init__(self, target: str, workshop: Workshop, builds: Builds, guard: DiskGuard) -> None:
+    def __init__(
+        self, target: str, workshop: Workshop, builds: Builds, guard: DiskGuard, lanes: Lanes
+    ) -> None:
         """
         Begin with nothing that has failed.
 
@@ -41,11 +44,13 @@ class Maker:
             workshop: Where they are made.
             builds: Where they are recorded.
             guard: Who sees that there is room.
+            lanes: Turns at building.
         """
         self._target = target
         self._workshop = workshop
         self._builds = builds
         self._guard = guard
+        self._lanes = lanes
         self._running: tuple[str, asyncio.Task[Built]] | None = None
         self._failed = _Failed("")
 
@@ -78,7 +83,8 @@ class Maker:
         elif self._failed.message and self.retry_seconds > 0:
             raise BuildFailed(self._failed.message)
         try:
-            return await self._recorded(plan, wake)
+            async with self._lanes.building():
+                return await self._recorded(plan, wake)
         except BuildFailed as error:
             self._failed.note(error)
             raise

@@ -17,8 +17,9 @@ from cd4sources.api.offers import Offers
 from cd4sources.builds import Builds
 from cd4sources.commands import reap_leftovers
 from cd4sources.confinement import Confinement
-from cd4sources.following import Follower
+from cd4sources.following import Follower, Means
 from cd4sources.http import Http
+from cd4sources.lanes import Lanes
 from cd4sources.locking import locked
 from cd4sources.problems import Problem, answer_with_problems, response
 from cd4sources.reporting import Reporter, StageReport, post_over_http
@@ -129,11 +130,10 @@ async def _lifespan(
         builds = app.state.builds = Builds(settings.data, keep_builds=settings.keep_builds)
         async with Http() as http:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
-            reporter, tips = Reporter(hub.report if hub else None), Tips(http)
-            app.state.followers = {
-                target.name: Follower(target, settings, store, builds, reporter, tips)
-                for target in targets
-            }
+            reporter = Reporter(hub.report if hub else None)
+            lanes = Lanes(settings.build_parallel)
+            means = Means(settings, store, builds, reporter, lanes, Tips(http))
+            app.state.followers = {target.name: Follower(target, means) for target in targets}
             async with _working(app, hub, reporter):
                 yield
             app.state.stopping.set()

@@ -6,6 +6,7 @@ a password: it is masked in every repr, and no error text shows an input value.
 """
 
 import hashlib
+import os
 import signal
 import socket
 from pathlib import Path
@@ -180,6 +181,10 @@ class ServerSettings(_Settings):
     build_timeout_seconds: PositiveFloat = 1800.0
     """Seconds that one fetch or one build command may take before its whole process tree is
     killed. Default 1800: longer than a cold build of a large program, shorter than a lost day."""
+
+    build_parallel: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Builds that run at once; others wait for their turn. Default: one a processor, because a push
+    to a shared library wakes every target that uses it."""
 
     build_user: str = ""
     """Name or number of the user that build commands run as; needs a server that runs as root.

@@ -15,6 +15,7 @@ from cd4sources.announced import Announced
 from cd4sources.building import MARKS, Recipe, Workspace, choose
 from cd4sources.confinement import Confinement
 from cd4sources.git import Git
+from cd4sources.lanes import Lanes
 from cd4sources.nursing import Nanny
 from cd4sources.repository import Mirror
 from cd4sources.settings import ServerSettings
@@ -36,17 +37,21 @@ class Plan:
 class Workshop:
     """Fetches and builds one target; one pass at a time."""
 
-    def __init__(self, target: Target, settings: ServerSettings, tips: Tips | None = None) -> None:
+    def __init__(
+        self, target: Target, settings: ServerSettings, lanes: Lanes, tips: Tips | None = None
+    ) -> None:
         """
         Open the target's mirrors; nobody else works there.
 
         Args:
             target: What is fetched and built.
             settings: The data directory, time-outs, and how builds are confined.
+            lanes: Turns at fetching and building.
             tips: How a remote is asked whether there is anything new. Default: by fetching.
         """
         self._target = target
         self._data = data = settings.data
+        self._lanes = lanes
         self._timeout_seconds = settings.build_timeout_seconds
         self._confinement = Confinement.from_settings(settings)
         git = Git(data, settings.build_timeout_seconds)
@@ -71,10 +76,15 @@ class Workshop:
             await self._nanny.start()
         return tuple(
             [
-                await mirror.fetch(ask_first=number != new)
-                for number, mirror in enumerate(self._mirrors)
+                await self._fetched(number, ask_first=number != new)
+                for number in range(len(self._mirrors))
             ]
         )
+
+    async def _fetched(self, number: int, *, ask_first: bool) -> str:
+        host = _identity(self._target.repositories[number]).partition("/")[0]
+        async with self._lanes.fetching(host):
+            return await self._mirrors[number].fetch(ask_first=ask_first)
 
     async def shows(self, announced: Announced) -> bool:
         """Tell whether the remote has shown an announced commit."""

@@ -99,3 +99,19 @@ async def test_a_newer_push_ends_the_wait_for_an_older_one(
         assert follower.current is not None
         assert follower.current.lockset == (commit,)
         assert all(one.result == "ok" for one in reports if one.traceparent == TRACE)
+
+
+async def test_another_look_does_not_end_the_wait(
+    tmp_path: Path, source: Source, reports: list[StageReport]
+) -> None:
+    """Whoever else has it look: the announced commit is waited for, and its end is told."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target, reports=reports) as running:
+        follower = running.follower()
+        follower._pauses = (1000.0,)
+        before = follower.last_pass_at
+        follower.notice(push(target, FORGED))
+        await eventually(lambda: follower.last_pass_at != before)
+        follower.refresh()
+        await eventually(lambda: [one for one in reports if one.result == "failed"])
+        assert [one.traceparent for one in reports if one.result == "failed"] == [TRACE]

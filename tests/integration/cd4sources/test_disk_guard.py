@@ -105,6 +105,18 @@ async def test_full_disk_is_told_and_heals(disk: Path, source: Source) -> None:
     assert leftovers(disk) == []
 
 
+async def test_what_a_build_left_in_its_tree_makes_room(disk: Path, source: Source) -> None:
+    """A build that filled the disk and called it success is not in the way of the next one."""
+    settings: dict[str, Any] = {"min_free_bytes": 2 * MEBIBYTE, "poll_interval_seconds": 0.2}
+    async with serving(disk / "data", target_of("app", source.path), **settings) as running:
+        follower = running.follower()
+        fills = "head -c 20000000 /dev/zero >big"
+        source.commit({"build.sh": f'test "$1" = artifact || {fills}; echo big'})
+        await eventually(lambda: follower.failure and follower.failure.stage == "published")
+        commit = source.commit({"build.sh": BUILD_SH})
+        await offered(running, commit)
+
+
 async def test_too_little_room_builds_nothing(disk: Path, source: Source) -> None:
     """Below the limit, with nothing left to remove, no build is begun in vain."""
     settings: dict[str, Any] = {"min_free_bytes": 15 * MEBIBYTE}

@@ -393,6 +393,23 @@ async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source
         assert [one.version for one in store.list("app")][1:] == [first.version]
 
 
+async def test_builds_take_turns(tmp_path: Path, source: Source) -> None:
+    """A push to what many targets use does not start all their builds at once."""
+    count, gate = tmp_path / "count", tmp_path / "gate"
+    names = ("one", "two", "three")
+    targets = [target_of(name, source.path) for name in names]
+    async with serving(tmp_path / "data", *targets, build_parallel=2) as running:
+        source.commit({"build.sh": counting(count, gate)})
+        for name in names:
+            running.follower(name).wake(Wake("poll"))
+        await eventually(lambda: count_of(count) == 2)
+        gate.touch()
+        await eventually(lambda: count_of(count) == 3)
+        await eventually(lambda: not running.app.state.builds.running)
+        last, *others = running.app.state.builds.list(names, limit=3)
+        assert last.started_at >= min(one.ended_at for one in others)
+
+
 async def test_a_pass_with_nothing_new_runs_no_git(
     tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
