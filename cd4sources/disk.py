@@ -61,7 +61,6 @@ def write(path: Path, text: str) -> None:
     fresh = path.with_name(new_name())
     try:
         fresh.write_text(text, encoding="utf-8")
-        sync(fresh)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

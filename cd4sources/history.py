@@ -10,7 +10,7 @@ forgets those offered after it, so that the next step never leads to what was le
 from collections.abc import Sequence
 from pathlib import Path
 
-from cd4sources.disk import write
+from cd4sources.disk import sync, write
 from cd4sources.versions import VERSION
 
 _NAME = "history"
@@ -26,10 +26,11 @@ def read(directory: Path) -> list[str]:
 
 
 def keep(directory: Path, versions: Sequence[str]) -> None:
-    """Write down what was offered, but for the versions that are gone."""
+    """Write down for good what was offered, but for the versions that are gone."""
     there = [version for version in versions if (directory / version).is_dir()]
     if there != read(directory):
         write(directory / _NAME, "".join(f"{version}\n" for version in there))
+        sync(directory / _NAME)
 
 
 def offered(versions: Sequence[str], version: str) -> list[str]:
