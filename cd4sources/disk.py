@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ NEW = ".new-"
 """Begins the names of what is being written; a crash may leave it."""
 
 
+_MILLISECOND_NS = 1_000_000
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS})
@@ -76,7 +78,11 @@ def put(fresh: Path, place: Path) -> None:
     elif not _exchanged(fresh, place):
         aside = fresh.with_name(new_name())
         place.rename(aside)
-        fresh.rename(place)
+        try:
+            fresh.rename(place)
+        except OSError:
+            aside.rename(place)
+            raise
         aside.rename(fresh)
 
 
@@ -95,10 +101,17 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 def point(link: Path, name: str) -> None:
-    """Replace a relative symbolic link as a whole, on disk for good when this returns."""
+    """
+    Replace a relative symbolic link as a whole, on disk for good when this returns.
+
+    Its modification time is later than the one before, whatever the clock did in between.
+    """
     fresh = link.with_name(new_name())
     fresh.symlink_to(name)
     try:
+        before = link.lstat().st_mtime_ns if link.is_symlink() else 0
+        now = max(time.time_ns(), before + _MILLISECOND_NS)
+        os.utime(fresh, ns=(now, now), follow_symlinks=False)
         fresh.replace(link)
     finally:
         fresh.unlink(missing_ok=True)

@@ -39,6 +39,8 @@ from cd4sources.workshop import Plan, Workshop
 FIRST_PAUSE_SECONDS = 1.0
 """After a failure that may heal by itself; doubles up to the poll interval."""
 
+_EXPECTED = (BuildFailed, RepositoryError, CommandError, UnknownVersion, OSError)
+
 logger = logging.getLogger(__name__)
 
 
@@ -179,6 +181,10 @@ class Follower:
         """End a build of this target; False when it does not run (any more)."""
         return self._maker.cancel(build)
 
+    def gives(self, version: str) -> bool:
+        """Tell whether the sources give this version: when it is damaged, it is made again."""
+        return self._newest is not None and self._newest.version == version
+
     def noted(self, version: str) -> None:
         """Remember that a client runs a version: it is kept."""
         self._store.noted(self.target.name, version)
@@ -197,6 +203,8 @@ class Follower:
             record = await asyncio.to_thread(self._store.pin, self.target.name, version)
             self.pinned = version
             self._announce(record)
+        if self.failure:  # maybe that another one was pinned and lost
+            self.wake(Wake("refresh"))
         return record
 
     async def unpin(self) -> Record | None:
@@ -224,8 +232,8 @@ class Follower:
         """One pass; False when it failed for a reason that may heal by itself."""
         try:
             await self._pass(replace(wake, traceparent=wake.traceparent or _new_traceparent()))
-        except BuildFailed:
-            return True  # the same commits would fail again: wait for others, or a while
+        except (BuildFailed, UnknownVersion):
+            return True  # it would fail again: wait for other commits or an operator, or a while
         except Exception:  # noqa: BLE001 -- logged by the stage; retried, and no other target's affair
             return False
         finally:
@@ -255,6 +263,21 @@ class Follower:
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
                 await self._publish(made)
+        await self._see_to_pinned(wake)
+
+    async def _see_to_pinned(self, wake: Wake) -> None:
+        """Say that the pinned version is not to be had; offer it once it is."""
+        async with self._offering:
+            if not self.pinned:
+                return
+            found = await asyncio.to_thread(self._store.get, self.target.name, self.pinned)
+            record = _still_meant(found, self.target)
+            if record is None:
+                with self._stage("published", wake) as outcome:
+                    outcome.version = self.pinned
+                    raise UnknownVersion(f"{lost_pin(self)}: {unpin_step(self)}")
+            if self.current is None:
+                self._announce(record)
 
     def _wait_for(self, announced: Announced, wake: Wake, outcome: _Outcome) -> None:
         """Look again soon, or say that it was in vain; what there is to see is built meanwhile."""
@@ -325,7 +348,7 @@ class Follower:
         news = self.failure is None or self.failure.message != outcome.message
         self.failure = Failure(stage, outcome.message, datetime.now(UTC), outcome.version)
         keys = {"target": self.target.name, "stage": stage, "reason": outcome.message}
-        expected = isinstance(error, (BuildFailed, RepositoryError, CommandError, OSError))
+        expected = isinstance(error, _EXPECTED)
         level = logging.WARNING if news else logging.DEBUG
         logger.log(level, "pass failed", extra=keys, exc_info=None if expected else error)
         return news
@@ -344,6 +367,17 @@ class Follower:
                 reporter=self._settings.name,
             )
         )
+
+
+def lost_pin(follower: Follower) -> str:
+    """Why a pinned version that is not to be had costs the target its offer."""
+    name, version = follower.target.name, follower.pinned
+    return f"{version} of {name} is pinned, but damaged, gone, or made of other repositories"
+
+
+def unpin_step(follower: Follower) -> str:
+    """What to do then."""
+    return f"offer the newest with `directcd versions unpin {follower.target.name}`, or pin another"
 
 
 def _still_meant(record: Record | None, target: Target) -> Record | None:

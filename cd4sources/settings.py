@@ -218,8 +218,8 @@ class ServerSettings(_Settings):
     work, at 64 MiB each at the very most."""
 
     keep_versions: int = Field(default=5, ge=1)
-    """Versions kept per target, newest first; the current one, a pinned one and those that a client
-    runs are never removed. Default 5: enough to go back past a bad day."""
+    """Versions kept per target, those offered last first; the current one, a pinned one and those
+    that a client runs are never removed. Default 5: enough to go back past a bad day."""
 
     keep_bytes: NonNegativeInt = 10 * 1024**3
     """Bytes of artifacts kept per target; what `keep_versions` says of the current, the pinned and

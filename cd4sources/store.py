@@ -5,25 +5,27 @@ The store of built versions on disk.
     <data>/versions/<target>/current -> <version>    what is offered
     <data>/versions/<target>/newest -> <version>     what the sources give; the same, unless pinned
     <data>/versions/<target>/pinned -> <version>     what stays current until it is unpinned
+    <data>/versions/<target>/history                 what was offered, in this order
     <data>/versions/<target>/.new-<random>           being written or removed; a crash may leave it
 
 A version appears by one rename and each link changes by one rename: a reader, or a later life of
 the server, sees the old state or the new one. There is no other state than this directory: when
-`current` became what it is stands in its modification time, and when a version was offered last in
-its directory's.
+`current` became what it is stands in its modification time. Times are for people: a clock that was
+ahead and is put right changes no order here.
 """
 
 import contextlib
 import os
 import shutil
+import stat
 import threading
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from cd4sources import history
 from cd4sources.copying import copy_artifact
 from cd4sources.disk import NEW, new_name, point, pointed, put, remove, sync
 from cd4sources.retention import Seen, kept
@@ -75,7 +77,7 @@ class Store:
         fresh = directory / new_name()
         fresh.mkdir()
         try:
-            record = _fill(fresh, built)
+            record = _fill(fresh, built, self._moment(built.target))
             put(fresh, directory / built.version)
             sync(directory)
         finally:
@@ -111,6 +113,7 @@ class Store:
             record = self.get(target, version)
             if record is None:
                 raise UnknownVersion(f"{version} of {target} is not kept here (any more)")
+            history.keep(self._root / target, history.gone_back(self._offered(target), version))
             self._point(target, _PINNED, version)
             self._point(target, _CURRENT, version)
         return self._dated(record)
@@ -129,11 +132,10 @@ class Store:
         return self._pointed(target, _PINNED)
 
     def previous(self, target: str) -> Record | None:
-        """The version that was current before the one that is."""
-        offered = {record.version: self._offered(record) for record in self.list(target)}
-        now = offered.get(self._pointed(target, _CURRENT), 0)
-        earlier = [version for version, at in offered.items() if at < now]
-        return self.get(target, max(earlier, key=offered.__getitem__, default=""))
+        """The version that was offered before the one that is, but for those left by a pin."""
+        earlier = history.before(self._offered(target), self._pointed(target, _CURRENT))
+        found = (self.get(target, version) for version in reversed(earlier))
+        return next(filter(None, found), None)
 
     def current(self, target: str) -> Record | None:
         """The version that is offered, if any was ever published."""
@@ -150,7 +152,8 @@ class Store:
         with contextlib.suppress(OSError, ValidationError):
             path = self._root / target / version / _RECORD
             record = Record.model_validate_json(path.read_bytes())
-            if self.artifact(record).stat().st_size == record.artifact.size:
+            found = self.artifact(record).lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_size == record.artifact.size:
                 return self._dated(record)
         return None
 
@@ -173,11 +176,11 @@ class Store:
         return self._runs(target).lately()
 
     def expendable(self, newest: int) -> Sequence[Record]:
-        """All versions that nobody needs, but for the newest few of each target; oldest first."""
+        """All versions that nobody needs, but for the latest few of each target; oldest first."""
         found = [
             record
             for directory in self._root.glob("*")
-            for record in self.list(directory.name)[newest:]
+            for record in self._latest_first(directory.name)[newest:]
             if record.version not in self._needed(directory.name)
         ]
         return sorted(found, key=lambda record: record.built_at)
@@ -204,21 +207,30 @@ class Store:
         changed = os.lstat(self._root / record.target / _CURRENT).st_mtime
         return record.model_copy(update={"published_at": datetime.fromtimestamp(changed, UTC)})
 
-    def _offered(self, record: Record) -> int:
-        return (self._root / record.target / record.version).stat().st_mtime_ns
+    def _offered(self, target: str) -> Sequence[str]:
+        """What was offered, in this order; where nobody wrote that down, as it was built."""
+        return history.read(self._root / target) or [one.version for one in self.list(target)[::-1]]
+
+    def _latest_first(self, target: str) -> Sequence[Record]:
+        """All versions: what was offered last comes first, what never was comes last."""
+        place = {version: number for number, version in enumerate(self._offered(target))}
+        records = self.list(target)
+        return sorted(records, key=lambda record: place.get(record.version, -1), reverse=True)
+
+    def _moment(self, target: str) -> datetime:
+        """Now, or just after the newest version was built by a clock that was ahead."""
+        newest = [record.built_at + timedelta(milliseconds=1) for record in self.list(target)[:1]]
+        return max([datetime.now(UTC), *newest])
 
     def _make_current(self, target: str, version: str) -> None:
-        if self._point(target, _CURRENT, version):
-            now = time.time_ns()
-            with contextlib.suppress(FileNotFoundError):  # a pinned one that was removed by hand
-                os.utime(self._root / target / version, ns=(now, now))
+        """The order is written first: a crash between the two leaves nothing out of it."""
+        if self._pointed(target, _CURRENT) != version:
+            history.keep(self._root / target, history.offered(self._offered(target), version))
+            self._point(target, _CURRENT, version)
 
-    def _point(self, target: str, name: str, version: str) -> bool:
-        """Whether the link was to be changed at all."""
-        if self._pointed(target, name) == version:
-            return False
-        point(self._root / target / name, version)
-        return True
+    def _point(self, target: str, name: str, version: str) -> None:
+        if self._pointed(target, name) != version:
+            point(self._root / target / name, version)
 
     def _pointed(self, target: str, name: str) -> str:
         return pointed(self._root / target / name)
@@ -226,7 +238,7 @@ class Store:
     def _retire(self, target: str, newest: str) -> None:
         """Remove what is damaged, the oldest beyond what is kept, and what is only a leftover."""
         staying = kept(
-            self.list(target),
+            self._latest_first(target),
             self._needed(target, newest),
             keep_versions=self._keep_versions,
             keep_bytes=self._keep_bytes,
@@ -245,7 +257,7 @@ class Store:
         remove(leaving)
 
 
-def _fill(fresh: Path, built: Built) -> Record:
+def _fill(fresh: Path, built: Built, built_at: datetime) -> Record:
     """Write a version's files and make them last."""
     size, sha256 = copy_artifact(built.path, fresh / built.name)
     record = Record(
@@ -253,7 +265,7 @@ def _fill(fresh: Path, built: Built) -> Record:
         target=built.target,
         repositories=built.repositories,
         artifact=Artifact(name=built.name, size=size, sha256=sha256, url=built.url),
-        built_at=datetime.now(UTC),
+        built_at=built_at,
         traceparent=built.traceparent,
     )
     if built.log.exists():

@@ -10,15 +10,13 @@ from fastapi import APIRouter, Request, Response
 from cd4sources.api import common
 from cd4sources.api.ranges import Unsatisfiable, asked_range
 from cd4sources.api.sending import FileResponse, opened
-from cd4sources.following import Follower
+from cd4sources.following import Follower, lost_pin, unpin_step
 from cd4sources.problems import Problem
 from cd4sources.versions import VERSION, Record
 
 router = APIRouter()
 
-# A version's bytes never change; which one is current does.
-_FOR_EVER = "max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
+_ASK_AGAIN = {"Cache-Control": "no-cache"}  # a rebuild changes also a version's bytes
 
 
 @router.get("/download")
@@ -29,7 +27,7 @@ async def download(
     """The artifact's bytes: of the current version, or of a kept one."""
     follower = common.follower(request, repo, ref)
     record = await _kept(request, follower, version)
-    headers = _headers(record) | {"Cache-Control": _FOR_EVER if version else _ASK_AGAIN}
+    headers = _headers(record) | _ASK_AGAIN
     if common.is_known(request.headers.get("If-None-Match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     part = _part(request, record, headers["ETag"])
@@ -69,15 +67,25 @@ async def _opened(request: Request, follower: Follower, record: Record) -> Binar
     path = common.store(request).artifact(record)
     file = await asyncio.to_thread(opened, path, record.artifact.size)
     if file is None:
-        refresh = f"POST /v1/targets/{follower.target.name}/refresh hurries it"
-        detail = f"{record.version} is damaged on disk"
-        step = f"the next pass makes it again; {refresh}"
+        detail, step = f"{record.version} is damaged on disk", _way_out(follower, record.version)
         raise Problem(503, "artifact-missing", detail, step, {"Retry-After": "1"})
     return file
 
 
+def _way_out(follower: Follower, version: str) -> str:
+    """What ends the damage of a version: only what the sources give is made again."""
+    if follower.gives(version):
+        refresh = f"POST /v1/targets/{follower.target.name}/refresh hurries it"
+        return f"the next pass makes it again; {refresh}"
+    if version == follower.pinned:
+        return unpin_step(follower)
+    return "download another version, or the current one"
+
+
 async def _kept(request: Request, follower: Follower, version: str) -> Record:
     """The version asked for, or the current one."""
+    if follower.current is None and follower.pinned:
+        raise Problem(404, "pinned-missing", lost_pin(follower), unpin_step(follower))
     if follower.current is None:
         why = follower.failure.message if follower.failure else "the first build has not ended"
         step = "watch, or see the reason and correct it"

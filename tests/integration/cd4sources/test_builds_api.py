@@ -1,6 +1,7 @@
 """The server's API of builds and versions: what operators see and change."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,26 @@ async def test_pin_and_unpin_wake_watchers(running: Serving, source: Source) -> 
     assert (await get(running, "targets/app"))["pinned"] == older.version
     state = await post(running, "targets/app/unpin", 200)
     assert (state["pinned"], state["current"]["version"]) == (None, newest.version)
+
+
+async def test_a_pinned_version_that_is_lost_is_a_problem(
+    running: Serving, source: Source, tmp_path: Path
+) -> None:
+    """Whoever looks is told the way out, for it is not made again; unpinned, the target goes on."""
+    source.commit({"words": "two"})
+    await running.look()
+    pinned = (await post(running, "targets/app/rollback", 200))["pinned"]
+    shutil.rmtree(tmp_path / "data/versions/app" / pinned)
+    await running.look()
+    refused = await running.http.get("/download", params={"repo": str(source.path)})
+    assert (refused.status_code, "versions unpin app" in refused.json()["next"]) == (503, True)
+    error = (await get(running, "targets/app"))["last_error"]
+    assert (error["version"], "versions unpin app" in error["message"]) == (pinned, True)
+    watched = await running.http.get("/watch", params={"repo": str(source.path)})
+    assert pinned in watched.headers["X-Directcd-Last-Error"]
+    await post(running, "targets/app/unpin", 200)
+    await eventually(lambda: running.follower().failure is None)
+    assert (await running.http.get("/download", params={"repo": str(source.path)})).text == "two"
 
 
 async def test_impossible_pins_are_problems(running: Serving) -> None:

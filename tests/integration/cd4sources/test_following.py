@@ -363,6 +363,29 @@ async def test_pinned_target_goes_on_building(tmp_path: Path, source: Source) ->
         assert await words(running) == "two"
 
 
+async def test_a_pinned_version_lost_between_lives_is_no_riddle(
+    tmp_path: Path, source: Source
+) -> None:
+    """Nothing is offered, and everybody hears why; put back, it is offered again."""
+    data, target = tmp_path / "data", target_of("app", source.path)
+    async with serving(data, target) as running:
+        pinned = running.follower().current
+        assert pinned is not None
+        await running.follower().pin(pinned.version)
+        source.commit({"words": "two"})
+        await running.look()
+    place = running.app.state.store.artifact(pinned)
+    place.rename(tmp_path / "away")
+    async with serving(data, target) as running:
+        follower = await running.look()
+        assert (follower.current, follower.failure is None) == (None, False)
+        refused = await running.http.get("/download", params={"repo": str(source.path)})
+        assert (refused.status_code, refused.json()["code"]) == (404, "pinned-missing")
+        (tmp_path / "away").rename(place)
+        await running.look()
+        assert (await words(running), follower.failure) == ("one", None)
+
+
 async def test_roll_back_offers_what_was_before(tmp_path: Path, source: Source) -> None:
     """It stays there, whatever polls find; with nothing before, nothing changes."""
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:

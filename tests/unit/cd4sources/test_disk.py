@@ -85,3 +85,14 @@ def test_names_that_cannot_be_exchanged_stay_as_they_are(tmp_path: Path) -> None
     with pytest.raises(FileNotFoundError):
         put(tmp_path / "none", place)
     assert (place / "file").read_text() == "1"
+
+
+def test_what_was_there_stays_when_the_new_one_cannot_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on a file system that cannot exchange two names."""
+    monkeypatch.setattr(disk, "_exchanged", lambda *_: False)
+    place = _made(tmp_path / "place", "1")
+    with pytest.raises(FileNotFoundError):
+        put(tmp_path / "none", place)
+    assert (place / "file").read_text() == "1"
