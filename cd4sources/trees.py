@@ -38,7 +38,7 @@ async def check_out(git: Git, mirror: Path, commit: str, tree: Path) -> Complete
     marker = _beside(tree, ".commit")
     complete = await asyncio.to_thread(_is_complete, tree)
     marker.unlink(missing_ok=True)
-    if not (complete and await _can_update(git, mirror, commit, tree)):
+    if not (complete and await _updated(git, mirror, commit, tree) is None):
         await asyncio.to_thread(_empty, tree)
         if failed := await _updated(git, mirror, commit, tree):
             return failed
@@ -50,14 +50,6 @@ def drop_locks(trees: Path) -> None:
     """Remove what a git of an earlier life, killed while it filled a tree, left beside it."""
     for lock in trees.glob("*.index.lock"):
         lock.unlink()
-
-
-async def _can_update(git: Git, mirror: Path, commit: str, tree: Path) -> bool:
-    """Bring a tree to a commit if a build has left it so that it can be."""
-    try:
-        return await _updated(git, mirror, commit, tree) is None
-    except (FileNotFoundError, NotADirectoryError):
-        return False
 
 
 async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed | None:
@@ -91,7 +83,8 @@ def _empty(tree: Path) -> None:
 def _finish(tree: Path, submodules: list[Path]) -> None:
     """Undo what git leaves: files in submodules, other repositories, directories' permissions."""
     for path in submodules:
-        _make_empty(tree, path)
+        remove(tree / path)
+        (tree / path).mkdir(parents=True)  # git has removed whatever else a build left above it
     expected = tree.parent.stat().st_mode  # made by us, too, and no build's
     for here, mode in _directories(str(tree)):
         if mode != expected:
@@ -99,19 +92,6 @@ def _finish(tree: Path, submodules: list[Path]) -> None:
         git = os.path.join(here, ".git")  # noqa: PTH118 -- thousands of them
         if os.path.lexists(git):
             remove(Path(git))
-
-
-def _make_empty(tree: Path, submodule: Path) -> None:
-    """
-    Make a submodule's directory, empty.
-
-    Raises:
-        NotADirectoryError: A build has left something else in the place of one above it.
-    """
-    if any((tree / above).is_symlink() for above in submodule.parents):
-        raise NotADirectoryError(f"{tree / submodule} lies behind a symbolic link")
-    remove(tree / submodule)
-    (tree / submodule).mkdir(parents=True)
 
 
 def _directories(tree: str) -> Iterator[tuple[str, int]]:
