@@ -206,6 +206,16 @@ async def test_room_is_the_servers(
     assert seen.count("Permission denied") == 2
 
 
+def test_room_that_a_build_owns_is_made_anew(reachable: Path, nobody: pwd.struct_passwd) -> None:
+    """Its owner could put anything into it at any time."""
+    settings = ServerSettings(build_user="nobody")
+    place = workspace(reachable, Confinement.from_settings(settings))
+    place.room.mkdir(parents=True)
+    os.chown(place.room, nobody.pw_uid, nobody.pw_gid)
+    place.prepare()
+    assert [path.stat().st_uid for path in (place.room, place.home)] == [0, nobody.pw_uid]
+
+
 async def test_sources_are_not_every_users(reachable: Path, nobody: pwd.struct_passwd) -> None:
     """Of all users only the build user may enter where trees and rooms are."""
     async with serving(reachable, build_user="nobody"):
