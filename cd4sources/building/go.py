@@ -79,7 +79,7 @@ class GoRecipe:
             "-o",
             str(out / self._output),
         )
-        await step(workspace, (*argv, "."), "go build", env, _written(workspace, env))
+        await step(workspace, (*argv, "."), "go build", env, _written(workspace))
         return artifact_in(out, self._output, "go build")
 
     async def _replaced(self, workspace: Workspace, env: dict[str, str]) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class GoRecipe:
             for one in self._replacing
         ]
         edit = ("go", "mod", "edit", *edits, str(copy))
-        await step(workspace, edit, "go mod edit", env, _written(workspace, env))
+        await step(workspace, edit, "go mod edit", env, _written(workspace))
         return (f"-modfile={copy}", "-mod=mod")
 
 
@@ -120,7 +120,7 @@ def _copy(workspace: Workspace) -> None:
 async def _required(workspace: Workspace, copy: Path, env: dict[str, str]) -> list[str]:
     """The paths of all required modules."""
     argv = ("go", "mod", "edit", "-json", str(copy))
-    read = await step(workspace, argv, "go mod edit", env, _written(workspace, env))
+    read = await step(workspace, argv, "go mod edit", env, _written(workspace))
     return [one["Path"] for one in json.loads(read.stdout).get("Require") or ()]
 
 
@@ -162,6 +162,6 @@ def _environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def _written(workspace: Workspace, env: dict[str, str]) -> tuple[Path, ...]:
-    """What go writes beside the workspace's own; it makes its caches itself, below GOPATH."""
-    return (Path(env["GOPATH"]), _copies(workspace), _out(workspace))
+def _written(workspace: Workspace) -> tuple[Path, ...]:
+    """What go writes in the room; a confined build's caches are in its GOPATH there."""
+    return (workspace.room / "go", _copies(workspace), _out(workspace))
