@@ -3,6 +3,9 @@ What a build may use, and as whom it runs: limits, another user, a sandbox.
 
 The nanny sets limits and user; the sandbox is bubblewrap
 (https://github.com/containers/bubblewrap).
+
+What a build may write lies in a directory that only the server may write: no build can put a
+link in its place. Within it, nothing is taken by a path that a build could have led elsewhere.
 """
 
 import os
@@ -13,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cd4sources.disk import remove
 from cd4sources.settings import ServerSettings
 
 
@@ -35,6 +39,11 @@ class Confinement:
     limits: tuple[tuple[str, int], ...] = (("CORE", 0),)
     user: User | None = None
     sandboxed: bool = False
+
+    @property
+    def is_apart(self) -> bool:
+        """Tell whether builds must share nothing with each other or with the server."""
+        return self.sandboxed or self.user is not None
 
     @classmethod
     def from_settings(cls, settings: ServerSettings) -> "Confinement":
@@ -92,20 +101,36 @@ class Confinement:
                     f"give `data` another place, or do `chmod o+x {parent}`"
                 )
         data.chmod(0o711)
-        for name in ("mirrors", "versions", "builds", "home"):
+        for name in ("mirrors", "versions", "builds", "home", "go"):
             (data / name).mkdir(exist_ok=True)
             (data / name).chmod(0o700)
+        for name in ("trees", "rooms"):
+            (data / name).mkdir(exist_ok=True)
+            os.chown(data / name, -1, self.user.gid)
+            (data / name).chmod(0o710)
 
     def is_own(self, directory: Path) -> bool:
         """Tell whether a directory is there, and the build user's."""
-        return directory.is_dir() and (not self.user or directory.stat().st_uid == self.user.uid)
+        return _is_directory_of(directory, self.user.uid if self.user else None)
 
     def hand_over(self, directories: Iterable[Path]) -> None:
-        """Make directories, with all that is in them, the build user's."""
+        """
+        Make directories, with all that is in them, the build user's.
+
+        Whatever else stands in the place of one is removed. Only the server may be able to write
+        the directory that it lies in.
+        """
         for directory in directories:
-            directory.mkdir(parents=True, exist_ok=True)
+            keep(directory)
             if self.user:
                 _give(directory, self.user)
+
+
+def keep(directory: Path, owner: int | None = None) -> None:
+    """See that a directory is there, the owner's if one is given, whatever else stood there."""
+    if not _is_directory_of(directory, owner):
+        remove(directory)
+        directory.mkdir(parents=True)
 
 
 UNCONFINED = Confinement()
@@ -132,11 +157,27 @@ def _user(name: str) -> User:
     return User(found.pw_uid, found.pw_gid)
 
 
+def _is_directory_of(path: Path, owner: int | None) -> bool:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and owner in (None, found.st_uid)
+
+
 def _give(directory: Path, user: User) -> None:
     """Change owners, but of no hard link: its file may be another's, and stand elsewhere, too."""
-    os.chown(directory, user.uid, user.gid, follow_symlinks=False)
-    for parent, directories, files in os.walk(directory):
-        for path in (Path(parent, name) for name in (*directories, *files)):
-            found = path.lstat()
-            if found.st_uid != user.uid and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
-                os.chown(path, user.uid, user.gid, follow_symlinks=False)
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for _, directories, files, here in os.fwalk(dir_fd=top):
+            _give_entries(here, (*directories, *files), user)
+        os.fchown(top, user.uid, user.gid)  # last: it tells that all is done
+    finally:
+        os.close(top)
+
+
+def _give_entries(directory: int, names: Iterable[str], user: User) -> None:
+    for name in names:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if found.st_uid != user.uid and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
+            os.chown(name, user.uid, user.gid, dir_fd=directory, follow_symlinks=False)

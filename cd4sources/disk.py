@@ -1,5 +1,6 @@
 """Removing what is on disk, whatever state it is in; writing so that nobody sees the half of it."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -7,7 +8,6 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -44,16 +44,58 @@ def remove(path: Path) -> None:
     if not stat.S_ISDIR(mode):
         path.unlink()
         return
-    path.chmod(0o700)
-    for directory, names, _ in os.walk(path):
-        _open_up(Path(directory, name) for name in names)
+    permit(path, 0o700)
+    for _, names, _, here in os.fwalk(path):
+        for name in names:
+            with contextlib.suppress(NotADirectoryError):  # a link to one
+                permit(name, 0o700, here)
     shutil.rmtree(path)
 
 
-def _open_up(directories: Iterable[Path]) -> None:
-    for directory in directories:
-        if not directory.is_symlink():
-            directory.chmod(0o700)
+def permit(directory: Path | str, mode: int, parent: int | None = None) -> None:
+    """
+    Change the permissions of a directory, but follow no symbolic link that stands there.
+
+    Args:
+        directory: Its path, or its name in the parent.
+        mode: The permissions.
+        parent: The open directory that it is in.
+
+    Raises:
+        NotADirectoryError: It is something else, such as a symbolic link.
+    """
+    # Opened as a mere place: that needs no permissions of its own. See open(2), O_PATH.
+    place = os.open(directory, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=parent)
+    try:
+        Path(f"/proc/self/fd/{place}").chmod(mode)
+    finally:
+        os.close(place)
+
+
+class NotPlain(Exception):
+    """What should be a regular file is something else, such as a symbolic link."""
+
+
+def copy_plain(source: Path, copy: Path) -> None:
+    """
+    Copy a regular file, if there is one, that others have put there.
+
+    A link is not followed, for it may lead to what only we may read; a fifo is not waited for.
+
+    Raises:
+        NotPlain: It is something else.
+    """
+    try:
+        opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise NotPlain(source) from error
+    with os.fdopen(opened, "rb") as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise NotPlain(source)
+        with copy.open("wb") as into:
+            shutil.copyfileobj(file, into)
 
 
 def write(path: Path, text: str) -> None:

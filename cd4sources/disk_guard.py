@@ -22,6 +22,8 @@ T = TypeVar("T")
 NEWEST_KEPT = 2
 """Versions of each target that a full disk does not cost: the newest, and one to go back to."""
 
+_SPARE = ("tmp", "go")  # of a room: what builds make again
+
 logger = logging.getLogger(__name__)
 
 
@@ -130,8 +132,10 @@ class DiskGuard:
         for path in self._builds.expendable():
             yield lambda path=path: remove(path)  # type: ignore[misc]
         if self._builds.running <= builds_of_ours:  # else another one may be using these
-            trees = () if keep_trees else self._data.glob("trees/*")
-            for path in (*self._data.glob("rooms/*/tmp"), self._data / "go", *trees):
+            trees = () if keep_trees else (self._data / "trees").glob("*")
+            rooms = (self._data / "rooms").glob("*")
+            spare = (room / name for room in rooms for name in _SPARE)
+            for path in (self._data / "go", *spare, *trees):
                 yield lambda path=path: remove(path)  # type: ignore[misc]
 
     def _full(self) -> DiskFull:

@@ -188,13 +188,16 @@ class ServerSettings(_Settings):
 
     build_user: str = ""
     """Name or number of the user that build commands run as; needs a server that runs as root.
-    Default empty: the server's own user. The user sees its tree, its siblings and the Go caches."""
+    Default empty: the server's own user. One user builds all targets: it is kept from the server's
+    files, but only `build_sandbox` keeps targets from each other. So have both if those who push to
+    one target are not to change another. Go's caches are each target's own then, whatever GOCACHE
+    and GOMODCACHE say, as they are with `build_sandbox`."""
 
     build_sandbox: Literal["none", "bubblewrap"] = "none"
     """`bubblewrap`: build commands see the file system read-only, except their tree, their
-    siblings, HOME, TMPDIR and the Go caches; of the data directory nothing else; of processes their
-    own. The network stays. Default `none`, because bubblewrap must be installed, and containers
-    often forbid what it needs."""
+    siblings, HOME, TMPDIR and their target's own Go caches; of the data directory nothing else; of
+    processes their own. The network stays. Default `none`, because bubblewrap must be installed,
+    and containers often forbid what it needs."""
 
     build_max_open_files: int = Field(default=65_536, ge=64)
     """Files that a process of a build may have open, as far as the server itself may. Default

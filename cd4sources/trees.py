@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cd4sources.commands import Completed
-from cd4sources.disk import remove
+from cd4sources.disk import permit, remove
 from cd4sources.git import Git
 from cd4sources.indexes import submodules_of
 
@@ -84,11 +84,11 @@ def _finish(tree: Path, submodules: list[Path]) -> None:
     """Undo what git leaves: files in submodules, other repositories, directories' permissions."""
     for path in submodules:
         remove(tree / path)
-        (tree / path).mkdir()
+        (tree / path).mkdir(parents=True)  # git has removed whatever else a build left above it
     expected = tree.parent.stat().st_mode  # made by us, too, and no build's
     for here, mode in _directories(str(tree)):
         if mode != expected:
-            Path(here).chmod(stat.S_IMODE(expected))
+            permit(here, stat.S_IMODE(expected))
         git = os.path.join(here, ".git")  # noqa: PTH118 -- thousands of them
         if os.path.lexists(git):
             remove(Path(git))

@@ -1,13 +1,14 @@
 """What all recipes share: the workspace, the clean environment, running a step, the failure."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from cd4sources.commands import Command, CommandError, CommandTimeout, Completed, inherited, run
-from cd4sources.confinement import UNCONFINED, CannotConfine, Confinement
+from cd4sources.confinement import UNCONFINED, CannotConfine, Confinement, keep
 from cd4sources.disk import remove
 from cd4sources.nursing import Nanny
 
@@ -51,7 +52,8 @@ class Workspace:
     """
     Everything one build may use.
 
-    `room` is a directory of its own beside the tree; `nanny` runs its commands while it is entered.
+    `room` is a directory beside the tree: the server's, with directories in it that are the
+    build's. `nanny` runs its commands while it is entered.
     """
 
     tree: Path
@@ -66,17 +68,15 @@ class Workspace:
 
     def prepare(self) -> None:
         """Make the directories that the environment names, and all that is its own writable."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        keep(self.room, os.geteuid())
         remove(self.temporary)
-        if not self.home.is_dir() or self.home.is_symlink():
-            remove(self.home)
-        for directory in (self.home, self.temporary, self.log.parent):
-            directory.mkdir(parents=True, exist_ok=True)
         self.confinement.hand_over(self.own)
 
     @property
     def own(self) -> tuple[Path, ...]:
         """The directories that the build may write."""
-        return (self.tree, *self.siblings.values(), self.room)
+        return (self.tree, *self.siblings.values(), self.home, self.temporary)
 
     @property
     def home(self) -> Path:

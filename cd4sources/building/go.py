@@ -5,20 +5,20 @@ A Go module: `go build` with replacements in a copied go.mod, so that nothing in
 go complete both and ignore a vendor directory. See https://go.dev/ref/mod#build-commands
 """
 
+import asyncio
 import json
-import shutil
 from pathlib import Path
 
 from adapters.identity import repository_keys
 from cd4sources.building.base import BuildFailed, Workspace, artifact_in, step
 from cd4sources.commands import Command, CommandError, inherited, run
+from cd4sources.disk import NotPlain, copy_plain, remove
 from cd4sources.targets import Repository, Target
 
+_CACHES = ("GOCACHE", "GOMODCACHE")
 _INHERITED = (
-    "GOCACHE",
     "GOFLAGS",
     "GOINSECURE",
-    "GOMODCACHE",
     "GONOPROXY",
     "GONOSUMDB",
     "GOPRIVATE",
@@ -26,6 +26,7 @@ _INHERITED = (
     "GOSUMDB",
     "GOTOOLCHAIN",
 )
+_ALONE = {"GOWORK": "off", "GOENV": "off"}
 _VERSION_SECONDS = 60.0  # the first call may download a toolchain
 
 
@@ -39,14 +40,18 @@ class GoRecipe:
         self.fingerprint = f"go 1 {self._output}"
 
     async def toolchain(self, data: Path) -> str:
-        """`go version`, which names the platform too, and the flags from outside."""
+        """
+        `go version`, which names the platform too, and the flags from outside.
+
+        The server runs it itself, so no build may have written the caches, where toolchains are.
+        """
         home = data / "home"
         home.mkdir(parents=True, exist_ok=True)
         command = Command(
             argv=("go", "version"),
             label="go version",
             cwd=home,
-            env={**inherited("PATH"), "HOME": str(home), **_environment(data)},
+            env={**inherited("PATH", *_INHERITED), "HOME": str(home), **_ALONE},
             owner=data,
             timeout_seconds=_VERSION_SECONDS,
         )
@@ -60,10 +65,10 @@ class GoRecipe:
 
     async def build(self, workspace: Workspace) -> Path:
         """Build into the workspace's room; go.mod and go.sum stay as committed."""
-        env = _environment(workspace.data)
+        env = _environment(workspace)
+        out = _out(workspace)
+        await asyncio.to_thread(remove, out)
         flags = await self._replaced(workspace, env) if self._replacing else ()
-        out = workspace.room / "out"
-        workspace.confinement.hand_over([out])
         # A repository around the data directory is not the program's: no version control stamps.
         argv = (
             "go",
@@ -74,31 +79,48 @@ class GoRecipe:
             "-o",
             str(out / self._output),
         )
-        await step(workspace, (*argv, "."), "go build", env, _caches(env))
+        await step(workspace, (*argv, "."), "go build", env, _written(workspace))
         return artifact_in(out, self._output, "go build")
 
     async def _replaced(self, workspace: Workspace, env: dict[str, str]) -> tuple[str, ...]:
         """The flags that make go use a copied go.mod with the replacements."""
-        copy = workspace.room / "go.mod"
-        for name in ("go.mod", "go.sum"):
-            (workspace.room / name).unlink(missing_ok=True)
-            if (workspace.tree / name).exists():
-                shutil.copyfile(workspace.tree / name, workspace.room / name)
-        workspace.confinement.hand_over([workspace.room])
+        await asyncio.to_thread(_copy, workspace)
+        copy = _copies(workspace) / "go.mod"
         required = await _required(workspace, copy, env)
         edits = [
             f"-replace={_module(one, required)}={workspace.siblings[one.url]}"
             for one in self._replacing
         ]
         edit = ("go", "mod", "edit", *edits, str(copy))
-        await step(workspace, edit, "go mod edit", env, _caches(env))
+        await step(workspace, edit, "go mod edit", env, _written(workspace))
         return (f"-modfile={copy}", "-mod=mod")
+
+
+def _out(workspace: Workspace) -> Path:
+    return workspace.room / "out"
+
+
+def _copies(workspace: Workspace) -> Path:
+    return workspace.room / "mod"
+
+
+def _copy(workspace: Workspace) -> None:
+    """Copy go.mod and go.sum to where go may change them."""
+    copies = _copies(workspace)
+    remove(copies)
+    copies.mkdir()
+    for name in ("go.mod", "go.sum"):
+        try:
+            copy_plain(workspace.tree / name, copies / name)
+        except NotPlain as error:
+            raise BuildFailed(f"{name} is not a regular file; commit it as one") from error
+    workspace.confinement.hand_over([copies])
 
 
 async def _required(workspace: Workspace, copy: Path, env: dict[str, str]) -> list[str]:
     """The paths of all required modules."""
     argv = ("go", "mod", "edit", "-json", str(copy))
-    read = await step(workspace, argv, "go mod edit", env, _caches(env))
+    read = await step(workspace, argv, "go mod edit", env, _written(workspace))
     return [one["Path"] for one in json.loads(read.stdout).get("Require") or ()]
 
 
@@ -123,19 +145,23 @@ def _path_keys(path: str) -> frozenset[str]:
     return repository_keys(head if major else path)
 
 
-def _environment(data: Path) -> dict[str, str]:
-    """Caches under the data directory unless set, and no workspace of the surroundings."""
-    go = data / "go"
+def _environment(workspace: Workspace) -> dict[str, str]:
+    """
+    Caches under the data directory unless set, and no workspace of the surroundings.
+
+    A confined build has caches of its own: in shared ones it could leave code for the next.
+    """
+    is_apart = workspace.confinement.is_apart
+    go = (workspace.room if is_apart else workspace.data) / "go"
     return {
         "GOPATH": str(go),
         "GOCACHE": str(go / "cache"),
         "GOMODCACHE": str(go / "mod"),
-        **inherited(*_INHERITED),
-        "GOWORK": "off",
-        "GOENV": "off",
+        **inherited(*_INHERITED, *(() if is_apart else _CACHES)),
+        **_ALONE,
     }
 
 
-def _caches(env: dict[str, str]) -> list[Path]:
-    """What go writes beside the output."""
-    return [Path(env[name]) for name in ("GOPATH", "GOCACHE", "GOMODCACHE")]
+def _written(workspace: Workspace) -> tuple[Path, ...]:
+    """What go writes in the room; a confined build's caches are in its GOPATH there."""
+    return (workspace.room / "go", _copies(workspace), _out(workspace))

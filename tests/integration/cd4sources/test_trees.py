@@ -185,6 +185,42 @@ async def test_what_a_build_did_is_undone(
     assert not (tree / "sub").exists()
 
 
+def _removed(above: Path, victim: Path) -> None:
+    shutil.rmtree(above)
+
+
+def _file(above: Path, victim: Path) -> None:
+    _removed(above, victim)
+    above.write_text("file")
+
+
+def _link(above: Path, victim: Path) -> None:
+    _removed(above, victim)
+    above.symlink_to(victim)
+
+
+def _loop(above: Path, victim: Path) -> None:
+    _removed(above, victim)
+    above.symlink_to(above)
+
+
+@pytest.mark.parametrize("build", [_removed, _file, _link, _loop])
+async def test_directory_above_a_submodule_is_made_again(
+    tmp_path: Path, source: Source, build: Callable[[Path, Path], None]
+) -> None:
+    """Whatever a build put in its place; what a link leads to stays as it is."""
+    source.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},above/sub")
+    source.git("commit", "--quiet", "--message", "submodule")
+    one, tree = mirror(tmp_path, str(source.path)), tmp_path / "trees" / "app"
+    commit = await one.fetch()
+    await one.checkout(commit, tree)
+    (tmp_path / "victim/sub/kept").mkdir(parents=True)
+    build(tree / "above", tmp_path / "victim")
+    await assert_equals_a_fresh_one(tmp_path, one, commit, tree)
+    assert (tree / "above/sub").is_dir()
+    assert (tmp_path / "victim/sub/kept").is_dir()
+
+
 def _litter(tree: Path) -> None:
     """What a careless build leaves."""
     (tree / "a.txt").write_text("changed by the build\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cd4sources import disk
-from cd4sources.disk import put, remove
+from cd4sources.disk import permit, put, remove
 
 
 def test_what_is_not_there_needs_no_removal(tmp_path: Path) -> None:
@@ -96,3 +96,15 @@ def test_what_was_there_stays_when_the_new_one_cannot_come(
     with pytest.raises(FileNotFoundError):
         put(tmp_path / "none", place)
     assert (place / "file").read_text() == "1"
+
+
+def test_permissions_are_not_changed_through_a_link(tmp_path: Path) -> None:
+    """A build could put one there to open a directory of another's."""
+    other = tmp_path / "other"
+    other.mkdir(mode=0o711)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/link").symlink_to(other)
+    with pytest.raises(NotADirectoryError):
+        permit(tmp_path / "tree/link", 0o777)
+    remove(tmp_path / "tree")
+    assert other.stat().st_mode & 0o777 == 0o711
