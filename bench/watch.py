@@ -46,7 +46,7 @@ name = "app"
 repositories = [{ url = "%s" }]
 """
 PUBLISHED = "version published"
-GET = b"GET %s HTTP/1.1\r\nhost: bench\r\n\r\n"
+GET = b"GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s"
 
 

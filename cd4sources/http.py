@@ -101,7 +101,7 @@ class Http:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
             mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
-            headers={"User-Agent": "directcd"},
+            headers={"User-Agent": "directcd", "Accept-Encoding": "identity"},
             timeout=_timeout(REQUEST_TIMEOUT_SECONDS),
         )
 
@@ -139,7 +139,7 @@ class Http:
         Raises:
             Unreachable: No complete answer in time.
             BadStatus: The answer is not a success (2xx).
-            BadAnswer: The answer is too long.
+            BadAnswer: The answer is too long, or encoded.
         """
         headers = _authorization(token)
         query = list(params) or None
@@ -178,7 +178,7 @@ class Http:
 
         Raises:
             Unreachable: No complete answer in time.
-            BadAnswer: The answer is too long.
+            BadAnswer: The answer is too long, or encoded.
         """
         timeout = _timeout(timeout_seconds)
         with _translated(url):
@@ -210,7 +210,7 @@ class Http:
         Raises:
             Unreachable: The stream broke or fell silent.
             BadStatus: The stream was refused.
-            BadAnswer: An event is too long.
+            BadAnswer: An event is too long, or the stream encoded.
         """
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if last_event_id:
@@ -246,7 +246,7 @@ class Http:
         with _translated(url):
             async with request as response:
                 await _refuse_errors(url, response)
-                async for piece in response.aiter_bytes():
+                async for piece in _raw(response):
                     yield piece
 
     async def download(
@@ -269,6 +269,7 @@ class Http:
             BrokenDownload: The bytes are not the promised ones.
             Unreachable: The transfer stalled or broke; call again to go on.
             BadStatus: The server refused.
+            BadAnswer: The answer is encoded, e.g. compressed.
             OSError: The file cannot be written.
         """
         with opened(into) as partial:
@@ -282,8 +283,7 @@ class Http:
                 raise BrokenDownload(f"{shown(url)}: {told}")
 
     async def _fill(self, partial: Partial, url: str, size: int, sha256: str, token: str) -> None:
-        # The digest is of the bytes that travel: a compressed transfer would change them.
-        headers = {"Accept-Encoding": "identity", **_authorization(token)}
+        headers = _authorization(token)
         if partial.length:
             headers |= {"Range": f"bytes={partial.length}-", "If-Range": f'"{sha256}"'}
         timeout = _timeout(STALL_TIMEOUT_SECONDS)
@@ -346,9 +346,18 @@ async def _refuse_errors(url: str, response: httpx.Response) -> None:
     raise BadStatus(url, response.status_code, problem, response.headers.get("Retry-After", ""))
 
 
+def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it travels: a few compressed bytes could become any number of others."""
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        url = shown(str(response.url))
+        raise BadAnswer(f"{url}: the answer is encoded as {encoding!r}, which was not asked for")
+    return response.aiter_raw()
+
+
 async def _bounded_body(response: httpx.Response) -> bytes:
     body = bytearray()
-    async for piece in response.aiter_bytes():
+    async for piece in _raw(response):
         body += piece
         if len(body) > MAX_ANSWER_BYTES:
             raise BadAnswer(
@@ -358,7 +367,7 @@ async def _bounded_body(response: httpx.Response) -> bytes:
 
 
 async def _copy(response: httpx.Response, partial: Partial, size: int) -> None:
-    async for piece in response.aiter_raw():
+    async for piece in _raw(response):
         if partial.length + len(piece) > size:
             partial.restart()
             url = shown(str(response.url))
@@ -369,7 +378,7 @@ async def _copy(response: httpx.Response, partial: Partial, size: int) -> None:
 async def _parsed(url: str, response: httpx.Response) -> AsyncIterator[ServerSentEvent]:
     parser = EventParser()
     with _translated(url):
-        async for piece in response.aiter_bytes():
+        async for piece in _raw(response):
             for event in parser.feed(piece):
                 yield event
 

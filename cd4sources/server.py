@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from cd4sources.api import openapi, router, watching
+from cd4sources.api import bodies, openapi, router, watching
 from cd4sources.api.guarding import Guard
 from cd4sources.api.offers import Offers
+from cd4sources.api.origins import is_loopback
 from cd4sources.builds import Builds
 from cd4sources.commands import reap_leftovers
 from cd4sources.confinement import Confinement
@@ -58,6 +59,7 @@ class Server(FastAPI):
         if scope["type"] == "http":
             try:
                 scope["access"] = self.guard.admit(HTTPConnection(scope))
+                receive = await bodies.bounded(scope, receive)
             except Problem as problem:
                 await response(problem)(scope, receive, send)
                 return
@@ -104,7 +106,7 @@ def create_app(
     app.state.stopping = asyncio.Event()
     app.state.followers = {}
     app.state.is_guarded = bool(settings.tokens)
-    app.guard = Guard(settings.tokens)
+    app.guard = Guard(settings.tokens, is_local=is_loopback(settings.listen))
     app.raw_watch = watching.WatchEndpoint(app.state.stopping, Offers(key))
     answer_with_problems(app)
     app.include_router(router)

@@ -7,7 +7,6 @@ What to deliver: targets made of repositories, and how to find one by its reposi
     +-- AmbiguousTarget  several are; a ref tells them apart
 """
 
-import difflib
 import os
 import re
 import shlex
@@ -27,6 +26,8 @@ from cd4sources.addresses import (
 )
 from cd4sources.credentials import Credential
 from cd4sources.settings import RepositorySettings, TargetSettings
+
+_MOST_SHOWN = 300  # characters of what was asked for
 
 __all__ = [
     "AmbiguousTarget",
@@ -173,11 +174,26 @@ def _has_ref(target: Target, ref: str) -> bool:
 
 def _nearest(targets: Sequence[Target], repos: Sequence[str], ref: str) -> str:
     asked = " + ".join(map(redacted, repos)) + (f" at {ref}" if ref else "")
-    known = {" + ".join(r.url for r in one.repositories): one for one in targets}
-    for text in difflib.get_close_matches(asked, known, n=1, cutoff=0.0):
-        at = f" at {known[text].repositories[0].ref or 'HEAD'}"
-        return f"no target is made of {asked}; the nearest is {known[text].name}: {text}{at}"
-    return f"no target is made of {asked}; this server has none"
+    asked = asked if len(asked) <= _MOST_SHOWN else f"{asked[:_MOST_SHOWN]}…"
+    if not targets:
+        return f"no target is made of {asked}; this server has none"
+    wanted = _trigrams(asked)
+    near = max(targets, key=lambda one: _likeness(wanted, _trigrams(_described(one))))
+    return f"no target is made of {asked}; the nearest is {near.name}: {_described(near)}"
+
+
+def _described(target: Target) -> str:
+    urls = " + ".join(one.url for one in target.repositories)
+    return f"{urls} at {target.repositories[0].ref or 'HEAD'}"
+
+
+def _trigrams(text: str) -> set[str]:
+    return {text[at : at + 3] for at in range(len(text) - 2)}
+
+
+def _likeness(one: set[str], other: set[str]) -> float:
+    """From 0 to 1; strangers ask for it, so that it may not take difflib's quadratic time."""
+    return 2 * len(one & other) / (len(one) + len(other) or 1)
 
 
 def environment_name(repository: Repository) -> str:

@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     return _UNWANTED.sub(lambda found: found[1] or "", re.sub("\r+\n|\r", "\n", text))
 
 
+def line(text: str) -> str:
+    """The same on one line, and without the colours, which would go on behind it."""
+    return " ".join(re.sub(_COLOUR, "", printable(text)).split())
+
+
 class Printer:
     """The same for bytes that come in pieces, which may end in the middle of a sequence."""
 

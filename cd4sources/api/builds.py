@@ -1,13 +1,16 @@
 """/v1/builds: what was built and what failed, each with its log."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from cd4sources.api import common
+from cd4sources.api.ranges import Unsatisfiable, asked_range
+from cd4sources.api.sending import FileResponse, opened
 from cd4sources.builds import BuildRecord, Builds
 from cd4sources.problems import Problem
 
@@ -40,10 +43,10 @@ async def build(request: Request, build: str) -> BuildRecord:
 async def log(request: Request, build: str, *, follow: bool = False) -> Response:
     """What it printed; with `follow`, what it prints, until it ends."""
     record = await _found(request, build)
-    path = _builds(request).log(record)
-    if not follow and path.is_file():
-        return FileResponse(path, media_type=_TEXT)
-    return StreamingResponse(_followed(request, record), media_type=_TEXT)
+    file = None if follow else await asyncio.to_thread(opened, _builds(request).log(record))
+    if file is None:
+        return StreamingResponse(_followed(request, record), media_type=_TEXT)
+    return _so_far(file, request.headers.get("Range", ""))
 
 
 @router.post("/v1/builds/{build}/cancel", status_code=202)
@@ -61,6 +64,23 @@ async def rebuild(request: Request, name: str) -> dict[str, Any]:
     """Look now, and build what is found, also when it was built before."""
     common.named(request, name).rebuild()
     return {"target": name, "status": "looking"}
+
+
+def _so_far(file: BinaryIO, asked: str) -> Response:
+    """What a log holds now, or a part of it: it may grow while it is sent."""
+    size = os.fstat(file.fileno()).st_size
+    headers = {"Content-Type": _TEXT, "Accept-Ranges": "bytes"}
+    try:
+        part = asked_range(asked, size)
+    except Unsatisfiable:
+        file.close()
+        headers = {"Content-Range": f"bytes */{size}"}
+        step = "read it without Range"
+        raise Problem(416, "range-not-satisfiable", f"it has {size} bytes", step, headers) from None
+    if part is None:
+        return FileResponse(file, range(size), status=200, headers=headers)
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    return FileResponse(file, part, status=206, headers=headers)
 
 
 async def _followed(request: Request, record: BuildRecord) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from starlette.requests import HTTPConnection
 
+from cd4sources.api.origins import refuse_other_names, refuse_other_sites
 from cd4sources.problems import Problem
 from cd4sources.settings import TokenSettings
 from cd4sources.tokens import EVERYTHING, Access, Scope, find
@@ -24,17 +25,18 @@ _NEXT = (
 
 
 class Guard:
-    """Lets requests in. Without tokens everybody may do everything."""
+    """Lets requests in. Without tokens everybody may do everything, but for strange web pages."""
 
-    def __init__(self, tokens: Sequence[TokenSettings]) -> None:
-        """Take the configured tokens."""
+    def __init__(self, tokens: Sequence[TokenSettings], *, is_local: bool) -> None:
+        """Take the configured tokens, and whether only this machine can ask."""
         self._known = [
             (
                 one.sha256,
-                Access(one.name, frozenset(one.scopes), tuple(map(str.lower, one.repositories))),
+                Access(one.name, frozenset(one.scopes), tuple(map(_folded, one.repositories))),
             )
             for one in tokens
         ]
+        self._is_local = is_local
         self._refused = 0
         self._said_at = 0.0
 
@@ -43,17 +45,27 @@ class Guard:
         What the sender of a request may do.
 
         Raises:
-            Problem: 401, no or a wrong token; 403, one that does not allow it.
+            Problem: 401, no or a wrong token; 403, one that does not allow it, or without tokens a
+                web page from elsewhere.
         """
-        if not self._known or connection.scope["path"] in PUBLIC:
+        if connection.scope["path"] in PUBLIC:
+            return EVERYTHING
+        needed: Scope = "read" if connection.scope["method"] in _LOOKING else "admin"
+        if not self._known:
+            self._refuse_pages(connection, needed)
             return EVERYTHING
         access = self._holder(connection)
-        needed: Scope = "read" if connection.scope["method"] in _LOOKING else "admin"
         if not access.may(needed):
             detail = f"the token {access.name} does not have the scope {needed}"
             step = f"use a token with it: `directcd token new --scope {needed}`"
             raise Problem(403, "scope-missing", detail, step)
         return access
+
+    def _refuse_pages(self, connection: HTTPConnection, needed: Scope) -> None:
+        if self._is_local:
+            refuse_other_names(connection)
+        if needed == "admin":
+            refuse_other_sites(connection)
 
     def _holder(self, connection: HTTPConnection) -> Access:
         scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
@@ -78,3 +90,8 @@ class Guard:
 
 def _refusal(code: str, detail: str, error: str) -> Problem:
     return Problem(401, code, detail, _NEXT, {"WWW-Authenticate": f"Bearer{error}"})
+
+
+def _folded(glob: str) -> str:
+    """As keys are written: in lower case, but for paths of this machine."""
+    return glob if glob.startswith("file:") else glob.lower()

@@ -74,7 +74,7 @@ _WATCH: Schema = {
         "304": {"description": "It is what If-None-Match names."},
         "400": _refused("A parameter is malformed."),
         "401": _refused("The token is missing or not known."),
-        "403": _refused("The token is not for this target."),
+        "403": _refused("The token is not for this target; or Host is not for a server of here."),
         "404": _refused("No target is made of these repositories; the nearest is named."),
         "405": _refused("It was not asked with GET."),
         "409": _refused("Several targets are made of them: name the ref."),

@@ -20,12 +20,12 @@ from starlette.types import Receive, Scope, Send
 PIECE_BYTES = 64 * 1024
 
 
-def opened(path: Path, size: int) -> BinaryIO | None:
-    """The file, if it is one, of this size; a link or a pipe in its place is none."""
+def opened(path: Path, size: int | None = None) -> BinaryIO | None:
+    """The file, if it is one, of this size if any; a link or a pipe in its place is none."""
     with suppress(OSError):
         file = open(path, "rb", buffering=0, opener=_open)  # noqa: SIM115 - the answer closes it
         found = os.fstat(file.fileno())
-        if stat.S_ISREG(found.st_mode) and found.st_size == size:
+        if stat.S_ISREG(found.st_mode) and size in {None, found.st_size}:
             return file
         file.close()
     return None

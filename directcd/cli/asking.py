@@ -3,20 +3,55 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote
+
+from pydantic import BaseModel
 
 from directcd.cli.servers import Server, failures
 
+if TYPE_CHECKING:
+    from cd4sources.http import Reply
 
-def get(server: Server, *path: str, **query: str) -> Any:
-    """The answer to a GET of /v1/PATH; a "no" ends the command."""
-    return _answer(server, path, query, None)
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def post(server: Server, *path: str, **body: str) -> Any:
-    """The answer to a POST; a "no" ends the command."""
-    return _answer(server, path, {}, body)
+class Done(BaseModel):
+    """An answer of which nothing is used."""
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Model]):
+    """What a server said; `json` is all of it, in ASCII."""
+
+    value: Model
+    json: str
+
+
+def get(server: Server, model: type[Model], *path: str, **query: str) -> Answer[Model]:
+    """The answer to a GET of /v1/PATH; a "no", or an answer of another form, ends the command."""
+    return _answer(server, model, path, query, None)
+
+
+def post(server: Server, model: type[Model], *path: str, **body: str) -> Answer[Model]:
+    """The answer to a POST; a "no", or an answer of another form, ends the command."""
+    return _answer(server, model, path, {}, body)
+
+
+def ascii_json(reply: "Reply") -> str:
+    """
+    An answer's JSON, in which no character does anything to a terminal.
+
+    Raises:
+        BadAnswer: It is none.
+    """
+    from cd4sources.http import BadAnswer, shown
+
+    try:
+        return json.dumps(json.loads(reply.body))
+    except ValueError as error:
+        raise BadAnswer(f"{shown(reply.url)}: the answer is not JSON: {error}") from error
 
 
 def copy(server: Server, *path: str, write: Callable[[bytes], None], **query: str) -> None:
@@ -25,18 +60,21 @@ def copy(server: Server, *path: str, write: Callable[[bytes], None], **query: st
         asyncio.run(_copy(server, _url(server, path), query, write))
 
 
-def _answer(server: Server, path: Sequence[str], query: dict[str, str], body: object) -> Any:
+def _answer(
+    server: Server, model: type[Model], path: Sequence[str], query: dict[str, str], body: object
+) -> Answer[Model]:
     with failures():
-        return json.loads(asyncio.run(_exchange(server, _url(server, path), query, body)))
+        reply = asyncio.run(_exchange(server, _url(server, path), query, body))
+        return Answer(reply.read(model), ascii_json(reply))
 
 
-async def _exchange(server: Server, url: str, query: dict[str, str], body: object) -> bytes:
+async def _exchange(server: Server, url: str, query: dict[str, str], body: object) -> "Reply":
     from cd4sources.http import Http
 
     async with Http() as http:
         if body is None:
-            return (await http.get_json(url, tuple(query.items()), token=server.token)).body
-        return (await http.post_json(url, body, token=server.token)).body
+            return await http.get_json(url, tuple(query.items()), token=server.token)
+        return await http.post_json(url, body, token=server.token)
 
 
 async def _copy(

@@ -1,15 +1,20 @@
 """`directcd builds`."""
 
-import json
 import sys
-from typing import Any
 
 import click
+from pydantic import BaseModel
 
+from cd4sources.builds import BuildRecord
 from directcd.cli import asking, servers
+from directcd.cli.asking import Answer, Done
 from directcd.cli.servers import Server
 from directcd.cli.tables import moment, table
-from directcd.terminal import Printer, printable
+from directcd.terminal import Printer, line, printable
+
+
+class _Builds(BaseModel):
+    builds: tuple[BuildRecord, ...]
 
 
 @click.group(name="builds")
@@ -25,11 +30,11 @@ def command() -> None:
 def list_builds(target: str, limit: int, server: Server, *, as_json: bool) -> None:
     """Show the newest builds, of TARGET or of all."""
     query = {"target": target} if target else {}
-    answer = asking.get(server, "builds", limit=str(limit), **query)
+    answer = asking.get(server, _Builds, "builds", limit=str(limit), **query)
     if as_json:
-        click.echo(json.dumps(answer))
+        click.echo(answer.json)
         return
-    click.echo(table([_HEADER, *map(_row, answer["builds"])]))
+    click.echo(table([_HEADER, *map(_row, answer.value.builds)]))
 
 
 @command.command()
@@ -38,14 +43,17 @@ def list_builds(target: str, limit: int, server: Server, *, as_json: bool) -> No
 @servers.as_json
 def show(build: str, server: Server, *, as_json: bool) -> None:
     """Show all that is known of BUILD."""
-    answer = asking.get(server, "builds", build)
+    answer = asking.get(server, BuildRecord, "builds", build)
     if as_json:
-        click.echo(json.dumps(answer))
+        click.echo(answer.json)
         return
-    sources = [f"{one['url']} {one['ref']} {one['commit']}" for one in answer.pop("repositories")]
-    known = [(name, str(value)) for name, value in answer.items() if value not in {None, ""}]
-    rows = [*known, *(("repository", source) for source in sources)]
-    click.echo(printable(table(rows)))
+    record = answer.value
+    facts = record.model_dump(mode="json", exclude={"repositories", "message"})
+    rows = [(name, str(value)) for name, value in facts.items() if value not in {None, ""}]
+    rows += [("repository", f"{one.url} {one.ref} {one.commit}") for one in record.repositories]
+    click.echo(table(rows))
+    if record.message:
+        click.echo(printable(record.message))
 
 
 @command.command()
@@ -69,7 +77,7 @@ def logs(build: str, server: Server, *, follow: bool) -> None:
 @servers.as_json
 def cancel(build: str, server: Server, *, as_json: bool) -> None:
     """End BUILD with everything it started."""
-    answer = asking.post(server, "builds", build, "cancel")
+    answer = asking.post(server, Done, "builds", build, "cancel")
     _tell(answer, f"{build} is being cancelled", as_json=as_json)
 
 
@@ -79,7 +87,7 @@ def cancel(build: str, server: Server, *, as_json: bool) -> None:
 @servers.as_json
 def rebuild(target: str, server: Server, *, as_json: bool) -> None:
     """Build the newest commits of TARGET, also when they were built before."""
-    answer = asking.post(server, "targets", target, "rebuild")
+    answer = asking.post(server, Done, "targets", target, "rebuild")
     _tell(answer, f"{target} is built again; see `directcd builds list {target}`", as_json=as_json)
 
 
@@ -87,21 +95,21 @@ _HEADER = ("BUILD", "TARGET", "VERSION", "STARTED AT", "REASON", "STATE", "")
 _MESSAGE_CHARACTERS = 60
 
 
-def _row(build: dict[str, Any]) -> tuple[str, ...]:
-    lines = printable(build["message"]).splitlines() or [""]
+def _row(build: BuildRecord) -> tuple[str, ...]:
+    lines = printable(build.message).splitlines() or [""]
     return (
-        build["id"],
-        build["target"],
-        build["version"],
-        moment(build["started_at"]),
-        build["reason"],
-        build["state"],
-        lines[0][:_MESSAGE_CHARACTERS],
+        build.id,
+        build.target,
+        build.version,
+        moment(build.started_at),
+        build.reason,
+        build.state,
+        line(lines[0])[:_MESSAGE_CHARACTERS],
     )
 
 
-def _tell(answer: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+def _tell(answer: Answer[Done], sentence: str, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(answer))
+        click.echo(answer.json)
     else:
         click.echo(sentence, err=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import click
 from directcd.cli import servers
 
 if TYPE_CHECKING:
-    from cd4sources.http import Http
+    from cd4sources.http import Http, Reply
 
 ASK_SECONDS = 30.0  # for an answer that need not wait
 GONE = 410
@@ -42,7 +43,8 @@ class Offer:
         from cd4sources.http import BadStatus
 
         newest = await self._newest(http)
-        query = [*self._query, ("version", version or newest)]
+        wanted = _checked(version or newest)
+        query = [*self._query, ("version", wanted)]
         try:
             reply = await http.head(f"{self._server}/download", query, token=self._token)
         except BadStatus as error:  # without a reason, for HEAD has no body
@@ -50,8 +52,7 @@ class Offer:
                 raise
             message = f"{version} is not kept there (any more); the newest is {newest}"
             raise servers.Refused(message, servers.FAILED) from error
-        size, tag = reply.headers["Content-Length"], reply.headers["ETag"]
-        return Artifact(version or newest, int(size), tag.strip('"'))
+        return Artifact(wanted, *_promised(reply))
 
     async def _newest(self, http: "Http") -> str:
         from cd4sources.versions import Record
@@ -73,6 +74,24 @@ class Offer:
         query = QueryParams([*self._query, ("version", artifact.version)])
         size, sha256 = artifact.size, artifact.sha256
         await http.download(f"{url}?{query}", into, size=size, sha256=sha256, token=self._token)
+
+
+def _checked(version: str) -> str:
+    """The version, which becomes part of a file's name."""
+    from cd4sources.versions import VERSION
+
+    if not VERSION.fullmatch(version):
+        raise servers.Refused(f"{version!r}: a version is v- and 12 hex digits", servers.FAILED)
+    return version
+
+
+def _promised(reply: "Reply") -> tuple[int, str]:
+    """Size and digest of the bytes to come."""
+    size, tag = reply.headers.get("Content-Length", ""), reply.headers.get("ETag", "")
+    if not re.fullmatch("[0-9]{1,18}", size) or not re.fullmatch('"[0-9a-f]{64}"', tag):
+        message = "the answer names no size and digest; is this a cd4sources server?"
+        raise servers.Refused(message, servers.FAILED)
+    return int(size), tag.strip('"')
 
 
 @click.command(name="download")

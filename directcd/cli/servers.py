@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from directcd.terminal import line
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 FAILED = 1
@@ -21,10 +23,10 @@ _UNAUTHORISED = frozenset({401, 403})
 
 
 class Refused(click.ClickException):
-    """Ends the command with a sentence and a code."""
+    """Ends the command with a sentence, which may be a server's, and a code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__(line(message))
         self._exit_code = exit_code
 
     @property

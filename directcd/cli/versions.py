@@ -1,13 +1,34 @@
 """`directcd versions`."""
 
-import json
-from typing import Any
-
 import click
+from pydantic import BaseModel
 
+from cd4sources.versions import Record
 from directcd.cli import asking, servers
+from directcd.cli.asking import Answer
 from directcd.cli.servers import Server
 from directcd.cli.tables import moment, table
+from directcd.terminal import line
+
+
+class _Kept(Record):
+    """A version, and what is the case with it."""
+
+    current: bool
+    pinned: bool
+    running: bool
+
+
+class _Versions(BaseModel):
+    versions: tuple[_Kept, ...]
+
+
+class _State(BaseModel):
+    """What a target offers."""
+
+    target: str
+    current: Record | None
+    pinned: str | None
 
 
 @click.group(name="versions")
@@ -21,11 +42,11 @@ def command() -> None:
 @servers.as_json
 def list_versions(target: str, server: Server, *, as_json: bool) -> None:
     """Show the versions that are kept, newest first."""
-    answer = asking.get(server, "targets", target, "versions")
+    answer = asking.get(server, _Versions, "targets", target, "versions")
     if as_json:
-        click.echo(json.dumps(answer))
+        click.echo(answer.json)
         return
-    click.echo(table([_HEADER, *map(_row, answer["versions"])]))
+    click.echo(table([_HEADER, *map(_row, answer.value.versions)]))
 
 
 @command.command()
@@ -35,7 +56,7 @@ def list_versions(target: str, server: Server, *, as_json: bool) -> None:
 @servers.as_json
 def pin(target: str, version: str, server: Server, *, as_json: bool) -> None:
     """Offer VERSION until it is unpinned; newer ones are built all the same."""
-    answer = asking.post(server, "targets", target, "pin", version=version)
+    answer = asking.post(server, _State, "targets", target, "pin", version=version)
     _tell(answer, as_json=as_json)
 
 
@@ -45,7 +66,7 @@ def pin(target: str, version: str, server: Server, *, as_json: bool) -> None:
 @servers.as_json
 def unpin(target: str, server: Server, *, as_json: bool) -> None:
     """Offer the newest version again."""
-    _tell(asking.post(server, "targets", target, "unpin"), as_json=as_json)
+    _tell(asking.post(server, _State, "targets", target, "unpin"), as_json=as_json)
 
 
 @command.command()
@@ -54,30 +75,29 @@ def unpin(target: str, server: Server, *, as_json: bool) -> None:
 @servers.as_json
 def rollback(target: str, server: Server, *, as_json: bool) -> None:
     """Pin the version that was offered before the current one; again: the one before that."""
-    _tell(asking.post(server, "targets", target, "rollback"), as_json=as_json)
+    _tell(asking.post(server, _State, "targets", target, "rollback"), as_json=as_json)
 
 
 _HEADER = ("VERSION", "COMMIT", "BUILT AT", "BYTES", "")
 _COMMIT_CHARACTERS = 12
 
 
-def _row(version: dict[str, Any]) -> tuple[str, ...]:
-    flags = [name for name in ("current", "pinned", "running") if version[name]]
-    commit = version["repositories"][0]["commit"][:_COMMIT_CHARACTERS]
-    size = str(version["artifact"]["size"])
+def _row(kept: _Kept) -> tuple[str, ...]:
+    flags = [name for name in ("current", "pinned", "running") if getattr(kept, name)]
     return (
-        version["version"],
-        commit,
-        moment(version["built_at"]),
-        size,
+        kept.version,
+        "".join(kept.lockset[:1])[:_COMMIT_CHARACTERS],
+        moment(kept.built_at),
+        str(kept.artifact.size),
         " ".join(flags),
     )
 
 
-def _tell(state: dict[str, Any], *, as_json: bool) -> None:
+def _tell(answer: Answer[_State], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(state))
+        click.echo(answer.json)
         return
-    current = state["current"]["version"] if state["current"] else "no version"
-    pinned = ", pinned" if state["pinned"] else ""
-    click.echo(f"{state['target']} offers {current}{pinned}", err=True)
+    state = answer.value
+    current = state.current.version if state.current else "no version"
+    pinned = ", pinned" if state.pinned else ""
+    click.echo(line(f"{state.target} offers {current}{pinned}"), err=True)

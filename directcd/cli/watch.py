@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from directcd.cli import servers
+from directcd.cli.asking import ascii_json
+from directcd.terminal import line
 
 if TYPE_CHECKING:
     from cd4sources.http import Http, Reply
@@ -51,7 +53,7 @@ class _Watching:
         except (BadStatus, Unreachable) as error:
             if isinstance(error, BadStatus) and error.status != LATER:
                 raise
-            click.echo(f"{error}; asking again", err=True)
+            click.echo(line(f"{error}; asking again"), err=True)
             await asyncio.sleep(self._backoff.pause_seconds())
             return version
         self._backoff.reset()
@@ -59,16 +61,16 @@ class _Watching:
 
     def _warn(self, reason: str) -> None:
         if reason and reason != self._warned:
-            click.echo(f"the newest commits are not offered: {reason}", err=True)
+            click.echo(line(f"the newest commits are not offered: {reason}"), err=True)
         self._warned = reason
 
     def _tell(self, reply: "Reply") -> str:
         from cd4sources.versions import Record
 
         record = reply.read(Record)
-        click.echo(reply.body.decode() if self._as_json else record.version)
+        click.echo(ascii_json(reply) if self._as_json else line(record.version))
         if not self._as_json:
-            click.echo(_described(record), err=True)
+            click.echo(line(_described(record)), err=True)
         sys.stdout.flush()
         return record.version
 

@@ -84,7 +84,7 @@ async def serving(
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://server") as http,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         running = Serving(app, http)
         for target in targets:

@@ -1,6 +1,7 @@
 """The server's API of builds and versions: what operators see and change."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -124,6 +125,28 @@ async def test_log_is_served_in_parts(running: Serving, source: Source) -> None:
     headers = {"Range": "bytes=-6"}
     log = await running.http.get(f"/v1/builds/{build['id']}/log", headers=headers)
     assert (log.status_code, log.text) == (206, "t.txt\n")
+
+
+async def test_a_growing_log_ends_where_it_was(
+    running: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer has said its length by then."""
+    (build,) = running.app.state.builds.list(["app"], limit=1)
+    log = running.app.state.builds.log(build)
+    path = f"/v1/builds/{build.id}/log"
+    read = os.pread
+
+    def read_while_it_grows(file: int, length: int, at: int) -> bytes:
+        log.write_text(log.read_text() + "more\n")
+        return read(file, length, at)
+
+    before = log.read_text()
+    monkeypatch.setattr(os, "pread", read_while_it_grows)
+    answer = await running.http.get(path)
+    assert (answer.text, answer.headers["content-length"]) == (before, str(len(before)))
+    beyond = {"Range": "bytes=9999-"}
+    answer = await running.http.get(path, headers=beyond)
+    assert (answer.status_code, answer.json()["code"]) == (416, "range-not-satisfiable")
 
 
 async def test_log_is_followed_to_the_end(tmp_path: Path, running: Serving, source: Source) -> None:

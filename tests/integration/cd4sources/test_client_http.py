@@ -1,6 +1,7 @@
 """The HTTP wrapper against servers that misbehave."""
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,27 @@ async def test_a_huge_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     async with serving(peer), Http() as http:
         with pytest.raises(BadAnswer, match="longer than 1000 bytes"):
             await http.get_json(peer.url)
+
+
+async def test_encoded_answers_are_refused(tmp_path: Path) -> None:
+    """They were not asked for, and a few bytes could become any number."""
+
+    def answer(writer: asyncio.StreamWriter) -> None:
+        respond(writer, 200, gzip.compress(b"{}"), head="Content-Encoding: gzip\r\n")
+
+    async with serving(OneAnswer(answer)) as peer, Http() as http:
+        with pytest.raises(BadAnswer, match="encoded as 'gzip'"):
+            await http.get_json(peer.url)
+        with pytest.raises(BadAnswer, match="encoded"):
+            await http.ask("GET", peer.url, {}, b"", 5)
+        with pytest.raises(BadAnswer, match="encoded"):
+            await anext(http.pieces(peer.url, silence_seconds=5))
+        with pytest.raises(BadAnswer, match="encoded"):
+            await http.download(peer.url, tmp_path / "app", size=4, sha256="")
+        async with http.events(peer.url, silence_seconds=5) as events:
+            with pytest.raises(BadAnswer, match="encoded"):
+                await anext(events)
+    assert {one.headers["accept-encoding"] for one in peer.requests} == {"identity"}
 
 
 async def test_proxies_are_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ async def test_who_leaves_keeps_no_file_open(running: Serving, source: Source) -
     url = running.http.base_url
     for _ in range(5):
         reader, writer = await asyncio.open_connection(url.host, url.port)
-        writer.write(f"GET /download?repo={source.path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        writer.write(f"GET /download?repo={source.path} HTTP/1.1\r\nhost: [::1]\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         writer.transport.abort()
     await eventually(lambda: open_descriptors() <= before)

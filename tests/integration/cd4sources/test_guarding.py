@@ -9,7 +9,7 @@ import pytest
 
 from cd4sources.settings import TokenSettings
 from cd4sources.tokens import Scope, digest, new_token
-from tests.support.serving import BUILD_SH, Serving, listening, target_of
+from tests.support.serving import BUILD_SH, Serving, listening, serving, target_of
 from tests.support.sources import Source
 
 READ, ADMIN, APP_ONLY = new_token(), new_token(), new_token()
@@ -88,6 +88,20 @@ async def test_a_token_may_be_for_some_repositories(
     for path in (f"/watch?repo={other.path}", f"/download?repo={other.path}", "/v1/targets/other"):
         answer = await asked(running, path, APP_ONLY)
         assert (answer.status_code, answer.json()["code"]) == (403, "target-forbidden")
+
+
+async def test_paths_are_told_apart_by_case(tmp_path: Path) -> None:
+    """A glob for a path of this machine means what it says."""
+    source = Source(tmp_path / "Git" / "App")
+    source.commit({"build.sh": BUILD_SH, "words": "one"})
+    tokens = (
+        token("it", READ, "read", f"file:{tmp_path}/Git/*"),
+        token("no", APP_ONLY, "read", f"file:{tmp_path}/git/*"),
+    )
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target, tokens=tokens) as running:
+        assert (await asked(running, "/v1/targets/app", READ)).status_code == 200
+        assert (await asked(running, "/v1/targets/app", APP_ONLY)).status_code == 403
 
 
 async def test_others_are_not_shown(running: Serving, other: Source) -> None:

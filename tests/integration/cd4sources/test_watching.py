@@ -47,7 +47,7 @@ async def test_everybody_is_told(running: Serving, source: Source) -> None:
     peers = [await asyncio.open_connection(url.host, url.port) for _ in range(number)]
     for _, writer in peers:
         path = f"/watch?repo={source.path}&version={params['version']}"
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: [::1]\r\nconnection: close\r\n\r\n".encode())
     await eventually(lambda: waiting(running) == number)
     source.commit({"words": "two"})
     await running.look()

@@ -142,3 +142,16 @@ def test_unbalanced_quote_in_build_words_is_refused() -> None:
     settings = TargetSettings(name="x", repositories=(repository("/a"),), build="it's")
     with pytest.raises(BadTarget, match="target x"):
         Target.from_settings(settings)
+
+
+def test_the_nearest_is_cheap_and_short() -> None:
+    """Whatever strangers ask for, among however many; nobody else is served meanwhile."""
+    targets = [
+        target(f"t{n}", repository(f"https://git.example.com/acme/project-{n}"))
+        for n in range(1000)
+    ]
+    with pytest.raises(UnknownTarget, match=r"the nearest is t777: \S+ at HEAD$"):
+        find(targets, ["https://git.example.com/amce/project-777"])
+    with pytest.raises(UnknownTarget) as refused:
+        find(targets, ["".join(map(chr, range(33, 127))) * 600])
+    assert len(str(refused.value)) < 500

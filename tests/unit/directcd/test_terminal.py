@@ -2,7 +2,7 @@
 
 import pytest
 
-from directcd.terminal import Printer, printable
+from directcd.terminal import Printer, line, printable
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ from directcd.terminal import Printer, printable
 def test_only_words_and_colours_are_left(text: str, shown: str) -> None:
     """Cursor, title, links, resets and turned text are not for a log to decide."""
     assert printable(text) == shown
+
+
+def test_a_line_is_one_and_plain() -> None:
+    """A colour would go on behind it."""
+    assert line("one\r\ntwo\x1b[8m \x1b]0;title\x07\tthree\u2028") == "one two three"
 
 
 @pytest.mark.parametrize("cut", range(1, 16))
