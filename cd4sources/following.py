@@ -313,7 +313,8 @@ class Follower:
             publish = partial(asyncio.to_thread, self._store.publish, made)
             self._newest = await self._guard.retried(publish, keep_trees=True)
         else:
-            await asyncio.to_thread(self._store.offer, name, made.version)
+            offer = partial(asyncio.to_thread, self._store.offer, name, made.version)
+            await self._guard.retried(offer)
             self._newest = made
         async with self._offering:
             current = await asyncio.to_thread(self._store.current, name)

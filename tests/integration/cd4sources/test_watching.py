@@ -73,7 +73,7 @@ async def test_a_connection_goes_on_after_a_wait(running: Serving, source: Sourc
     )
     watch = f"/watch?repo={source.path}&version={params['version']}"
     for path in (watch, f"{watch}&timeout=0.01", "/livez"):
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     await eventually(lambda: waiting(running) == 1)
     source.commit({"words": "two"})
     await running.look()
