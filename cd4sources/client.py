@@ -37,10 +37,11 @@ class Client:
         repositories: The repositories that make up the target, `URL` or `URL=REPLACED`, in any
             order. User and password are left out of what servers are asked.
         ref: Of the first repository; tells targets apart that are made of the same repositories.
+        target: The target's name, to which public keys are bound. Default: the settings' `target`.
         post: How reports reach the hub. Default: over HTTP, at the settings' `hub`.
 
     Raises:
-        ValueError: No repositories, or a stop signal that does not exist.
+        ValueError: No repositories, public keys without a target, or no such stop signal.
         KeyUnusable: A public key cannot be read.
     """
 
@@ -50,6 +51,7 @@ class Client:
         repositories: Sequence[str],
         *,
         ref: str = "",
+        target: str = "",
         post: Post | None = None,
     ) -> None:
         """Start nothing yet."""
@@ -60,7 +62,10 @@ class Client:
         self._post = post
         self._query = [("repo", _without_credentials(one)) for one in repositories]
         self._query += [("ref", ref)] if ref else []
-        self._check = partial(refuse_unsigned, trusted_keys(settings), target=settings.target)
+        keys, name = trusted_keys(settings), target or settings.target
+        if keys and not name:
+            raise ValueError("name the target: public keys trust versions of that one only")
+        self._check = partial(refuse_unsigned, keys, target=name)
         self._supervisor: Supervisor | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -86,7 +91,7 @@ class Client:
             ):
                 hub = post_over_http(http, settings.hub) if settings.hub else None
                 reporter = Reporter(self._post or hub)
-                judge = Judge(installed, reporter, settings.target)
+                judge = Judge(installed, reporter, settings.target, check=self._check)
                 self._supervisor = Supervisor(settings, http, tasks, judge, sockets)
                 delivery = self._delivery(http, installed, judge, self._supervisor)
                 reporting = tasks.create_task(reporter.run(), name="reports")

@@ -7,10 +7,10 @@ running meanwhile.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from cd4sources.backoff import Backoff, Outage
 from cd4sources.downloads import Downloads
@@ -26,6 +26,8 @@ MOST_PAUSE_SECONDS = 5.0
 """Bounds of the pauses between rounds that fail."""
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class Delivery:
@@ -96,15 +98,19 @@ class Delivery:
         # With a version at hand and nothing running, waiting for a newer one can wait.
         idle = self._supervisor.version is None and self._installed.current() is not None
         self._supervisor.given_up.clear()
-        asking = asyncio.ensure_future(self._watch.news(patient=not idle))
+        return await self._unless_given_up(self._watch.news(patient=not idle))
+
+    async def _unless_given_up(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """Do what may take long; None when the program was given up meanwhile."""
+        doing = asyncio.ensure_future(work)
         given_up = asyncio.ensure_future(self._supervisor.given_up.wait())
         try:
-            await asyncio.wait({asking, given_up}, return_when=asyncio.FIRST_COMPLETED)
-            return asking.result() if asking.done() else None
+            await asyncio.wait({doing, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
         finally:
-            asking.cancel()
+            doing.cancel()
             given_up.cancel()
-            await asyncio.gather(asking, given_up, return_exceptions=True)
+            await asyncio.gather(doing, given_up, return_exceptions=True)
 
     async def _deliver(self, record: Delivered) -> None:
         reason = self._installed.quarantined(record.version)
@@ -112,11 +118,24 @@ class Delivery:
             keys = {"version": record.version, "reason": reason}
             logger.warning("version is quarantined, not starting it", extra=keys)
             return
-        path = await self._downloads.get(record)
+        path = await self._fetched(record)
         if record.version == self._supervisor.version:
             self._installed.set_current(record)  # the disk may have been full before
         else:
             await self._swap(record, path)
+
+    async def _fetched(self, record: Delivered) -> Path:
+        """Have a version here; not at the price of nothing running meanwhile."""
+        self._supervisor.given_up.clear()
+        if self._supervisor.version is None and not await self._downloads.has(record):
+            # What is at hand runs while the download takes its time.
+            reason = await self._attempt(self._fall_back)
+            if reason:
+                logger.warning("cannot fall back", extra={"reason": reason})
+        path = await self._unless_given_up(self._downloads.get(record))
+        if path is None:
+            raise InterruptedError(f"{record.version} has to wait: the program was given up")
+        return path
 
     async def _swap(self, record: Delivered, path: Path) -> None:
         """Have a version run; the judge decides about it when it cannot."""
@@ -137,6 +156,7 @@ class Delivery:
         current = self._installed.current()
         if current is None or self._supervisor.version is not None:
             return
+        self._downloads.check(current)  # it may be older than the keys
         logger.warning("falling back to the last version", extra={"version": current.version})
         path = await asyncio.to_thread(self._installed.path, current)
         if path is None:

@@ -26,6 +26,9 @@ class Downloads:
         judge: Who reports it.
         check: Raises HttpError for a version that is not to be taken.
         token_file: Where the token for the servers is.
+
+    Attributes:
+        check: The same, for those that are here already.
     """
 
     def __init__(
@@ -41,8 +44,12 @@ class Downloads:
         self._http = http
         self._installed = installed
         self._judge = judge
-        self._check = check
+        self.check = check
         self._token_file = token_file
+
+    async def has(self, record: Delivered) -> bool:
+        """Tell whether a version is here whole."""
+        return await asyncio.to_thread(self._installed.path, record) is not None
 
     async def get(self, record: Delivered) -> Path:
         """
@@ -54,7 +61,7 @@ class Downloads:
         """
         started_at = datetime.now(UTC)
         try:
-            self._check(record)
+            self.check(record)
             path = await asyncio.to_thread(self._installed.path, record)
             return path or await self._download(record, started_at)
         except (HttpError, OSError) as error:

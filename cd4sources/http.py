@@ -7,6 +7,7 @@ Its errors are ours (`http_errors`), with the library's own as their cause.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 
 STALL_TIMEOUT_SECONDS = 60.0
 """A download may take long, but not pause for longer than this."""
+
+LEAST_BYTES_PER_SECOND = 1024
+"""A download that is slower, on the mean of `STALL_TIMEOUT_SECONDS`, is as good as none: another
+server may be faster."""
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """No JSON answer of hub or server comes near; a longer one is refused before it fills memory."""
@@ -267,7 +272,7 @@ class Http:
 
         Raises:
             BrokenDownload: The bytes are not the promised ones.
-            Unreachable: The transfer stalled or broke; call again to go on.
+            Unreachable: The transfer stalled, crept or broke; call again to go on.
             BadStatus: The server refused.
             BadAnswer: The answer is encoded, e.g. compressed.
             OSError: The file cannot be written.
@@ -367,7 +372,14 @@ async def _bounded_body(response: httpx.Response) -> bytes:
 
 
 async def _copy(response: httpx.Response, partial: Partial, size: int) -> None:
+    since, length = time.monotonic(), partial.length
     async for piece in _raw(response):
+        seconds = time.monotonic() - since
+        if seconds > STALL_TIMEOUT_SECONDS:
+            if partial.length - length < seconds * LEAST_BYTES_PER_SECOND:
+                told = f"slower than {LEAST_BYTES_PER_SECOND} bytes a second"
+                raise Unreachable(f"{shown(str(response.url))}: {told}")
+            since, length = time.monotonic(), partial.length
         if partial.length + len(piece) > size:
             partial.restart()
             url = shown(str(response.url))

@@ -2,10 +2,12 @@
 
 import logging
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+from cd4sources.http_errors import HttpError
 from cd4sources.installed import Installed
-from cd4sources.records import Delivered
+from cd4sources.records import Delivered, Record
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.supervising import RolledBack
 
@@ -20,13 +22,22 @@ class Judge:
         installed: Where it is remembered.
         reporter: Who tells the hub.
         target: The target's name in reports, empty: the name that the server gives it.
+        check: Raises HttpError for a version that is not to be started.
     """
 
-    def __init__(self, installed: Installed, reporter: Reporter, target: str) -> None:
+    def __init__(
+        self,
+        installed: Installed,
+        reporter: Reporter,
+        target: str,
+        *,
+        check: Callable[[Record], None],
+    ) -> None:
         """Judge nothing yet."""
         self._installed = installed
         self._reporter = reporter
         self._target = target
+        self._check = check
         self._told: tuple[str, Stage, Result] | None = None
 
     def is_running(self, record: Delivered, started_at: datetime) -> None:
@@ -68,7 +79,7 @@ class Judge:
         """
         try:
             return self._replaced(version, reason)
-        except OSError as error:
+        except (HttpError, OSError) as error:
             keys = {"reason": self._installed.told(error)}
             logger.warning("cannot go back to the version before", extra=keys)
             return False
@@ -78,6 +89,7 @@ class Judge:
         before = self._installed.before(version)
         if record is None or record.version != version or record.steady or before is None:
             return False
+        self._check(before)
         self._installed.set_current(before)
         self._quarantine(version, reason)
         told = f"{version} was rolled back: {reason}; {before.version} is started in its place"

@@ -1,7 +1,7 @@
 """What is known of a version: what a server tells, and what this client adds to it."""
 
 from typing import Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -53,7 +53,7 @@ class Delivered(Record):
             BadAnswer: The artifact's address leads to somebody else, who would get our token.
         """
         url = _joined(server, record.artifact.url)
-        if urlsplit(url)[:2] != urlsplit(server)[:2]:
+        if not url.startswith(f"{server}/"):
             raise BadAnswer(
                 f"{shown(server)}: the artifact's address leads to {shown(url)}; "
                 "only the server itself is asked"
@@ -63,7 +63,8 @@ class Delivered(Record):
 
 
 def _joined(server: str, url: str) -> str:
+    # A server does not know under which path a proxy has it: its paths begin at its own address.
     try:
-        return urljoin(f"{server}/", url)
+        return urljoin(f"{server}/", url.removeprefix("/"))
     except ValueError as error:
         raise BadAnswer(f"{shown(server)}: the artifact's address cannot be read") from error

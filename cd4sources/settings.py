@@ -83,6 +83,12 @@ def _socket_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+def _without_users(urls: tuple[str, ...]) -> tuple[str, ...]:
+    if any("@" in url for url in urls):
+        raise ValueError("no user and password in a server's URL; put a token into token_file")
+    return urls
+
+
 HubAddress = Annotated[str, AfterValidator(_hub_address)]
 
 
@@ -245,9 +251,12 @@ class ServerSettings(_Settings):
 class ClientSettings(_Settings):
     """The half that downloads, starts and supervises."""
 
-    servers: tuple[str, ...] = Field(default=("http://127.0.0.1:8081",), min_length=1)
+    servers: Annotated[tuple[str, ...], AfterValidator(_without_users)] = Field(
+        default=("http://127.0.0.1:8081",), min_length=1
+    )
     """Servers to watch, in order of preference. When one does not answer, or lags behind what this
-    client has had from another, the next one is asked; the first is asked again every 30 s."""
+    client has had from another, the next one is asked; the first is asked again after 30 to 80 s.
+    No user and password in them: that is what `token_file` is for."""
 
     token_file: Path | None = None
     """File with the bearer token for the servers, read each time it is used, so that it may be

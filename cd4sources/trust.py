@@ -67,7 +67,7 @@ def refuse_unsigned(keys: "Sequence[PublicKey]", record: Record, target: str) ->
     Args:
         keys: Whom we trust.
         record: The version.
-        target: The target it must be of, empty for any: a signature for another says nothing.
+        target: The target it must be of: a signature for another says nothing.
 
     Raises:
         NotSigned: It is not to be downloaded.
@@ -76,7 +76,7 @@ def refuse_unsigned(keys: "Sequence[PublicKey]", record: Record, target: str) ->
         return
     from cd4sources.signing import is_signed, statement
 
-    if target and record.target != target:
+    if record.target != target:
         raise NotSigned(f"{record.version} is a version of {record.target!r}, not of {target!r}")
     file = record.artifact
     said = statement(record.target, record.version, file.name, file.size, file.sha256)

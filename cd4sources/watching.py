@@ -5,9 +5,10 @@ The first server in the settings' order that is fit answers for all. One is pass
 when it fails, or when it lags: what it offers became current there before what another server has
 already told us became current. A roll-back is no lag: it becomes current anew, so it is the newest.
 Clocks that differ can make a new version look old, so a server that lags is believed after all when
-nobody else has answered for some minutes.
+nobody else has answered for some minutes, counted from its first answer that was refused.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -25,10 +26,16 @@ WATCH_GRACE_SECONDS = 10.0
 """An answer this much later does not come any more."""
 
 RETURN_SECONDS = 30.0
-"""A server that was passed over is asked again after this: who comes and goes is not followed."""
+"""
+A server that was passed over is asked again after this: who comes and goes is not followed. It may
+be `WATCH_SECONDS` more, when another one is just holding the question.
+"""
 
 LAG_PATIENCE_SECONDS = 300.0
 """Nobody but a server that lags has answered for so long: the others are gone for good."""
+
+LEAST_WAIT_SECONDS = 1.0
+"""Who answers sooner that there is nothing new, though given time, is not asked again before."""
 
 NOTHING_NEW = 204
 
@@ -79,7 +86,7 @@ class Watch:
         self._token_file = token_file
         self._newest = self._held = newest
         self._failed = ""
-        self._answered_at = time.monotonic()
+        self._lagging_since: float | None = None
 
     async def news(self, *, patient: bool) -> Delivered | None:
         """
@@ -96,15 +103,20 @@ class Watch:
         """
         reasons: list[str] = []
         for server in self._in_order():
+            # Only who has just answered is given time: one that hangs would cost all of it.
+            timeout = WATCH_SECONDS if patient and server.fit else 0
+            soonest = time.monotonic() + min(timeout, LEAST_WAIT_SECONDS)
             try:
-                # Only who has just answered is given time: one that hangs would cost all of it.
-                is_new = await self._ask(server, WATCH_SECONDS if patient and server.fit else 0)
+                is_new = await self._ask(server, timeout)
                 self._refuse_lag(server)
             except HttpError as error:
                 reasons.append(str(error))
                 self._pass_over(server)
-            else:
-                return self._accept(server, is_new=is_new)
+                continue
+            offer = self._accept(server, is_new=is_new)
+            if offer is None:
+                await asyncio.sleep(soonest - time.monotonic())
+            return offer
         raise NoServer("; ".join(reasons))
 
     def delivered(self, version: Delivered) -> None:
@@ -156,10 +168,12 @@ class Watch:
         if offer is None and len(self._servers) > 1:
             raise NoServer(f"{shown(server.url)} has nothing to offer yet")
         if offer is None or newest is None or not _lags(offer, newest):
-            self._answered_at = time.monotonic()
+            self._lagging_since = None
             return
+        now = time.monotonic()
+        self._lagging_since = self._lagging_since or now
         keys = {"server": shown(server.url), "offers": offer.version, "instead_of": newest.version}
-        if time.monotonic() - self._answered_at < LAG_PATIENCE_SECONDS:
+        if now - self._lagging_since < LAG_PATIENCE_SECONDS:
             told = f"{keys['server']} lags: it offers {offer.version}, older than {newest.version}"
             raise NoServer(told)
         logger.warning("only a server that lags has answered for long, believing it", extra=keys)

@@ -95,7 +95,8 @@ def make_client(config: Config) -> "Client":
     urls = [repository.url for repository in target.repositories]
     redis = _redis_hub(settings.hub)
     post = redis.report if redis else None
-    return Client(settings, urls, ref=target.repositories[0].ref, post=post)
+    ref = target.repositories[0].ref
+    return Client(settings, urls, ref=ref, target=target.name, post=post)
 
 
 def _redis_hub(url: str, name: str = "", targets: Sequence[Target] = ()) -> "RedisHub | None":

@@ -261,8 +261,9 @@ async def test_a_killed_clients_program_serves_until_the_next_clients_is_healthy
     tmp_path: Path, journal: Journal, server: ServerPeer
 ) -> None:
     """SIGKILL of the client does not stop the service, and leaves nothing double in the end."""
-    data = tmp_path / "data"
-    server.publish(V1, program(journal.path))
+    data, pid = tmp_path / "data", tmp_path / "orphan"
+    look = f"kill -0 $(cat {pid}) && echo beside 0 >> {journal.path}"
+    server.publish(V1, program(journal.path, look))
     client_settings = settings(data, server.url)
     process = await asyncio.create_subprocess_exec(
         sys.executable, client_process.__file__, client_settings.model_dump_json(), REPOSITORY
@@ -272,12 +273,10 @@ async def test_a_killed_clients_program_serves_until_the_next_clients_is_healthy
     await process.wait()
     orphan = journal.pids(f"start {V1}")[0]
     assert is_alive(orphan)
-    server.publish(
-        V2, program(journal.path, f"kill -0 {orphan} && echo beside 0 >> {journal.path}")
-    )
+    pid.write_text(str(orphan))
     async with running(client_settings):
         await eventually(lambda: f"stop {V1}" in journal.lines())
-        assert journal.lines() == [f"start {V1}", f"start {V2}", "beside", f"stop {V1}"]
+        assert journal.lines() == [f"start {V1}", f"start {V1}", "beside", f"stop {V1}"]
         await eventually(lambda: not is_alive(orphan))
-        assert is_alive(journal.pids(f"start {V2}")[0])
+        assert is_alive(journal.pids(f"start {V1}")[1])
     assert owned(data) == []

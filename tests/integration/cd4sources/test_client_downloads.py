@@ -1,5 +1,6 @@
 """What a client takes from servers, and how it gets it."""
 
+import asyncio
 import errno
 import os
 import shutil
@@ -9,11 +10,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
 
+from cd4sources.client import Client
 from cd4sources.installed import Installed
+from cd4sources.settings import RepositorySettings, TargetSettings
 from cd4sources.signing import new_private_key, public_line, sign, statement
-from tests.integration.cd4sources.clients import V1, V2, current, running, settings
-from tests.integration.cd4sources.peers import HubPeer, ServerPeer, serving
+from directcd.config import Config
+from directcd.parts import make_client
+from tests.integration.cd4sources.clients import (
+    NOWHERE,
+    REPOSITORY,
+    V1,
+    V2,
+    V3,
+    current,
+    running,
+    settings,
+)
+from tests.integration.cd4sources.peers import HubPeer, Request, ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, program
 from tests.support.waiting import eventually
 
@@ -27,6 +43,18 @@ def journal(tmp_path: Path) -> Journal:
 async def server() -> AsyncIterator[ServerPeer]:
     async with serving(ServerPeer()) as peer:
         yield peer
+
+
+class Hanging(ServerPeer):
+    """Downloads of one version never begin."""
+
+    hangs_at = ""
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Speak the contract otherwise."""
+        if request.path == "/download" and request.query["version"] == [self.hangs_at]:
+            await writer.wait_closed()
+        await super().answer(request, writer)
 
 
 def break_off(server: ServerPeer, after: int) -> None:
@@ -111,6 +139,40 @@ async def test_a_part_of_another_version_makes_room(
         assert len(parts(tmp_path)) == 1
 
 
+async def test_what_is_here_runs_while_a_newer_one_is_on_its_way(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """After a restart, too: however long the download takes, something runs."""
+    async with serving(Hanging()) as server:
+        server.publish(V1, program(journal.path))
+        async with running(settings(tmp_path, server.url)):
+            await eventually(lambda: current(tmp_path) == V1)
+        server.hangs_at = V2
+        server.publish(V2, program(journal.path, "# newer"))
+        async with running(settings(tmp_path, server.url)):
+            await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
+            await eventually(lambda: len(server.asked("GET", "/download")) == 2)
+
+
+async def test_a_download_waits_for_what_takes_over_from_a_crash_loop(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """The version before is started at once, not after the download."""
+    switch = tmp_path / "crash"
+    async with serving(Hanging()) as server:
+        server.hangs_at = V3
+        async with running(settings(tmp_path, server.url)):
+            server.publish(V1, program(journal.path))
+            await eventually(lambda: current(tmp_path) == V1)
+            server.publish(V2, program(journal.path, f"test -e {switch} && exit 1"))
+            await eventually(lambda: f"stop {V1}" in journal.lines())
+            server.publish(V3, program(journal.path, "# newest"))
+            await eventually(lambda: len(server.asked("GET", "/download")) == 3)
+            switch.touch()
+            os.kill(journal.pids(f"start {V2}")[0], signal.SIGKILL)
+            await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
+
+
 class Usage(NamedTuple):
     """What shutil.disk_usage tells."""
 
@@ -174,18 +236,68 @@ async def test_only_signed_versions_are_taken(
     """With keys: unsigned is refused before it is downloaded, and reported; signed runs."""
     key = new_private_key()
     server.publish(V1, program(journal.path))
-    artifact = server.record()["artifact"]
-    assert isinstance(artifact, dict)
-    said = statement("shop", V1, artifact["name"], artifact["size"], artifact["sha256"])
     async with serving(HubPeer()) as hub:
-        keys = {"public_keys": (public_line(key),), "hub": hub.url}
+        keys = {"public_keys": (public_line(key),), "hub": hub.url, "target": "shop"}
         async with running(settings(tmp_path, server.url, **keys)):
             await eventually(lambda: hub.reports)
             assert "not signed by any of the trusted keys" in hub.reports[0]["message"]
             assert server.asked("GET", "/download") == []
-            server.artifact_changes = {"signature": sign(key, said)}
+            server.artifact_changes = signed(server, key)
             await eventually(lambda: current(tmp_path) == V1)
         assert [one["result"] for one in hub.reports] == ["failed", "ok", "ok"]
+
+
+def signed(server: ServerPeer, key: Ed25519PrivateKey) -> dict[str, object]:
+    """What a signing server adds to the artifact it offers."""
+    artifact = server.record()["artifact"]
+    assert isinstance(artifact, dict)
+    facts = artifact["name"], artifact["size"], artifact["sha256"]
+    return {"signature": sign(key, statement("shop", server.version, *facts))}
+
+
+async def test_what_was_here_before_the_keys_is_not_started(
+    tmp_path: Path, journal: Journal, server: ServerPeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither at the start, with no server at hand, nor in the place of one that crashes."""
+    data, key = tmp_path / "data", new_private_key()
+    keys = {"public_keys": (public_line(key),), "target": "shop"}
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url)):
+        await eventually(lambda: current(data) == V1)
+    async with running(settings(data, NOWHERE, **keys)):
+        await eventually(lambda: f"{V1} is not signed" in str([vars(r) for r in caplog.records]))
+    server.publish(V2, program(journal.path, "sleep 0.3; exit 1"))
+    server.artifact_changes = signed(server, key)
+    async with running(settings(data, server.url, **keys)):
+        await eventually(lambda: "cannot go back to the version before" in caplog.text)
+    assert len(journal.pids(f"start {V1}")) == 1
+
+
+def test_keys_are_bound_to_a_target(tmp_path: Path) -> None:
+    """Without its name, a server could offer any program that was ever signed."""
+    keys = settings(tmp_path, NOWHERE, public_keys=(public_line(new_private_key()),))
+    with pytest.raises(ValueError, match="name the target"):
+        Client(keys, [REPOSITORY])
+
+
+async def test_the_only_target_of_the_configuration_is_what_keys_are_bound_to(
+    tmp_path: Path, server: ServerPeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the client's table does not repeat its name."""
+    key = new_private_key()
+    server.publish(V1, program(tmp_path / "journal"))
+    server.artifact_changes = signed(server, key)
+    repository = RepositorySettings(url=SecretStr("https://example.com/acme/shop"))
+    config = Config(
+        target=(TargetSettings(name="other", repositories=(repository,)),),
+        client=settings(tmp_path, server.url, public_keys=(public_line(key),)),
+    )
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(make_client(config).run(stopping))
+        await eventually(lambda: server.requests and caplog.records)
+        stopping.set()
+    assert "is a version of 'shop', not of 'other'" in str(vars(caplog.records[0]))
 
 
 async def test_a_signature_for_another_target_is_none(

@@ -27,6 +27,17 @@ class OneAnswer(Peer):
         self._answer(writer)
 
 
+class Dripping(Peer):
+    """Sends a long answer byte by byte, and never ends it."""
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Until the asker has enough."""
+        respond(writer, 200, b"x", length=1_000_000)
+        while not writer.is_closing():
+            await asyncio.sleep(0.01)
+            writer.write(b"x")
+
+
 class Silent(Peer):
     """Accepts and never answers."""
 
@@ -128,3 +139,14 @@ async def test_a_download_of_other_bytes_says_how(tmp_path: Path, sent: bytes, r
     async with serving(peer), Http() as http:
         with pytest.raises(BrokenDownload, match=reason):
             await http.download(peer.url, tmp_path / "app", size=4, sha256=digest)
+
+
+async def test_a_download_that_creeps_is_given_up_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never silent, and yet without an end; the next attempt goes on from there."""
+    monkeypatch.setattr(wrapper, "STALL_TIMEOUT_SECONDS", 0.3)
+    async with serving(Dripping()) as peer, Http() as http, asyncio.timeout(10):
+        with pytest.raises(Unreachable, match="slower than 1024 bytes a second"):
+            await http.download(peer.url, tmp_path / "app", size=1_000_000, sha256="0" * 64)
+    assert (tmp_path / "app").stat().st_size > 1

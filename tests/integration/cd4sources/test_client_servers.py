@@ -1,5 +1,6 @@
 """Which of several servers a client believes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from cd4sources import delivering, watching
+from cd4sources.http import Http
+from cd4sources.watching import NoServer, Watch
 from tests.integration.cd4sources.clients import NOWHERE, V1, V2, V3, current, running, settings
-from tests.integration.cd4sources.peers import ServerPeer, serving
+from tests.integration.cd4sources.peers import Request, ServerPeer, respond, serving
 from tests.integration.cd4sources.programs import Journal, program
 from tests.support.waiting import eventually
 
@@ -129,6 +132,50 @@ async def test_when_all_others_are_gone_for_good_the_one_that_lags_is_believed(
         await eventually(lambda: current(data) == V1)
     assert "only a server that lags" in caplog.text
     await first.open()
+
+
+async def test_patience_with_a_server_that_lags_begins_when_it_is_refused(
+    first: ServerPeer, second: ServerPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long nobody was asked before, during a download or a swap."""
+    first.publish(V2, "new", LATER)
+    second.publish(V1, "old", NOON)
+    monkeypatch.setattr(watching, "LAG_PATIENCE_SECONDS", 1e-9)
+    async with Http() as http:
+        watch = Watch(http, [first.url, second.url], [("repo", "shop")])
+        offer = await watch.news(patient=False)
+        assert offer
+        watch.delivered(offer)
+        first.watch_status = 503
+        with pytest.raises(NoServer, match="lags: it offers"):
+            await watch.news(patient=False)
+        offer = await watch.news(patient=False)
+    assert offer
+    assert offer.version == V1
+
+
+class Hasty(ServerPeer):
+    """Has nothing new, and says so without waiting."""
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Say it."""
+        respond(writer, 204)
+
+
+async def test_a_server_that_does_not_wait_is_not_asked_without_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its second answer is kept back for a moment; the first did not promise to wait."""
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 50)
+    monkeypatch.setattr(watching, "LEAST_WAIT_SECONDS", 50)
+    async with serving(Hasty()) as server, Http() as http, asyncio.TaskGroup() as tasks:
+        watch = Watch(http, [server.url], [("repo", "shop")])
+        assert await watch.news(patient=True) is None
+        asking = tasks.create_task(watch.news(patient=True))
+        await eventually(lambda: len(server.requests) == 2)
+        await asyncio.wait({asking}, timeout=0.2)
+        assert not asking.done()
+        asking.cancel()
 
 
 async def test_the_first_server_is_preferred_when_it_is_back(

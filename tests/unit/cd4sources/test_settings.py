@@ -39,6 +39,13 @@ def test_error_never_shows_the_password(wrong: dict[str, object]) -> None:
     assert CANARY not in str(raised.value)
 
 
+def test_a_servers_url_holds_no_password() -> None:
+    """It is refused with the way that there is, and not shown."""
+    with pytest.raises(ValidationError, match="put a token into token_file") as raised:
+        ClientSettings(servers=("http://build:8081", f"https://me:{CANARY}@build"))
+    assert CANARY not in str(raised.value)
+
+
 def test_settings_are_frozen() -> None:
     """Nobody changes a setting after it was read."""
     with pytest.raises(ValidationError):

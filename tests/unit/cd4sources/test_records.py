@@ -1,0 +1,31 @@
+"""Where a server's word about a version leads."""
+
+import pytest
+
+from cd4sources.http_errors import BadAnswer
+from cd4sources.records import Artifact, Delivered, Record
+
+SERVER = "https://build.example.com/cd"
+
+
+def offered(url: str) -> Delivered:
+    artifact = Artifact(name="app", size=1, sha256="0" * 64, url=url)
+    return Delivered.said_by(SERVER, Record(version="v-000000000001", artifact=artifact))
+
+
+@pytest.mark.parametrize(
+    "url", ["/download?version=x", "download?version=x", f"{SERVER}/download?version=x"]
+)
+def test_an_artifact_is_below_the_servers_own_address(url: str) -> None:
+    """Also when a proxy has the server under a path that it does not know."""
+    assert offered(url).artifact.url == f"{SERVER}/download?version=x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://other/x", "http://build.example.com/cd/x", "///other/x", "../x", f"{SERVER}.org/x"],
+)
+def test_an_artifact_elsewhere_is_not_followed(url: str) -> None:
+    """Neither on another host nor at another path, where somebody else may get our token."""
+    with pytest.raises(BadAnswer, match="only the server itself is asked"):
+        offered(url)
