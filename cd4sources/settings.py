@@ -24,6 +24,8 @@ from pydantic import (
 
 from cd4sources.tokens import Scope
 
+MAX_PORT = 65535
+
 
 class _Settings(BaseModel):
     """Frozen, strict about unknown keys, silent about the values that failed."""
@@ -77,9 +79,13 @@ def _known_signal(name: str) -> str:
 def _socket_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         host, _, port = address.rpartition(":")
-        if not address.startswith("/") and not (host and port.isdecimal()):
+        if not address.startswith("/") and not (host and _is_port(port)):
             raise ValueError("write host:port, such as 127.0.0.1:9000, or a path, /run/app.sock")
     return addresses
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) <= MAX_PORT
 
 
 HubAddress = Annotated[str, AfterValidator(_hub_address)]
