@@ -190,6 +190,7 @@ class Installed:
 
     def set_steady(self, version: str) -> None:
         """Remember that a version has run here for long."""
+        self._write_verdicts()
         place = self._versions / version
         known = _read(place)
         if known and not known.steady:

@@ -158,13 +158,13 @@ async def test_a_program_is_not_stopped_for_an_address_that_another_holds(
 
 
 async def test_a_path_held_by_a_killed_clients_program_is_had_back(tmp_path: Path) -> None:
-    """As a port is."""
-    path = str(tmp_path / "app.sock")
+    """As a port is, also when another address is free."""
+    path, [port] = str(tmp_path / "app.sock"), free_ports(1)
     held = listen([path])
     orphan = await spawn(["/bin/sleep", "60"], env={}, owner=tmp_path, pass_fds=held.descriptors)
     for _, one in held.named:
         one.close()
-    async with listening(settings(tmp_path, NOWHERE, sockets=(path,))):
+    async with listening(settings(tmp_path, NOWHERE, sockets=(f"127.0.0.1:{port}", path))):
         assert await orphan.process.wait() < 0
 
 
