@@ -70,3 +70,18 @@ async def test_a_version_whose_health_cannot_be_asked_is_tried_again(
         executable(check, "#!/bin/sh\n")
         await eventually(lambda: current(data) == V1)
     assert list((data / "quarantine").iterdir()) == []
+
+
+async def test_a_damaged_last_version_is_fetched_again_when_the_one_on_offer_is_sick(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """From where it came; there is nothing else to run."""
+    data = tmp_path / "data"
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url)):
+        await eventually(lambda: current(data) == V1)
+        server.publish(V2, program(journal.path, "exit 3"))
+        await eventually((data / "quarantine" / V2).exists)
+    (data / "versions" / V1 / "app").write_text("damaged")
+    async with running(settings(data, server.url)):
+        await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
