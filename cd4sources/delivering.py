@@ -161,5 +161,5 @@ class Delivery:
         path = await asyncio.to_thread(self._installed.path, current)
         if path is None:
             self._watch.ask_anew()
-            raise OSError(f"the last version {current.version} is damaged on disk")
+            path = await self._downloads.get(current)
         await self._swap(current, path)

@@ -10,11 +10,14 @@ The client's versions on disk.
 Every step ends in one rename, so whatever is found after a crash is whole or ignored.
 """
 
+import contextlib
+import errno
 import hashlib
 import logging
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +33,9 @@ RECORD_NAME = ".record.json"
 
 SPARE_BYTES = 1024**2
 """Left free beside a download: the running program writes to this disk, too."""
+
+_NO_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
+"""What opening a loop of links, a directory, a socket ends with."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +56,7 @@ class Installed:
         self._versions = data / "versions"
         self._quarantine = data / "quarantine"
         self._incoming = data / "incoming"
+        self._unwritten: dict[str, str] = {}
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -119,7 +126,7 @@ class Installed:
         fresh = self._incoming / secrets.token_hex(8)
         fresh.mkdir()
         try:
-            _write(fresh / RECORD_NAME, record.model_dump_json())
+            _write(fresh / RECORD_NAME, self._with_its_past(record).model_dump_json())
             part.rename(fresh / record.artifact.name)
             (fresh / record.artifact.name).chmod(0o755)
             _sync(fresh)
@@ -129,6 +136,14 @@ class Installed:
             remove(fresh)
         _sync(self._versions)
         return place / record.artifact.name
+
+    def _with_its_past(self, record: Record) -> Record:
+        """What is fetched again because its bytes were damaged has run here before all the same."""
+        known = _read(self._versions / record.version)
+        if known is None or known.artifact.sha256 != record.artifact.sha256:
+            return record
+        past = {"healthy_at": known.healthy_at, "steady": known.steady}
+        return Delivered.model_validate({**dict(record), **past})
 
     def path(self, record: Record) -> Path | None:
         """Return the version's executable if it is here and its bytes are the promised ones."""
@@ -150,12 +165,12 @@ class Installed:
         return _read(self._data / "current")
 
     def before(self, version: str) -> Delivered | None:
-        """Return the newest other version that was healthy here and may be started."""
+        """Return the newest other version that was healthy here, is whole and may be started."""
         records = [_read(place) for place in self._versions.iterdir() if place.name != version]
         good = [(one.healthy_at, one) for one in records if one and one.healthy_at]
         good.sort(key=lambda pair: pair[0], reverse=True)
         allowed = (one for _, one in good if self.quarantined(one.version) is None)
-        return next(allowed, None)
+        return next((one for one in allowed if self.path(one)), None)
 
     def set_current(self, record: Delivered) -> None:
         """Remember a version as the last healthy one, and drop versions that are too old."""
@@ -172,26 +187,48 @@ class Installed:
         _sync(self._data)
         os.utime(place)
         self._prune(record.version)
+        self._write_verdicts()
 
     def set_steady(self, version: str) -> None:
         """Remember that a version has run here for long."""
+        self._write_verdicts()
         place = self._versions / version
         known = _read(place)
         if known and not known.steady:
             _write(place / RECORD_NAME, known.model_copy(update={"steady": True}).model_dump_json())
 
     def quarantine(self, version: str, reason: str) -> None:
-        """Remember that a version must not be started again by itself, and why; drop its file."""
-        _write(self._quarantine / version, reason)
-        _sync(self._quarantine)
-        remove(self._versions / version)
+        """
+        Remember that a version must not be started again by itself, and why; drop its file.
+
+        Raises:
+            OSError: It is remembered in this life only; `quarantined` tries to write it again.
+        """
+        self._unwritten[version] = reason
+        with contextlib.suppress(OSError):
+            self._write_verdicts()
+        self._drop(self._versions / version)
+        self._write_verdicts()  # now that there is room, if there was none
 
     def quarantined(self, version: str) -> str | None:
-        """Return why a version must not be started, None when it may."""
+        """
+        Return why a version must not be started, None when it may.
+
+        Raises:
+            OSError: That cannot be read, or what was not written yet still cannot be.
+        """
+        self._write_verdicts()
         try:
-            return (self._quarantine / version).read_text(errors="replace")
+            reason = _content(self._quarantine / version)
         except FileNotFoundError:
             return None
+        return "its reason cannot be read" if reason is None else reason.decode(errors="replace")
+
+    def _write_verdicts(self) -> None:
+        for version, reason in [*self._unwritten.items()]:
+            _write(self._quarantine / version, reason)
+            _sync(self._quarantine)
+            del self._unwritten[version]
 
     def _clear_incoming(self, kept: Path | None) -> None:
         for other in self._incoming.iterdir():
@@ -199,25 +236,50 @@ class Installed:
                 remove(other)
 
     def _prune(self, current: str) -> None:
-        newest_first = sorted(
+        best_first = sorted(
             (place for place in self._versions.iterdir() if place.name != current),
-            key=lambda place: place.stat().st_mtime_ns,
+            key=lambda place: (_was_healthy(place), place.lstat().st_mtime_ns),
             reverse=True,
         )
-        for place in newest_first[self._keep_versions - 1 :]:
-            gone = self._incoming / secrets.token_hex(8)  # half a version must not count as one
+        for place in best_first[self._keep_versions - 1 :]:
+            self._drop(place)
+
+    def _drop(self, place: Path) -> None:
+        """Remove a version so that half of it never counts as one."""
+        gone = self._incoming / secrets.token_hex(8)
+        try:
             place.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        except FileNotFoundError:
+            return
+        except OSError:  # a disk can be too full even for that
+            gone = place
+        remove(gone)
 
 
 def _open_plain(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
+def _content(path: Path) -> bytes | None:
+    """What is in a file; None when something is there that is none, and might block us."""
+    try:
+        with open(path, "rb", opener=_open_plain) as file:
+            return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
+
+
+def _was_healthy(place: Path) -> bool:
+    known = _read(place)
+    return known is not None and known.healthy_at is not None
+
+
 def _read(place: Path) -> Delivered | None:
     """The record in a version's directory, None when there is none that can be read."""
     try:
-        return Delivered.model_validate_json((place / RECORD_NAME).read_bytes())
+        return Delivered.model_validate_json(_content(place / RECORD_NAME) or b"")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError:
@@ -233,6 +295,8 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_dir():
+            remove(path)
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)

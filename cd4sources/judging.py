@@ -1,5 +1,6 @@
 """What becomes of versions that ran here: remembered on disk, told to the hub and the log."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -59,42 +60,50 @@ class Judge:
         Quarantine a version that did not become healthy.
 
         One that has been healthy here before is not to blame (a full disk, a database that is
-        away): with nothing better at hand it is tried again.
+        away): with nothing better at hand it is tried again. Nor is one that this machine could
+        not start or ask.
 
         Raises:
             RolledBack: It is to be tried again.
+            OSError: The verdict holds, but could not be written down yet.
         """
         result: Result = "rolled_back" if error.kept else "failed"
         self.report(record, "running", result, started_at, str(error))
         current = self._installed.current()
-        if current and current.version == record.version:
+        if error.blameless or (current and current.version == record.version):
             raise error
         self._quarantine(record.version, error.reason)
 
-    def gives_up(self, version: str, reason: str) -> bool:
+    async def gives_up(self, version: str, reason: str) -> bool:
         """
         Say whether a version that ends again and again makes way for the one before it.
 
         Not when it once lived long, nor when there is no other: then it is started again.
         """
         try:
-            return self._replaced(version, reason)
+            record = self._installed.current()
+            if record is None or record.version != version or record.steady:
+                return False
+            before = await asyncio.to_thread(self._installed.before, version)
+            if before is None:
+                return False
+            self._check(before)
+            self._installed.set_current(before)
         except (HttpError, OSError) as error:
             keys = {"reason": self._installed.told(error)}
             logger.warning("cannot go back to the version before", extra=keys)
             return False
-
-    def _replaced(self, version: str, reason: str) -> bool:
-        record = self._installed.current()
-        before = self._installed.before(version)
-        if record is None or record.version != version or record.steady or before is None:
-            return False
-        self._check(before)
-        self._installed.set_current(before)
-        self._quarantine(version, reason)
-        told = f"{version} was rolled back: {reason}; {before.version} is started in its place"
-        self.report(record, "running", "rolled_back", datetime.now(UTC), told)
+        self._replaced(record, before, reason)
         return True
+
+    def _replaced(self, record: Delivered, before: Delivered, reason: str) -> None:
+        told = f"{record.version} was rolled back: {reason}; {before.version} starts in its place"
+        self.report(record, "running", "rolled_back", datetime.now(UTC), told)
+        try:
+            self._quarantine(record.version, reason)
+        except OSError as error:
+            keys = {"version": record.version, "reason": self._installed.told(error)}
+            logger.warning("quarantine cannot be written yet", extra=keys)
 
     def report(
         self,
@@ -123,6 +132,6 @@ class Judge:
         )
 
     def _quarantine(self, version: str, reason: str) -> None:
-        self._installed.quarantine(version, reason)
         keys = {"version": version, "reason": reason}
         logger.error("version rolled back and quarantined", extra=keys)
+        self._installed.quarantine(version, reason)

@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tree:
-    """One started command with all that came of it: marker, and pid of its first process."""
+    """One started command with all that came of it: marker, and its process group, 0 for none."""
 
     marker: str
-    pid: int
+    group: int
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,15 @@ def marked(env: Mapping[str, str], marker: str, owner: Path) -> dict[str, str]:
     return {**env, TREE_VARIABLE: marker, OWNER_VARIABLE: owner_of(owner)}
 
 
-async def kill_tree(marker: str, pid: int) -> None:
+async def kill_tree(marker: str, group: int) -> None:
     """
     SIGKILL a command's whole tree, again and again until none of it is left.
 
     Args:
         marker: The id that `DIRECTCD_TREE` of the command has.
-        pid: The command's process, leader of its own group.
+        group: The command's process, leader of its own group; 0 when its exit status was taken.
     """
-    await _kill_until_gone(TREE_VARIABLE, marker, pid)
+    await _kill_until_gone(TREE_VARIABLE, marker, group)
 
 
 async def undisturbed(ending: Coroutine[Any, Any, None]) -> None:
@@ -112,12 +112,12 @@ def owned_by(data: Path) -> frozenset[int]:
 
 
 def trees_of(data: Path) -> list[Tree]:
-    """The living trees that work for a data directory; the oldest process of each is its first."""
+    """The living trees that work for a data directory; each with its oldest process's group."""
     wanted = f"{OWNER_VARIABLE}={owner_of(data)}".encode()
     owned = [process for process in _table() if wanted in process.environ and process.marker]
     owned.sort(key=lambda process: (process.started, process.pid), reverse=True)
-    oldest = {process.marker: process.pid for process in owned if process.pid != os.getpid()}
-    return [Tree(marker, pid) for marker, pid in oldest.items()]
+    oldest = {process.marker: process.group for process in owned if process.pid != os.getpid()}
+    return [Tree(marker, group) for marker, group in oldest.items()]
 
 
 async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: float) -> None:
@@ -125,20 +125,20 @@ async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: fl
     Ask a tree to end, then end it: SIGKILL for what is left of it, wherever it hides.
 
     Args:
-        tree: The tree; the process group of its first process gets the signal.
+        tree: The tree; its process group gets the signal.
         stop_signal: The signal that asks.
         timeout_seconds: The longest wait for that group to end by itself.
     """
-    _signal_group(tree.pid, stop_signal)
+    _signal_group(tree.group, stop_signal)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
-            await _group_ended(tree.pid)
+            await _group_ended(tree.group)
     # Once the group is gone its number may be another's: then the marker alone tells.
-    lives = await asyncio.to_thread(_group_lives, tree.pid)
+    lives = await asyncio.to_thread(_group_lives, tree.group)
     if lives:
-        keys = {"pid": tree.pid, "signal": stop_signal.name, "seconds": timeout_seconds}
+        keys = {"pid": tree.group, "signal": stop_signal.name, "seconds": timeout_seconds}
         logger.warning("did not end in time, killed", extra=keys)
-    await kill_tree(tree.marker, tree.pid if lives else 0)
+    await kill_tree(tree.marker, tree.group if lives else 0)
 
 
 async def _group_ended(group: int) -> None:
@@ -150,6 +150,8 @@ async def _group_ended(group: int) -> None:
 
 def _group_lives(group: int) -> bool:
     """Whether a process group has a process that is more than a zombie."""
+    if not group:
+        return False
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -160,8 +162,9 @@ def _group_lives(group: int) -> bool:
 
 
 def _signal_group(group: int, signal_to_send: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal_to_send)
+    if group:  # 0 would be our own
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal_to_send)
 
 
 async def _kill_until_gone(variable: str, value: str, group: int) -> None:

@@ -26,6 +26,9 @@ BUSY_ATTEMPTS = 50
 BUSY_PAUSE_SECONDS = 0.02
 """A file just written can be held open by a fork in another thread for some milliseconds."""
 
+_OF_THE_MACHINE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""Errors at a start that say nothing about the program."""
+
 REAP_SECONDS = 5.0
 """Only a process in uninterruptible sleep outlives SIGKILL that long."""
 
@@ -33,7 +36,16 @@ logger = logging.getLogger(__name__)
 
 
 class Unhealthy(Exception):
-    """A program could not be started, or did not prove healthy."""
+    """
+    A program could not be started, or did not prove healthy.
+
+    `blameless` when the reason lies in the machine or in our settings: it may be tried again.
+    """
+
+    def __init__(self, reason: str, *, blameless: bool = False) -> None:
+        """Say why."""
+        super().__init__(reason)
+        self.blameless = blameless
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +60,14 @@ class Program:
 
     @property
     def tree(self) -> Tree:
-        """The process with all that comes of it."""
-        return Tree(self.spawned.marker, self.spawned.process.pid)
+        """The process with all that comes of it; the group's number is its own only for now."""
+        # Once its exit status is taken, that number may be another's.
+        return Tree(self.spawned.marker, self.spawned.process.pid if self.lives else 0)
+
+    @property
+    def lives(self) -> bool:
+        """Whether its exit status is still to come."""
+        return self.spawned.process.returncode is None
 
     @property
     def lived_seconds(self) -> float:
@@ -66,7 +84,7 @@ class Program:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.spawned.process.wait()
-        if self.spawned.process.returncode is not None:
+        if not self.lives:
             raise Unhealthy(self.ending)
 
     @property
@@ -78,7 +96,7 @@ class Program:
 
     async def kill(self) -> None:
         """SIGKILL it with all that comes of it."""
-        await kill_tree(self.tree.marker, self.tree.pid)
+        await kill_tree(self.tree.marker, self.tree.group)
         await self.is_reaped()
 
     async def is_reaped(self) -> None:
@@ -118,18 +136,20 @@ async def start(
     ours = ("DIRECTCD_", "LISTEN_")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     env = {**inherited, "DIRECTCD_VERSION": version}
+    if not os.access(path, os.X_OK):
+        raise Unhealthy(f"{path} may not be executed; is it mounted noexec?", blameless=True)
     for _ in range(BUSY_ATTEMPTS):
         try:
             spawned = await spawn(command, env=env, owner=settings.data, pass_fds=descriptors)
         except CommandNotFound as error:
-            if not _is_busy(error):
-                raise Unhealthy(str(error)) from error
+            if (number := _number(error)) != errno.ETXTBSY:
+                raise Unhealthy(str(error), blameless=number in _OF_THE_MACHINE) from error
             await asyncio.sleep(BUSY_PAUSE_SECONDS)
         else:
             keys = {"version": version, "pid": spawned.process.pid}
             logger.info("program started", extra=keys)
             return Program(version, path, env, spawned, time.monotonic())
-    raise Unhealthy(f"{path} stays open for writing; what else writes there?")
+    raise Unhealthy(f"{path} stays open for writing; what else writes there?", blameless=True)
 
 
 async def stop_all(
@@ -147,7 +167,7 @@ async def stop_all(
     stop_signal, timeout_seconds = signal_named(settings.stop_signal), settings.stop_timeout_seconds
     async with asyncio.TaskGroup() as stopping:
         for tree in older:
-            logger.info("program being stopped", extra={"pid": tree.pid})
+            logger.info("program being stopped", extra={"pid": tree.group})
             stopping.create_task(stop_tree(tree, stop_signal, timeout_seconds))
     if old:
         await old.is_reaped()
@@ -156,7 +176,7 @@ async def stop_all(
 async def _trees(data: Path, old: Program | None, kept: Program | None) -> list[Tree]:
     # The process table is asked, not memory: an earlier life's programs are older ones too.
     found = {tree.marker: tree for tree in await asyncio.to_thread(trees_of, data)}
-    if old:
+    if old and old.lives:
         found[old.tree.marker] = old.tree
     if kept:
         found.pop(kept.tree.marker, None)
@@ -183,6 +203,6 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _is_busy(error: CommandNotFound) -> bool:
+def _number(error: CommandNotFound) -> int | None:
     cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno == errno.ETXTBSY
+    return cause.errno if isinstance(cause, OSError) else None

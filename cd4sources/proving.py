@@ -4,7 +4,7 @@ import logging
 import time
 from pathlib import Path
 
-from cd4sources.commands import Command, CommandError, run
+from cd4sources.commands import Command, CommandError, CommandNotFound, run
 from cd4sources.http import Http, HttpError
 from cd4sources.programs import Program, Unhealthy
 from cd4sources.settings import ClientSettings
@@ -51,34 +51,34 @@ class Health:
         limit = self._settings.health_timeout_seconds
         asked_at = time.monotonic()
         told = False
-        while why_not := await self._sickness(program, asked_at + limit - time.monotonic()):
+        while sick := await self._sickness(program, asked_at + limit - time.monotonic()):
             waited = time.monotonic() - asked_at
             if waited >= limit:
-                raise Sick(f"not healthy within {limit:g} s: {why_not}")
+                raise Sick(f"not healthy within {limit:g} s: {sick}", blameless=sick.blameless)
             if not told and waited >= PATIENCE_SECONDS:
                 told = True
-                keys = {"version": program.version, "reason": why_not}
+                keys = {"version": program.version, "reason": str(sick)}
                 logger.warning("program is not healthy yet", extra=keys)
             await program.live_on(PAUSE_SECONDS)
         await program.live_on(0)
 
-    async def _sickness(self, program: Program, left_seconds: float) -> str:
-        """Ask every question once; why the program is not healthy, empty when it is."""
+    async def _sickness(self, program: Program, left_seconds: float) -> Sick | None:
+        """Ask every question once; why the program is not healthy, None when it is."""
         patience = min(max(left_seconds, PAUSE_SECONDS), QUESTION_SECONDS)
         return await self._answer(patience) or await self._verdict(program, patience)
 
-    async def _answer(self, patience_seconds: float) -> str:
+    async def _answer(self, patience_seconds: float) -> Sick | None:
         if not self._settings.health_url:
-            return ""
+            return None
         try:
             await self._http.get_json(self._settings.health_url, timeout_seconds=patience_seconds)
         except HttpError as error:
-            return str(error)
-        return ""
+            return Sick(str(error))
+        return None
 
-    async def _verdict(self, program: Program, patience_seconds: float) -> str:
+    async def _verdict(self, program: Program, patience_seconds: float) -> Sick | None:
         if not self._settings.health_command:
-            return ""
+            return None
         command = Command(
             argv=self._settings.health_command,
             label="health_command",
@@ -90,6 +90,8 @@ class Health:
         try:
             done = await run(command)
         except CommandError as error:
-            return str(error)
+            return Sick(str(error), blameless=isinstance(error, CommandNotFound))
+        if done.returncode == 0:
+            return None
         said = done.tail.strip().rpartition("\n")[2]
-        return f"health_command ended with {done.returncode}: {said}" if done.returncode else ""
+        return Sick(f"health_command ended with {done.returncode}: {said}")

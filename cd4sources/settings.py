@@ -25,6 +25,8 @@ from pydantic import (
 
 from cd4sources.tokens import Scope
 
+MAX_PORT = 65535
+
 
 class _Settings(BaseModel):
     """Frozen, strict about unknown keys, silent about the values that failed."""
@@ -78,7 +80,7 @@ def _known_signal(name: str) -> str:
 def _socket_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         host, _, port = address.rpartition(":")
-        if not address.startswith("/") and not (host and port.isdecimal()):
+        if not address.startswith("/") and not (host and _is_port(port)):
             raise ValueError("write host:port, such as 127.0.0.1:9000, or a path, /run/app.sock")
     return addresses
 
@@ -87,6 +89,10 @@ def _without_users(urls: tuple[str, ...]) -> tuple[str, ...]:
     if any("@" in url for url in urls):
         raise ValueError("no user and password in a server's URL; put a token into token_file")
     return urls
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) <= MAX_PORT
 
 
 HubAddress = Annotated[str, AfterValidator(_hub_address)]

@@ -77,6 +77,7 @@ def load_public_key(text: str) -> "PublicKey":
     Raises:
         KeyUnusable: It is no Ed25519 public key.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -85,7 +86,7 @@ def load_public_key(text: str) -> "PublicKey":
             key = load_pem_public_key(text.encode())
         else:
             key = Ed25519PublicKey.from_public_bytes(base64.b64decode(text.strip(), validate=True))
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise KeyUnusable(

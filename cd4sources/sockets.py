@@ -6,6 +6,7 @@ blocking, as those of systemd are by default, and stay as the programs set them:
 by all who hold the socket, and the old version may be using it beside the new one.
 """
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources import handover
+from cd4sources.commands import owned_by
+from cd4sources.holders import held_by, listening_on
 from cd4sources.programs import stop_all
 from cd4sources.settings import ClientSettings
 
@@ -63,7 +66,8 @@ async def listening(settings: ClientSettings) -> AsyncIterator[Sockets]:
     Listen on the settings' `sockets` while the context lasts.
 
     A program that an earlier life of this client left running still holds its sockets, and they
-    cannot be had back from it: then it is stopped first.
+    cannot be had back from it: then it is stopped first. Not when somebody else has one of them,
+    for then that would be in vain.
 
     Raises:
         AddressUnusable: Somebody else has one of them, or it is not ours to have.
@@ -71,12 +75,28 @@ async def listening(settings: ClientSettings) -> AsyncIterator[Sockets]:
     try:
         sockets = listen(settings.sockets)
     except AddressUnusable:
+        if not await asyncio.to_thread(_are_ours, settings):
+            raise
         await stop_all(settings)
         sockets = listen(settings.sockets)
     try:
         yield sockets
     finally:
         sockets.close()
+
+
+def _are_ours(settings: ClientSettings) -> bool:
+    """Whether each address can be had, or is held by what an earlier life left running."""
+    ours = held_by(owned_by(settings.data))
+    return all(_is_free(one) or ours & listening_on(one) for one in settings.sockets)
+
+
+def _is_free(address: str) -> bool:
+    try:
+        listen([address]).close()
+    except AddressUnusable:
+        return False
+    return True
 
 
 def listen(addresses: Sequence[str]) -> Sockets:

@@ -39,15 +39,19 @@ class RolledBack(Exception):
     """
     A version did not become healthy; nothing of it runs any more.
 
-    `kept` is the version that runs on in its place, None when there is none.
+    `kept` is the version that runs on in its place, None when there is none; `blameless` when the
+    reason lies in the machine.
     """
 
-    def __init__(self, version: str, reason: str, kept: str | None) -> None:
+    def __init__(
+        self, version: str, reason: str, kept: str | None, *, blameless: bool = False
+    ) -> None:
         """Say what happened and what runs now."""
         now = f"{kept} runs on" if kept else "no other version runs under this client"
         super().__init__(f"{version} was rolled back: {reason}; {now}")
         self.reason = reason
         self.kept = kept
+        self.blameless = blameless
 
 
 class Verdicts(Protocol):
@@ -56,7 +60,7 @@ class Verdicts(Protocol):
     def is_steady(self, version: str) -> None:
         """It has lived for long."""
 
-    def gives_up(self, version: str, reason: str) -> bool:
+    async def gives_up(self, version: str, reason: str) -> bool:
         """It ends again and again: whether it makes way for another."""
 
 
@@ -127,7 +131,8 @@ class Supervisor:
         except Unhealthy as error:
             if old:
                 await self._bring_back(old)
-            raise RolledBack(version, str(error), self.version) from error
+            kept, blameless = self.version, error.blameless
+            raise RolledBack(version, str(error), kept, blameless=blameless) from error
         except asyncio.CancelledError:
             keys = {"version": version}
             logger.warning("stopped before the new version was healthy", extra=keys)
@@ -217,7 +222,7 @@ class Supervisor:
         # What it leaves behind would be in the way of its next life.
         await program.kill()
         reason = f"ended {starts} times, at last: {ending}"
-        if starts >= MOST_STARTS and self._verdicts.gives_up(program.version, reason):
+        if starts >= MOST_STARTS and await self._verdicts.gives_up(program.version, reason):
             return False
         await asyncio.sleep(backoff.pause_seconds())
         return True

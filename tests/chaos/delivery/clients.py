@@ -178,7 +178,7 @@ IN_SHORT = ("swap", "prune")
 
 def running(data: Path) -> list[str]:
     """The versions of the programs that live, one for each program."""
-    return [version for tree in trees_of(data) if (version := _version(tree.pid))]
+    return [version for tree in trees_of(data) if (version := _version(tree.group))]
 
 
 def _current(data: Path) -> str:

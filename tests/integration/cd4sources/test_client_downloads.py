@@ -318,3 +318,14 @@ def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path) -> None:
     assert f"which holds {tmp_path}, is full" in told
     assert "next: make room there" in told
     assert installed.told(OSError("torn")) == "torn"
+
+
+def test_a_quarantined_version_is_gone_as_a_whole(tmp_path: Path) -> None:
+    """Also one that is not there (any more) is remembered."""
+    installed = Installed(tmp_path, keep_versions=2)
+    with installed.opened():
+        (tmp_path / "versions" / V1).mkdir()
+        installed.quarantine(V1, "sick")
+        installed.quarantine(V2, "was never here")
+    assert not (tmp_path / "versions" / V1).exists()
+    assert installed.quarantined(V1) == "sick"

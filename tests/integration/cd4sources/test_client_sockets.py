@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cd4sources.commands import spawn
-from cd4sources.sockets import AddressUnusable, listen
+from cd4sources.sockets import AddressUnusable, listen, listening
 from directcd.demo.world import free_ports
-from tests.integration.cd4sources.clients import V1, current, is_current, running, settings
+from tests.integration.cd4sources.clients import NOWHERE, V1, current, is_current, running, settings
 from tests.integration.cd4sources.loads import Load, http_program, load
 from tests.integration.cd4sources.peers import ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, program
@@ -136,6 +136,36 @@ async def test_sockets_held_by_a_killed_clients_program_are_had_back(
     async with running(settings(data, server.url, sockets=(address,))):
         await eventually(lambda: current(data) == V1)
     assert await orphan.process.wait() < 0
+
+
+@pytest.mark.parametrize("holds_one", [False, True], ids=["of none", "of one of two"])
+async def test_a_program_is_not_stopped_for_an_address_that_another_holds(
+    tmp_path: Path, *, holds_one: bool
+) -> None:
+    """That would be in vain."""
+    mine, foreign = (f"127.0.0.1:{port}" for port in free_ports(2))
+    held, other = listen([mine]), listen([foreign])
+    descriptors = held.descriptors if holds_one else ()
+    orphan = await spawn(["/bin/sleep", "60"], env={}, owner=tmp_path, pass_fds=descriptors)
+    held.close()
+    with pytest.raises(AddressUnusable, match=foreign if not holds_one else mine):
+        async with listening(settings(tmp_path, NOWHERE, sockets=(mine, foreign))):
+            pass
+    assert orphan.process.returncode is None
+    orphan.process.kill()
+    await orphan.process.wait()
+    other.close()
+
+
+async def test_a_path_held_by_a_killed_clients_program_is_had_back(tmp_path: Path) -> None:
+    """As a port is, also when another address is free."""
+    path, [port] = str(tmp_path / "app.sock"), free_ports(1)
+    held = listen([path])
+    orphan = await spawn(["/bin/sleep", "60"], env={}, owner=tmp_path, pass_fds=held.descriptors)
+    for _, one in held.named:
+        one.close()
+    async with listening(settings(tmp_path, NOWHERE, sockets=(f"127.0.0.1:{port}", path))):
+        assert await orphan.process.wait() < 0
 
 
 def test_a_stale_path_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -192,10 +193,11 @@ async def test_the_same_failure_is_reported_once(
 def test_a_quarantined_version_is_none_to_go_back_to(tmp_path: Path) -> None:
     """Not even if its file is still there, as after a crash."""
     installed = Installed(tmp_path, keep_versions=3)
-    artifact = Artifact(name="app", size=0, sha256="0" * 64, url="")
+    artifact = Artifact(name="app", size=0, sha256=sha256(b"").hexdigest(), url="")
     with installed.opened():
         for version in (V1, V2):
             (tmp_path / "versions" / version).mkdir()
+            (tmp_path / "versions" / version / "app").touch()
             installed.set_current(Delivered(version=version, artifact=artifact))
         before = installed.before(V2)
         assert before

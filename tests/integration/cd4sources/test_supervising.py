@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from cd4sources.commands import spawn
 from cd4sources.http import Http
+from cd4sources.programs import start, stop_all
 from cd4sources.settings import ClientSettings
 from cd4sources.sockets import Sockets
 from cd4sources.supervising import RolledBack, Supervisor
@@ -37,7 +40,7 @@ class Lenient:
     def is_steady(self, version: str) -> None:
         """Take note of nothing."""
 
-    def gives_up(self, version: str, reason: str) -> bool:
+    async def gives_up(self, version: str, reason: str) -> bool:
         """Have it started again."""
         return False
 
@@ -95,6 +98,55 @@ async def test_what_cannot_be_started_is_rolled_back(tmp_path: Path, journal: Jo
     async with supervised(tmp_path) as supervisor:
         with pytest.raises(RolledBack, match="cannot be started"):
             await supervisor.swap("v1", executable(tmp_path / "app", "\x7fnonsense"), nothing)
+
+
+async def test_a_file_that_may_not_be_executed_here_is_not_to_blame(tmp_path: Path) -> None:
+    """Installed ones have the mode: it is where they lie, on a noexec mount."""
+    app = executable(tmp_path / "app", "#!/bin/sh\n")
+    app.chmod(0o644)
+    async with supervised(tmp_path) as supervisor:
+        with pytest.raises(RolledBack, match="mounted noexec") as caught:
+            await supervisor.swap("v1", app, nothing)
+    assert caught.value.blameless
+
+
+async def test_a_machine_that_cannot_start_anything_blames_no_version(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """Here: no file may be opened any more."""
+    app = executable(tmp_path / "app", program(journal.path))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with supervised(tmp_path) as supervisor:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            with pytest.raises(RolledBack, match="Too many open files") as caught:
+                await supervisor.swap("v1", app, nothing)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert caught.value.blameless
+
+
+async def test_members_are_asked_to_end_also_when_their_leader_is_dead(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """A tree gets the stop signal before SIGKILL, whichever of its processes lives."""
+    app = executable(tmp_path / "app", program(journal.path))
+    env = {"PATH": os.environ["PATH"]}
+    leader = await spawn(["sh", "-c", f"{app} & wait"], env=env, owner=tmp_path)
+    await eventually(journal.lines)
+    leader.process.kill()
+    await leader.process.wait()
+    await stop_all(ClientSettings(data=tmp_path))
+    assert [line.split()[0] for line in journal.lines()] == ["start", "stop"]
+
+
+async def test_the_number_of_a_reaped_process_is_not_used(tmp_path: Path) -> None:
+    """It may be another's by then."""
+    app = executable(tmp_path / "app", "#!/bin/sh\n")
+    ended = await start("v1", app, ClientSettings(data=tmp_path), (str(app),), ())
+    assert ended.tree.group == ended.spawned.process.pid
+    await ended.spawned.process.wait()
+    assert ended.tree.group == 0
 
 
 async def test_a_rolled_back_one_leaves_no_children(tmp_path: Path, journal: Journal) -> None:
@@ -269,23 +321,24 @@ async def test_a_command_says_whether_it_is_healthy(tmp_path: Path, journal: Jou
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("words", "reason", "blameless"),
     [
-        (("sh", "-c", "echo no database >&2; exit 3"), "health_command ended with 3: no database"),
-        (("/nonexistent",), "cannot be started: No such file"),
-        (("sleep", "60"), "did not end within"),
+        (("sh", "-c", "echo no data >&2; exit 3"), "health_command ended with 3: no data", False),
+        (("/nonexistent",), "cannot be started: No such file", True),
+        (("sleep", "60"), "did not end within", False),
     ],
     ids=["says no", "missing", "hangs"],
 )
 async def test_a_health_command_that_fails_says_why(
-    tmp_path: Path, journal: Journal, words: tuple[str, ...], reason: str
+    tmp_path: Path, journal: Journal, words: tuple[str, ...], reason: str, *, blameless: bool
 ) -> None:
-    """Its last line is the best hint."""
+    """Its last line is the best hint; that it cannot be started is not the program's fault."""
     app = executable(tmp_path / "app", program(journal.path))
     limits = {"health_command": words, "health_timeout_seconds": 0.3, "settle_seconds": 0}
     async with supervised(tmp_path, **limits) as supervisor:
-        with pytest.raises(RolledBack, match=reason):
+        with pytest.raises(RolledBack, match=reason) as caught:
             await supervisor.swap("v1", app, nothing)
+    assert caught.value.blameless == blameless
     assert owned(tmp_path) == []
 
 

@@ -96,7 +96,7 @@ def test_a_hub_is_found_by_its_url_or_that_of_its_redis(address: str) -> None:
     assert ServerSettings(hub=address).hub == address
 
 
-@pytest.mark.parametrize("address", ["9000", ":9000", "app.sock", "host:http", ""])
+@pytest.mark.parametrize("address", ["9000", ":9000", "app.sock", "host:http", "host:65536", ""])
 def test_an_address_to_listen_on_is_a_port_with_its_host_or_a_path(address: str) -> None:
     """Said before anything is started."""
     with pytest.raises(ValidationError, match="write host:port"):

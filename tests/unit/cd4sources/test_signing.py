@@ -65,7 +65,17 @@ def test_a_public_key_may_be_pem() -> None:
     assert signing.load_public_key(pem) == PUBLIC
 
 
-@pytest.mark.parametrize("text", ["", "AAAA", "-----BEGIN PUBLIC KEY-----\nAAAA", "é"])
+OF_UNKNOWN_KIND = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAEAhPNYczCiqGV11yXlOt7cVyDAVni
+bsqsVz972X+WNCOD9KGju4XsjUQTlCCRSTkmyal0gLq522OLDZDe3f67Ew==
+-----END PUBLIC KEY-----
+"""
+"""A key on the curve SM2."""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "AAAA", "-----BEGIN PUBLIC KEY-----\nAAAA", "é", OF_UNKNOWN_KIND]
+)
 def test_what_is_no_public_key_is_refused(text: str) -> None:
     """With how to get one."""
     with pytest.raises(signing.KeyUnusable, match="directcd key new"):

@@ -1,0 +1,87 @@
+"""Trouble of the machine, and what becomes of versions meanwhile."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cd4sources import supervising
+from tests.integration.cd4sources.clients import V1, V2, current, running, settings
+from tests.integration.cd4sources.peers import ServerPeer, serving
+from tests.integration.cd4sources.programs import Journal, executable, program
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ServerPeer]:
+    async with serving(ServerPeer()) as peer:
+        yield peer
+
+
+async def test_a_sick_version_is_started_once_also_when_that_cannot_be_written(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """The verdict holds from the first moment, and is on disk as soon as that takes it."""
+    data = tmp_path / "data"
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url)):
+        await eventually(lambda: current(data) == V1)
+        (data / "quarantine").rmdir()
+        server.publish(V2, program(journal.path, "exit 3"))
+        await eventually(lambda: journal.pids(f"start {V2}"))
+        asked = len(server.asked("GET", "/watch"))
+        await eventually(lambda: len(server.asked("GET", "/watch")) > asked + 2)
+        (data / "quarantine").mkdir()
+        await eventually((data / "quarantine" / V2).exists)
+    assert journal.lines().count(f"start {V2}") == 1
+    assert not (data / "versions" / V2).exists()
+
+
+async def test_a_version_that_ends_again_and_again_makes_way_also_when_that_cannot_be_written(
+    tmp_path: Path, journal: Journal, server: ServerPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before it runs; the verdict waits."""
+    monkeypatch.setattr(supervising, "FIRST_RESTART_SECONDS", 0.02)
+    data = tmp_path / "data"
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url)):
+        await eventually(lambda: current(data) == V1)
+        (data / "quarantine").rmdir()
+        server.publish(V2, program(journal.path, "sleep 0.25; exit 4"))
+        await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
+        assert current(data) == V1
+    assert journal.lines().count(f"start {V2}") == 3
+
+
+async def test_a_version_whose_health_cannot_be_asked_is_tried_again(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """A health_command that is not there says nothing about the program."""
+    data, check = tmp_path / "data", tmp_path / "check"
+    asks = {"health_command": (str(check),), "health_timeout_seconds": 0.1}
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url, **asks)):
+        await eventually(lambda: len(journal.pids(f"start {V1}")) > 1)
+        executable(check, "#!/bin/sh\n")
+        await eventually(lambda: current(data) == V1)
+    assert list((data / "quarantine").iterdir()) == []
+
+
+async def test_a_damaged_last_version_is_fetched_again_when_the_one_on_offer_is_sick(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """From where it came; there is nothing else to run."""
+    data = tmp_path / "data"
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url)):
+        await eventually(lambda: current(data) == V1)
+        server.publish(V2, program(journal.path, "exit 3"))
+        await eventually((data / "quarantine" / V2).exists)
+    (data / "versions" / V1 / "app").write_text("damaged")
+    async with running(settings(data, server.url)):
+        await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
