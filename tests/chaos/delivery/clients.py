@@ -38,7 +38,7 @@ class Offers(ServerPeer):
 
     async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         """Speak the contract."""
-        if request.path == "/download":
+        if request.path.endswith("/download"):
             self._download(request, writer)
             return
         _, first, then, _ = request.path.split("/")
