@@ -20,15 +20,16 @@ from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
-from cd4sources.builds import Builds
-from cd4sources.following import Follower, Means
+from cd4sources.building.builds import Builds
+from cd4sources.building.lanes import Lanes
+from cd4sources.following import Follower
 from cd4sources.http import Http
-from cd4sources.lanes import Lanes
+from cd4sources.keeping.store import Store
+from cd4sources.means import Means
 from cd4sources.reporting import Reporter
 from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
-from cd4sources.store import Store
+from cd4sources.sources.tips import Tips
 from cd4sources.targets import Target
-from cd4sources.tips import Tips
 from cd4sources.wakes import Wake
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH

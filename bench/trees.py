@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cd4sources.git import Git
-from cd4sources.repository import Mirror
+from cd4sources.sources.git import Git
+from cd4sources.sources.repository import Mirror
 from cd4sources.targets import Repository
 from tests.support.sources import Source
 

@@ -14,18 +14,18 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from cd4sources.delivering import Delivery
-from cd4sources.downloads import Downloads
+from cd4sources.delivery.delivering import Delivery
+from cd4sources.delivery.downloads import Downloads
+from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.judging import Judge
+from cd4sources.delivery.programs import signal_named
+from cd4sources.delivery.sockets import listening
+from cd4sources.delivery.supervising import Supervisor
+from cd4sources.delivery.trust import refuse_unsigned, trusted_keys
+from cd4sources.delivery.watching import Watch
 from cd4sources.http import Http
-from cd4sources.installed import Installed
-from cd4sources.judging import Judge
-from cd4sources.programs import signal_named
 from cd4sources.reporting import Post, Reporter, post_over_http
 from cd4sources.settings import ClientSettings
-from cd4sources.sockets import listening
-from cd4sources.supervising import Supervisor
-from cd4sources.trust import refuse_unsigned, trusted_keys
-from cd4sources.watching import Watch
 
 
 class Client:

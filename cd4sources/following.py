@@ -16,25 +16,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NoReturn
 
-from cd4sources.addresses import redacted
-from cd4sources.announced import PAUSES_SECONDS, Announced, announced_by, never_shown
 from cd4sources.backoff import Backoff
 from cd4sources.building import BuildFailed
-from cd4sources.builds import Builds
-from cd4sources.commands import CommandError
-from cd4sources.disk_guard import DiskGuard
-from cd4sources.lanes import Lanes
-from cd4sources.making import Maker
-from cd4sources.reporting import Reporter, Result, Stage, StageReport
-from cd4sources.repository import RepositoryError
-from cd4sources.settings import ServerSettings
-from cd4sources.store import Store, UnknownVersion
+from cd4sources.building.disk_guard import DiskGuard
+from cd4sources.building.making import Maker
+from cd4sources.building.workshop import Plan, Workshop
+from cd4sources.keeping.store import UnknownVersion
+from cd4sources.keeping.versions import Built, Record
+from cd4sources.means import Means
+from cd4sources.reporting import Result, Stage, StageReport
+from cd4sources.running.commands import CommandError
+from cd4sources.sources.addresses import redacted
+from cd4sources.sources.announced import PAUSES_SECONDS, Announced, announced_by, never_shown
+from cd4sources.sources.repository import RepositoryError
 from cd4sources.targets import Target
-from cd4sources.tips import Tips
-from cd4sources.versions import Built, Record
 from cd4sources.waiting import Waiters
 from cd4sources.wakes import Mailbox, Notification, Wake
-from cd4sources.workshop import Plan, Workshop
 
 FIRST_PAUSE_SECONDS = 1.0
 """After a failure that may heal by itself; doubles up to the poll interval."""
@@ -42,28 +39,6 @@ FIRST_PAUSE_SECONDS = 1.0
 _EXPECTED = (BuildFailed, RepositoryError, CommandError, UnknownVersion, OSError)
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Means:
-    """
-    What all workers of a server share.
-
-    Attributes:
-        settings: Intervals, time-outs and the data directory.
-        store: Where versions go.
-        builds: Where builds are recorded.
-        reporter: Where stages are told.
-        lanes: Turns at fetching and building.
-        tips: How remotes are asked whether there is anything new. Default: by fetching.
-    """
-
-    settings: ServerSettings
-    store: Store
-    builds: Builds
-    reporter: Reporter
-    lanes: Lanes
-    tips: Tips | None = None
 
 
 @dataclass(frozen=True)

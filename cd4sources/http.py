@@ -10,13 +10,12 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from cd4sources.http_errors import (
     BadAnswer,
@@ -27,6 +26,7 @@ from cd4sources.http_errors import (
     Unreachable,
     shown,
 )
+from cd4sources.http_reply import Reply
 from cd4sources.partial import Partial, opened
 from cd4sources.sse import EventParser, EventTooLong, ServerSentEvent
 
@@ -62,33 +62,6 @@ __all__ = [
 ]
 
 Params = Sequence[tuple[str, str]]
-Model = TypeVar("Model", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer; of all but `ask`, a successful one."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def read(self, model: type[Model]) -> Model:
-        """
-        Return the JSON body as a value.
-
-        Raises:
-            BadAnswer: The body is not such a value.
-        """
-        try:
-            return model.model_validate_json(self.body)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise BadAnswer(
-                f"{shown(self.url)}: the answer is not a {model.__name__}: {where} {first['msg']}"
-            ) from error
 
 
 class Http:

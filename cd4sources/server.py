@@ -15,20 +15,21 @@ from cd4sources.api import bodies, openapi, router, watching
 from cd4sources.api.guarding import Guard
 from cd4sources.api.offers import Offers
 from cd4sources.api.origins import is_loopback
-from cd4sources.builds import Builds
-from cd4sources.commands import reap_leftovers
-from cd4sources.confinement import Confinement
-from cd4sources.following import Follower, Means
+from cd4sources.building.builds import Builds
+from cd4sources.building.lanes import Lanes
+from cd4sources.following import Follower
 from cd4sources.http import Http
-from cd4sources.lanes import Lanes
+from cd4sources.keeping.store import Store
 from cd4sources.locking import locked
+from cd4sources.means import Means
 from cd4sources.problems import Problem, answer_with_problems, response
 from cd4sources.reporting import Reporter, StageReport, post_over_http
+from cd4sources.running.commands import reap_leftovers
+from cd4sources.running.confinement import Confinement
 from cd4sources.settings import ServerSettings
 from cd4sources.signing import load_private_key
-from cd4sources.store import Store
+from cd4sources.sources.tips import Tips
 from cd4sources.targets import Target
-from cd4sources.tips import Tips
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from functools import cached_property, lru_cache
 from urllib.parse import unquote
 
 from adapters.identity import repository_keys
-from cd4sources.addresses import (
+from cd4sources.settings import RepositorySettings, TargetSettings
+from cd4sources.sources.addresses import (
     BadTarget,
     TargetError,
     full_ref,
@@ -24,8 +25,7 @@ from cd4sources.addresses import (
     redacted,
     without_secret,
 )
-from cd4sources.credentials import Credential
-from cd4sources.settings import RepositorySettings, TargetSettings
+from cd4sources.sources.credentials import Credential
 
 _MOST_SHOWN = 300  # characters of what was asked for
 

@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from cd4sources.announced import Announced
 from cd4sources.backoff import Backoff, Outage
 from cd4sources.http import BadStatus, Http, HttpError, shown
 from cd4sources.notifications import (
@@ -25,6 +24,7 @@ from cd4sources.notifications import (
     Notification,
     parse_notification,
 )
+from cd4sources.sources.announced import Announced
 from cd4sources.sse import ServerSentEvent
 
 __all__ = ["Mailbox", "MissedReason", "Notification", "Reason", "Wake", "follow_hub"]

@@ -39,10 +39,10 @@ def _say(error: BaseException) -> int | None:
 def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
-    from cd4sources.confinement import CannotConfine
+    from cd4sources.delivery.sockets import AddressUnusable
     from cd4sources.locking import DataUnusable
+    from cd4sources.running.confinement import CannotConfine
     from cd4sources.signing import KeyUnusable
-    from cd4sources.sockets import AddressUnusable
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError

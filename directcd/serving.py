@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from cd4sources.reaping import reap_orphans
+from cd4sources.running.reaping import reap_orphans
 from directcd.deadlines import PunctualProtocol, hang_up_on_late
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cd4sources.client import Client
-from cd4sources.reaping import adopting
+from cd4sources.running.reaping import adopting
 from directcd.serving import Part
 
 PASSED_ON = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)

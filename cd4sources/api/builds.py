@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from cd4sources.api import common
 from cd4sources.api.ranges import Unsatisfiable, asked_range
 from cd4sources.api.sending import FileResponse, opened
-from cd4sources.builds import BuildRecord, Builds
+from cd4sources.building.builds import BuildRecord, Builds
 from cd4sources.problems import Problem
 
 _LOOK_SECONDS = 0.2  # as often as a person can read

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Query, Request
 
 from cd4sources.following import Follower
+from cd4sources.keeping.store import Store
 from cd4sources.problems import Problem
-from cd4sources.store import Store
 from cd4sources.targets import AmbiguousTarget, BadTarget, UnknownTarget, find
 from cd4sources.tokens import Access
 

@@ -11,8 +11,8 @@ from cd4sources.api import common
 from cd4sources.api.ranges import Unsatisfiable, asked_range
 from cd4sources.api.sending import FileResponse, opened
 from cd4sources.following import Follower, lost_pin, unpin_step
+from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
-from cd4sources.versions import VERSION, Record
 
 router = APIRouter()
 

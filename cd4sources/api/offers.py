@@ -8,8 +8,8 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from cd4sources.following import Failure, Follower
+from cd4sources.keeping.versions import Record
 from cd4sources.signing import sign, statement
-from cd4sources.versions import Record
 
 if TYPE_CHECKING:
     from cd4sources.signing import PrivateKey

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from cd4sources.api import watching
-from cd4sources.versions import Record
+from cd4sources.keeping.versions import Record
 
 Schema = dict[str, Any]
 

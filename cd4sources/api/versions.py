@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cd4sources.api import common
 from cd4sources.following import Follower
+from cd4sources.keeping.store import UnknownVersion
+from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
-from cd4sources.store import UnknownVersion
-from cd4sources.versions import VERSION, Record
 
 router = APIRouter()
 

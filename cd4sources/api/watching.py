@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 from cd4sources.api import common
 from cd4sources.api.offers import Offers, etag
 from cd4sources.following import Follower
+from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem, response
-from cd4sources.versions import VERSION, Record
 from cd4sources.waiting import AT_ONCE, Answered, AtOnce, Waiter
 
 PATH = "/watch"

@@ -2,8 +2,9 @@
 How a tree of sources becomes an artifact: one recipe a file, unaware of each other.
 
 `base` holds what they share (the workspace, the clean environment, the failure); `choose` picks
-the recipe by what the commit holds. Here belongs what runs commands of the repository itself;
-fetching, version ids and publishing do not.
+the recipe by what the commit holds. `workshop` has one target's trees and rooms, `making` makes a
+version there and `builds` keeps on disk that and how; `lanes` and `disk_guard` see that there is
+room for it. Fetching, version ids and publishing do not belong here.
 """
 
 from cd4sources.building.base import BuildCancelled, BuildFailed, Recipe, Workspace

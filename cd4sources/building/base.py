@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from cd4sources.commands import Command, CommandError, CommandTimeout, Completed, inherited, run
-from cd4sources.confinement import UNCONFINED, CannotConfine, Confinement, keep
 from cd4sources.disk import remove
-from cd4sources.nursing import Nanny
+from cd4sources.running.commands import (
+    Command,
+    CommandError,
+    CommandTimeout,
+    Completed,
+    inherited,
+    run,
+)
+from cd4sources.running.confinement import UNCONFINED, CannotConfine, Confinement, keep
+from cd4sources.running.nursing import Nanny
 
 _LAST_LINES = 20
 _LAST_CHARACTERS = 2_000

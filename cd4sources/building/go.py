@@ -11,8 +11,8 @@ from pathlib import Path
 
 from adapters.identity import repository_keys
 from cd4sources.building.base import BuildFailed, Workspace, artifact_in, step
-from cd4sources.commands import Command, CommandError, inherited, run
 from cd4sources.disk import NotPlain, copy_plain, remove
+from cd4sources.running.commands import Command, CommandError, inherited, run
 from cd4sources.targets import Repository, Target
 
 _CACHES = ("GOCACHE", "GOMODCACHE")

@@ -5,7 +5,7 @@ import sys
 import click
 from pydantic import BaseModel
 
-from cd4sources.builds import BuildRecord
+from cd4sources.building.builds import BuildRecord
 from directcd.cli import asking, servers
 from directcd.cli.asking import Answer, Done
 from directcd.cli.servers import Server

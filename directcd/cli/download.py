@@ -55,7 +55,7 @@ class Offer:
         return Artifact(wanted, *_promised(reply))
 
     async def _newest(self, http: "Http") -> str:
-        from cd4sources.versions import Record
+        from cd4sources.keeping.versions import Record
 
         query = [*self._query, ("timeout", "0")]
         reply = await http.get_json(
@@ -78,7 +78,7 @@ class Offer:
 
 def _checked(version: str) -> str:
     """The version, which becomes part of a file's name."""
-    from cd4sources.versions import VERSION
+    from cd4sources.keeping.versions import VERSION
 
     if not VERSION.fullmatch(version):
         raise servers.Refused(f"{version!r}: a version is v- and 12 hex digits", servers.FAILED)

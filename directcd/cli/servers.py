@@ -117,7 +117,7 @@ def _repositories(_: click.Context, __: click.Parameter, repos: tuple[str, ...])
 
 
 def _read_token(_: click.Context, __: click.Parameter, file: Path | None) -> str:
-    from cd4sources.trust import TokenUnusable, read_token
+    from cd4sources.delivery.trust import TokenUnusable, read_token
 
     try:
         return read_token(file)

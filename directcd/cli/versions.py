@@ -3,7 +3,7 @@
 import click
 from pydantic import BaseModel
 
-from cd4sources.versions import Record
+from cd4sources.keeping.versions import Record
 from directcd.cli import asking, servers
 from directcd.cli.asking import Answer
 from directcd.cli.servers import Server

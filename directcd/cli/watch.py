@@ -12,7 +12,7 @@ from directcd.terminal import line
 
 if TYPE_CHECKING:
     from cd4sources.http import Http, Reply
-    from cd4sources.versions import Record
+    from cd4sources.keeping.versions import Record
 
 GRACE_SECONDS = 10.0  # beyond its time-out, for the server's answer
 FIRST_PAUSE_SECONDS = 0.5
@@ -65,7 +65,7 @@ class _Watching:
         self._warned = reason
 
     def _tell(self, reply: "Reply") -> str:
-        from cd4sources.versions import Record
+        from cd4sources.keeping.versions import Record
 
         record = reply.read(Record)
         click.echo(ascii_json(reply) if self._as_json else line(record.version))

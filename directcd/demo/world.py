@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from cd4sources.commands import reap_leftovers
+from cd4sources.running.commands import reap_leftovers
 from directcd.demo import files
 
 T = TypeVar("T")

@@ -19,8 +19,9 @@ from typing import Literal, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from cd4sources import making, supervising
-from cd4sources.commands import owned_by
+from cd4sources.building import making
+from cd4sources.delivery import supervising
+from cd4sources.running.commands import owned_by
 from tests.chaos.delivery import clients, servers
 from tests.chaos.delivery.lives import LIFE_SECONDS, REFUSED
 from tests.chaos.delivery.tracing import Fault, Point, Tracer, forked, is_possible

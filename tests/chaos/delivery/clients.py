@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources.client import Client
-from cd4sources.commands import owned_by, trees_of
-from cd4sources.installed import RECORD_NAME
-from cd4sources.records import Record
+from cd4sources.delivery.installed import RECORD_NAME
+from cd4sources.delivery.records import Record
+from cd4sources.running.commands import owned_by, trees_of
 from cd4sources.settings import ClientSettings
 from directcd.demo.world import free_ports
 from tests.chaos.delivery.lives import Seen, lived, lives

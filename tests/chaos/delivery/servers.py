@@ -9,13 +9,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cd4sources.builds import Builds
-from cd4sources.commands import owned_by
+from cd4sources.building.builds import Builds
 from cd4sources.following import Follower
+from cd4sources.keeping.store import Store
+from cd4sources.keeping.versions import Record
+from cd4sources.running.commands import owned_by
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
-from cd4sources.store import Store
-from cd4sources.versions import Record
 from tests.chaos.delivery.lives import POLL_SECONDS, Seen, lived, lives
 from tests.support.serving import target_of
 from tests.support.sources import Source

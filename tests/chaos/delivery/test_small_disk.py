@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cd4sources.client import Client
-from cd4sources.commands import owned_by
-from cd4sources.installed import SPARE_BYTES
+from cd4sources.delivery.installed import SPARE_BYTES
+from cd4sources.running.commands import owned_by
 from cd4sources.settings import ClientSettings
 from tests.chaos.delivery.clients import ARTIFACT_BYTES, NEW, OLD, Offers, running
 from tests.chaos.delivery.needs import missing

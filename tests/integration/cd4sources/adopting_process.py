@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from cd4sources import reaping
+from cd4sources.running import reaping
 from tests.support.waiting import eventually
 
 ENDED = "import os, sys; os.fork() and os._exit(0); os.setsid(); sys.exit()"

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from cd4sources.commands import Command, run
-from cd4sources.nursing import Nanny
+from cd4sources.running.commands import Command, run
+from cd4sources.running.nursing import Nanny
 
 
 async def _build(place: Path, script: str) -> None:

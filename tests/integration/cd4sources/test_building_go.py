@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from cd4sources.building import BuildFailed, Workspace
 from cd4sources.building.go import GoRecipe
-from cd4sources.nursing import Nanny
+from cd4sources.running.nursing import Nanny
 from cd4sources.settings import RepositorySettings, TargetSettings
 from cd4sources.targets import Target
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cd4sources.building import BuildFailed, Workspace, choose
-from cd4sources.nursing import Nanny
+from cd4sources.running.nursing import Nanny
 from tests.support.processes import daemon_command, is_alive
 from tests.support.serving import target_of
 from tests.support.waiting import eventually

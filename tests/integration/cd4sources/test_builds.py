@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.builds import BuildRecord, Builds
-from cd4sources.versions import LockedRepository
+from cd4sources.building.builds import BuildRecord, Builds
+from cd4sources.keeping.versions import LockedRepository
 
 LOCKED = (LockedRepository(url="/srv/app", ref="HEAD", commit="a" * 40),)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cd4sources.client import Client
-from cd4sources.installed import Installed
+from cd4sources.delivery.installed import Installed
 from cd4sources.locking import DataInUse
 from tests.integration.cd4sources import client_process
 from tests.integration.cd4sources.clients import (

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from cd4sources.client import Client
-from cd4sources.installed import Installed
+from cd4sources.delivery.installed import Installed
 from cd4sources.settings import RepositorySettings, TargetSettings
 from cd4sources.signing import new_private_key, public_line, sign, statement
 from directcd.config import Config

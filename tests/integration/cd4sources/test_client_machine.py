@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources import supervising
+from cd4sources.delivery import supervising
 from tests.integration.cd4sources.clients import V1, V2, current, running, settings
 from tests.integration.cd4sources.peers import ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, executable, program

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources import delivering, watching
+from cd4sources.delivery import delivering, watching
+from cd4sources.delivery.watching import NoServer, Watch
 from cd4sources.http import Http
-from cd4sources.watching import NoServer, Watch
 from tests.integration.cd4sources.clients import NOWHERE, V1, V2, V3, current, running, settings
 from tests.integration.cd4sources.peers import Request, ServerPeer, respond, serving
 from tests.integration.cd4sources.programs import Journal, program

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import spawn
-from cd4sources.sockets import AddressUnusable, listen, listening
+from cd4sources.delivery.sockets import AddressUnusable, listen, listening
+from cd4sources.running.commands import spawn
 from directcd.demo.world import free_ports
 from tests.integration.cd4sources.clients import NOWHERE, V1, current, is_current, running, settings
 from tests.integration.cd4sources.loads import Load, http_program, load

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources import supervising
 from cd4sources.client import Client
-from cd4sources.installed import Installed
-from cd4sources.records import Artifact, Delivered
+from cd4sources.delivery import supervising
+from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.records import Artifact, Delivered
 from tests.integration.cd4sources.clients import (
     NOWHERE,
     REPOSITORY,
@@ -164,7 +164,7 @@ async def test_the_reason_of_slow_health_is_told_early_and_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """While there is still time to look into it."""
-    monkeypatch.setattr("cd4sources.proving.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("cd4sources.delivery.proving.PATIENCE_SECONDS", 0.1)
     caplog.set_level(logging.WARNING)
     server.publish(V1, program(journal.path))
     sick = {"health_url": NOWHERE, "health_timeout_seconds": 0.6}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import (
+from cd4sources.running.commands import (
     Command,
     CommandNotFound,
     CommandTimeout,
@@ -15,7 +15,7 @@ from cd4sources.commands import (
     run,
     spawn,
 )
-from cd4sources.nursing import Nanny
+from cd4sources.running.nursing import Nanny
 from tests.support.processes import daemon_command, is_alive
 from tests.support.waiting import eventually
 

@@ -15,8 +15,8 @@ import pytest
 
 from cd4sources.building.base import BuildFailed, Workspace, step
 from cd4sources.building.go import GoRecipe
-from cd4sources.confinement import CannotConfine, Confinement
-from cd4sources.nursing import Nanny
+from cd4sources.running.confinement import CannotConfine, Confinement
+from cd4sources.running.nursing import Nanny
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
 from tests.support.serving import BUILD_SH, serving, target_of

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources import making
-from cd4sources.announced import Announced
-from cd4sources.commands import owned_by, spawn
+from cd4sources.building import making
+from cd4sources.keeping.store import UnknownVersion
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
-from cd4sources.store import UnknownVersion
+from cd4sources.running.commands import owned_by, spawn
+from cd4sources.sources.announced import Announced
 from cd4sources.wakes import Wake
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH, Serving, serving, target_of

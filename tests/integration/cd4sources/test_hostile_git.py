@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.addresses import BadTarget
-from cd4sources.git import Git, argv_of
-from cd4sources.repository import FETCH, Mirror, RepositoryError, fetch_values
 from cd4sources.settings import RepositorySettings, TargetSettings
+from cd4sources.sources.addresses import BadTarget
+from cd4sources.sources.git import Git, argv_of
+from cd4sources.sources.repository import FETCH, Mirror, RepositoryError, fetch_values
 from cd4sources.targets import Repository, Target
 from tests.support.git_hostile import SECRET, hostile
 

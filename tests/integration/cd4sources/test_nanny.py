@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import Command, CommandNotFound, CommandTimeout, Completed, owned_by, run
-from cd4sources.confinement import Confinement
-from cd4sources.nursing import Nanny
+from cd4sources.running.commands import (
+    Command,
+    CommandNotFound,
+    CommandTimeout,
+    Completed,
+    owned_by,
+    run,
+)
+from cd4sources.running.confinement import Confinement
+from cd4sources.running.nursing import Nanny
 from tests.support.hiding import hidden_command, zombies_of
 from tests.support.processes import is_alive
 from tests.support.waiting import eventually

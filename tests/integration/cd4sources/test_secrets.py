@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.git import Git
-from cd4sources.repository import Mirror, RepositoryError, Unreachable
 from cd4sources.settings import RepositorySettings, TargetSettings
+from cd4sources.sources.git import Git
+from cd4sources.sources.repository import Mirror, RepositoryError, Unreachable
 from cd4sources.targets import Repository, Target
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH, serving

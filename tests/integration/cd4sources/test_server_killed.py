@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.commands import owned_by
+from cd4sources.running.commands import owned_by
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH, serving, target_of
 from tests.support.sources import Source

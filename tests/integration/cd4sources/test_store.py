@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.store import Store, UnknownVersion
-from cd4sources.versions import Built, LockedRepository, Record
+from cd4sources.keeping.store import Store, UnknownVersion
+from cd4sources.keeping.versions import Built, LockedRepository, Record
 
 
 def built(tmp_path: Path, number: int, text: str = "program") -> Built:

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from cd4sources.commands import spawn
+from cd4sources.delivery.programs import start, stop_all
+from cd4sources.delivery.sockets import Sockets
+from cd4sources.delivery.supervising import RolledBack, Supervisor
 from cd4sources.http import Http
-from cd4sources.programs import start, stop_all
+from cd4sources.running.commands import spawn
 from cd4sources.settings import ClientSettings
-from cd4sources.sockets import Sockets
-from cd4sources.supervising import RolledBack, Supervisor
 from tests.integration.cd4sources.peers import Peer, Request, respond, serving
 from tests.integration.cd4sources.programs import Journal, executable, owned, program
 from tests.support.processes import is_alive

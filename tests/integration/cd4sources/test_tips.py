@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.git import Git
 from cd4sources.http import Http
-from cd4sources.repository import Mirror
 from cd4sources.settings import RepositorySettings
+from cd4sources.sources.git import Git
+from cd4sources.sources.repository import Mirror
+from cd4sources.sources.tips import Tips
 from cd4sources.targets import Repository
-from cd4sources.tips import Tips
 from tests.support.githttp import GitServer
 from tests.support.sources import Source
 

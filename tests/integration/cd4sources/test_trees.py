@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.git import Git
-from cd4sources.repository import Mirror
+from cd4sources.sources.git import Git
+from cd4sources.sources.repository import Mirror
 from cd4sources.targets import Repository
 from tests.support.sources import Source
 

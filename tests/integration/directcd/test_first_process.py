@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import asyncio, os
-from cd4sources import reaping
+from cd4sources.running import reaping
 from directcd import serving
 from tests.support.waiting import eventually
 

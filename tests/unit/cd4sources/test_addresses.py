@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.addresses import (
+from cd4sources.sources.addresses import (
     BadTarget,
     full_ref,
     parse_address,

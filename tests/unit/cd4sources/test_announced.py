@@ -2,8 +2,8 @@
 
 import pytest
 
-from cd4sources.announced import Announced, announced_by
 from cd4sources.notifications import Notification
+from cd4sources.sources.announced import Announced, announced_by
 from cd4sources.targets import Repository
 
 COMMIT = "c" * 40

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.credentials import Login, NoCredential
 from cd4sources.settings import RepositorySettings
+from cd4sources.sources.credentials import Login, NoCredential
 from cd4sources.targets import BadTarget, Repository
 
 HTTPS = "https://h.example.com/x"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources.installed import RECORD_NAME, Installed
-from cd4sources.records import Artifact, Delivered
+from cd4sources.delivery.installed import RECORD_NAME, Installed
+from cd4sources.delivery.records import Artifact, Delivered
 
 V1, V2, V3 = (f"v-00000000000{number}" for number in range(1, 4))
 BYTES = b"program"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cd4sources import outputs
-from cd4sources.outputs import collected
+from cd4sources.running import outputs
+from cd4sources.running.outputs import collected
 
 
 async def logged(log: Path, *pieces: bytes) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cd4sources.pktline import MalformedPackets, Mark, packed, unpacked
+from cd4sources.sources.pktline import MalformedPackets, Mark, packed, unpacked
 
 LINES = st.binary(max_size=200).filter(lambda line: not line.endswith(b"\n"))
 

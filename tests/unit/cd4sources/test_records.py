@@ -2,8 +2,8 @@
 
 import pytest
 
+from cd4sources.delivery.records import Artifact, Delivered, Record
 from cd4sources.http_errors import BadAnswer
-from cd4sources.records import Artifact, Delivered, Record
 
 SERVER = "https://build.example.com/cd"
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cd4sources import retention
-from cd4sources.retention import Seen, kept
-from cd4sources.versions import Artifact, Record
+from cd4sources.keeping import retention
+from cd4sources.keeping.retention import Seen, kept
+from cd4sources.keeping.versions import Artifact, Record
 
 
 def records(*sizes: int) -> list[Record]:

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.credentials import Login
 from cd4sources.settings import RepositorySettings, TargetSettings
+from cd4sources.sources.credentials import Login
 from cd4sources.targets import (
     AmbiguousTarget,
     BadTarget,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cd4sources.http import Reply
-from cd4sources.pktline import MalformedPackets, Mark, packed
-from cd4sources.tips import _object_format, _object_of
+from cd4sources.sources.pktline import MalformedPackets, Mark, packed
+from cd4sources.sources.tips import _object_format, _object_of
 
 OBJECT = b"1" * 40
 LINES = st.one_of(

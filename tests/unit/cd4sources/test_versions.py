@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cd4sources.versions import version_id
+from cd4sources.keeping.versions import version_id
 
 LOCKSET = (("git.example.com/acme/shop", "refs/heads/main", "a" * 40, ""),)
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.judging import Judge
+from cd4sources.delivery.records import Delivered, Record
+from cd4sources.delivery.trust import read_token
 from cd4sources.disk import FULL
 from cd4sources.http import Http, HttpError, shown
-from cd4sources.installed import Installed
-from cd4sources.judging import Judge
-from cd4sources.records import Delivered, Record
-from cd4sources.trust import read_token
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from cd4sources import disk
-from cd4sources.versions import LockedRepository
+from cd4sources.keeping.versions import LockedRepository
 
 State = Literal["running", "ok", "failed", "cancelled", "interrupted"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cd4sources.disk import sync, write
-from cd4sources.versions import VERSION
+from cd4sources.keeping.versions import VERSION
 
 _NAME = "history"
 

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from cd4sources import programs
 from cd4sources.backoff import Backoff
-from cd4sources.commands import reap_leftovers
+from cd4sources.delivery import programs
+from cd4sources.delivery.programs import Program, Unhealthy, signal_named
+from cd4sources.delivery.proving import Health, Sick
+from cd4sources.delivery.sockets import Sockets
 from cd4sources.http import Http
-from cd4sources.programs import Program, Unhealthy, signal_named
-from cd4sources.proving import Health, Sick
+from cd4sources.running.commands import reap_leftovers
 from cd4sources.settings import ClientSettings
-from cd4sources.sockets import Sockets
 
 FIRST_RESTART_SECONDS = 0.2
 MOST_RESTART_SECONDS = 30.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cd4sources.commands import (
+from cd4sources.running.commands import (
     CommandNotFound,
     Spawned,
     Tree,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from cd4sources.building import BuildFailed
-from cd4sources.builds import Builds
+from cd4sources.building.builds import Builds
 from cd4sources.disk import FULL, MEBIBYTE, NO_SPACE, fullness, remove
-from cd4sources.store import Store
+from cd4sources.keeping.store import Store
 
 T = TypeVar("T")
 

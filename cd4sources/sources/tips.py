@@ -11,10 +11,10 @@ import os
 import re
 from collections.abc import Mapping
 
-from cd4sources.addresses import MAX_CHARACTERS
-from cd4sources.credentials import Credential, NoCredential
 from cd4sources.http import Http, HttpError, Reply
-from cd4sources.pktline import MalformedPackets, Mark, packed, unpacked
+from cd4sources.sources.addresses import MAX_CHARACTERS
+from cd4sources.sources.credentials import Credential, NoCredential
+from cd4sources.sources.pktline import MalformedPackets, Mark, packed, unpacked
 from cd4sources.targets import Repository
 
 ASK_SECONDS = 10.0

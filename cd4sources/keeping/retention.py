@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable, Sequence
 
-from cd4sources.versions import Record
+from cd4sources.keeping.versions import Record
 
 RUNNING_SECONDS = 15 * 60.0
 """A client that runs a version names it with every /watch, at least once in five minutes."""

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from cd4sources.confinement import Confinement
-from cd4sources.processes import kill_tree, marked, undisturbed
+from cd4sources.running.confinement import Confinement
+from cd4sources.running.processes import kill_tree, marked, undisturbed
 
 # Imported, not run as a file, so that it is compiled once; and tidying up takes long.
 _PROGRAM = (
     "import os, sys; sys.path.append(sys.argv[1]); "
-    "from cd4sources.nanny import main; os._exit(main(int(sys.argv[2])))"
+    "from cd4sources.running.nanny import main; os._exit(main(int(sys.argv[2])))"
 )
-_PACKAGES = Path(__file__).parents[1]
+_PACKAGES = Path(__file__).parents[2]
 _REPORT_BYTES = 64
 _SWEEP_SECONDS = 15.0  # a nanny gives up earlier, when something survives SIGKILL
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cd4sources.commands import Command, Completed, inherited, run
-from cd4sources.credentials import Credential, Login, answering
+from cd4sources.running.commands import Command, Completed, inherited, run
+from cd4sources.sources.credentials import Credential, Login, answering
 
 _OPTIONS = (
     *("-c", "core.hooksPath=/dev/null"),

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.records import Delivered, Record
+from cd4sources.delivery.supervising import RolledBack
 from cd4sources.http_errors import HttpError
-from cd4sources.installed import Installed
-from cd4sources.records import Delivered, Record
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
-from cd4sources.supervising import RolledBack
 
 logger = logging.getLogger(__name__)
 

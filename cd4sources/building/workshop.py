@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from cd4sources.announced import Announced
 from cd4sources.building import MARKS, Recipe, Workspace, choose
-from cd4sources.confinement import Confinement
-from cd4sources.git import Git
-from cd4sources.lanes import Lanes
-from cd4sources.nursing import Nanny
-from cd4sources.repository import Mirror
+from cd4sources.building.lanes import Lanes
+from cd4sources.keeping.versions import Built, LockedRepository, version_id
+from cd4sources.running.confinement import Confinement
+from cd4sources.running.nursing import Nanny
 from cd4sources.settings import ServerSettings
+from cd4sources.sources.announced import Announced
+from cd4sources.sources.git import Git
+from cd4sources.sources.repository import Mirror
+from cd4sources.sources.tips import Tips
+from cd4sources.sources.trees import drop_locks
 from cd4sources.targets import Repository, Target, environment_name
-from cd4sources.tips import Tips
-from cd4sources.trees import drop_locks
-from cd4sources.versions import Built, LockedRepository, version_id
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cd4sources import handover
-from cd4sources.commands import owned_by
-from cd4sources.holders import held_by, listening_on
-from cd4sources.programs import stop_all
+from cd4sources.delivery import handover
+from cd4sources.delivery.holders import held_by, listening_on
+from cd4sources.delivery.programs import stop_all
+from cd4sources.running.commands import owned_by
 from cd4sources.settings import ClientSettings
 
 BACKLOG = 4096

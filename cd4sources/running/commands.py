@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cd4sources.confinement import UNCONFINED, Confinement
-from cd4sources.nursing import Nanny, Order
-from cd4sources.outputs import Output, collected
-from cd4sources.processes import (
+from cd4sources.running.confinement import UNCONFINED, Confinement
+from cd4sources.running.nursing import Nanny, Order
+from cd4sources.running.outputs import Output, collected
+from cd4sources.running.processes import (
     OWNER_VARIABLE,
     TREE_VARIABLE,
     Tree,

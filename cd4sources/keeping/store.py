@@ -25,11 +25,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cd4sources import history
-from cd4sources.copying import copy_artifact
 from cd4sources.disk import NEW, new_name, point, pointed, put, remove, sync
-from cd4sources.retention import Seen, kept
-from cd4sources.versions import VERSION, Artifact, Built, Record
+from cd4sources.keeping import history
+from cd4sources.keeping.copying import copy_artifact
+from cd4sources.keeping.retention import Seen, kept
+from cd4sources.keeping.versions import VERSION, Artifact, Built, Record
 
 _RECORD = "record.json"
 _LOG = "build.log"

@@ -4,9 +4,9 @@ import logging
 import time
 from pathlib import Path
 
-from cd4sources.commands import Command, CommandError, CommandNotFound, run
+from cd4sources.delivery.programs import Program, Unhealthy
 from cd4sources.http import Http, HttpError
-from cd4sources.programs import Program, Unhealthy
+from cd4sources.running.commands import Command, CommandError, CommandNotFound, run
 from cd4sources.settings import ClientSettings
 
 PAUSE_SECONDS = 0.05

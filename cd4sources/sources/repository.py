@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cd4sources.addresses import redacted
-from cd4sources.commands import CommandError, Completed
-from cd4sources.credentials import NoCredential
 from cd4sources.disk import NO_SPACE, remove
-from cd4sources.git import Git
-from cd4sources.housekeeping import drop_leftovers, needs_packing
+from cd4sources.running.commands import CommandError, Completed
+from cd4sources.sources.addresses import redacted
+from cd4sources.sources.credentials import NoCredential
+from cd4sources.sources.git import Git
+from cd4sources.sources.housekeeping import drop_leftovers, needs_packing
+from cd4sources.sources.tips import Tips
+from cd4sources.sources.trees import check_out
 from cd4sources.targets import Repository
-from cd4sources.tips import Tips
-from cd4sources.trees import check_out
 
 _TIP = "refs/directcd/tip"
 _NO_SUCH_REF = 2  # git ls-remote --exit-code: reached, but nothing matches

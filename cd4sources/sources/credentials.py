@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from cd4sources.addresses import MAX_CHARACTERS, Address, BadTarget
 from cd4sources.settings import RepositorySettings
+from cd4sources.sources.addresses import MAX_CHARACTERS, Address, BadTarget
 
 _USER = "git"  # forges look at the token alone, but want some user beside it
 _NO_PASSWORD = "x-oauth-basic"  # noqa: S105 -- what GitHub has beside a token that is the user

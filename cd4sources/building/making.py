@@ -11,15 +11,15 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from cd4sources.addresses import redacted
 from cd4sources.backoff import Backoff
 from cd4sources.building import BuildCancelled, BuildFailed
-from cd4sources.builds import BuildRecord, Builds, State
-from cd4sources.disk_guard import DiskGuard
-from cd4sources.lanes import Lanes
-from cd4sources.versions import Built
+from cd4sources.building.builds import BuildRecord, Builds, State
+from cd4sources.building.disk_guard import DiskGuard
+from cd4sources.building.lanes import Lanes
+from cd4sources.building.workshop import Plan, Workshop
+from cd4sources.keeping.versions import Built
+from cd4sources.sources.addresses import redacted
 from cd4sources.wakes import Wake
-from cd4sources.workshop import Plan, Workshop
 
 BUILD_RETRY_SECONDS = 60.0
 """The shortest pause before a failed build is tried again; it doubles."""

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from cd4sources.backoff import Backoff, Outage
-from cd4sources.downloads import Downloads
+from cd4sources.delivery.downloads import Downloads
+from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.judging import Judge
+from cd4sources.delivery.records import Delivered
+from cd4sources.delivery.supervising import RolledBack, Supervisor
+from cd4sources.delivery.watching import Watch
 from cd4sources.http import HttpError
-from cd4sources.installed import Installed
-from cd4sources.judging import Judge
-from cd4sources.records import Delivered
-from cd4sources.supervising import RolledBack, Supervisor
-from cd4sources.watching import Watch
 
 FIRST_PAUSE_SECONDS = 0.2
 MOST_PAUSE_SECONDS = 5.0

@@ -25,9 +25,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cd4sources.delivery.records import Delivered, Record
 from cd4sources.disk import FULL, fullness, put, remove
 from cd4sources.locking import locked, unusable
-from cd4sources.records import Delivered, Record
 
 RECORD_NAME = ".record.json"
 

@@ -14,10 +14,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from cd4sources.commands import Completed
 from cd4sources.disk import permit, remove
-from cd4sources.git import Git
-from cd4sources.indexes import submodules_of
+from cd4sources.running.commands import Completed
+from cd4sources.sources.git import Git
+from cd4sources.sources.indexes import submodules_of
 
 _LEAF_LINKS = 2  # its name, and its own `.`
 
