@@ -98,11 +98,15 @@ def copy_plain(source: Path, copy: Path) -> None:
             shutil.copyfileobj(file, into)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, synced: bool = False) -> None:
     """Replace a file as a whole; whoever reads sees the old text or the new one."""
     fresh = path.with_name(new_name())
     try:
         fresh.write_text(text, encoding="utf-8")
+        if synced:  # what a crash must not turn into an empty file
+            sync(fresh)
+        if path.is_dir():  # damage
+            remove(path)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cd4sources.delivery.records import Delivered, Record
-from cd4sources.disk import FULL, fullness, put, remove
+from cd4sources.disk import FULL, fullness, put, remove, sync, write
 from cd4sources.locking import locked, unusable
 
 RECORD_NAME = ".record.json"
@@ -71,7 +71,7 @@ class Installed:
             self._make_directories()
             parts = sorted(self._incoming.glob("*.part"), key=lambda part: part.lstat().st_mtime_ns)
             self._clear_incoming(parts[-1] if parts else None)
-            for pattern in ("quarantine/.*.tmp", "versions/*/.*.tmp"):
+            for pattern in ("quarantine/.new-*", "versions/*/.new-*"):
                 for left in self._data.glob(pattern):
                     left.unlink()
             yield
@@ -126,15 +126,15 @@ class Installed:
         fresh = self._incoming / secrets.token_hex(8)
         fresh.mkdir()
         try:
-            _write(fresh / RECORD_NAME, self._with_its_past(record).model_dump_json())
+            write(fresh / RECORD_NAME, self._with_its_past(record).model_dump_json(), synced=True)
             part.rename(fresh / record.artifact.name)
             (fresh / record.artifact.name).chmod(0o755)
-            _sync(fresh)
+            sync(fresh)
             place = self._versions / record.version
             put(fresh, place)
         finally:
             remove(fresh)
-        _sync(self._versions)
+        sync(self._versions)
         return place / record.artifact.name
 
     def _with_its_past(self, record: Record) -> Record:
@@ -177,14 +177,14 @@ class Installed:
         place = self._versions / record.version
         known = _read(place)
         healthy = {"healthy_at": datetime.now(UTC), "steady": known is not None and known.steady}
-        _write(place / RECORD_NAME, record.model_copy(update=healthy).model_dump_json())
+        write(place / RECORD_NAME, record.model_copy(update=healthy).model_dump_json(), synced=True)
         link = self._incoming / secrets.token_hex(8)  # cleared away when it is left there
         link.symlink_to(Path("versions") / record.version)
         try:
             link.rename(self._data / "current")
         finally:
             link.unlink(missing_ok=True)
-        _sync(self._data)
+        sync(self._data)
         os.utime(place)
         self._prune(record.version)
         self._write_verdicts()
@@ -195,7 +195,8 @@ class Installed:
         place = self._versions / version
         known = _read(place)
         if known and not known.steady:
-            _write(place / RECORD_NAME, known.model_copy(update={"steady": True}).model_dump_json())
+            steady = known.model_copy(update={"steady": True})
+            write(place / RECORD_NAME, steady.model_dump_json(), synced=True)
 
     def quarantine(self, version: str, reason: str) -> None:
         """
@@ -226,8 +227,8 @@ class Installed:
 
     def _write_verdicts(self) -> None:
         for version, reason in [*self._unwritten.items()]:
-            _write(self._quarantine / version, reason)
-            _sync(self._quarantine)
+            write(self._quarantine / version, reason, synced=True)
+            sync(self._quarantine)
             del self._unwritten[version]
 
     def _clear_incoming(self, kept: Path | None) -> None:
@@ -285,27 +286,3 @@ def _read(place: Path) -> Delivered | None:
     except ValidationError:
         logger.exception("record of a version is damaged, ignoring it", extra={"place": str(place)})
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step."""
-    temporary = path.with_name(f".{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("x") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.is_dir():
-            remove(path)
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(directory: Path) -> None:
-    """Bring renames in a directory to disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,19 +9,12 @@ from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
 from cd4sources.targets import Target
 from tests.support.githttp import GitServer
-from tests.support.serving import BUILD_SH, serving, target_of
+from tests.support.serving import serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
 
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 FORGED = "f" * 40
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
 
 
 @pytest.fixture

@@ -16,13 +16,6 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
-
-
-@pytest.fixture
 async def running(tmp_path: Path, source: Source) -> AsyncIterator[Serving]:
     async with serving(tmp_path / "data", target_of("app", source.path)) as server:
         yield server

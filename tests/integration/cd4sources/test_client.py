@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,17 +30,6 @@ from tests.integration.cd4sources.peers import HubPeer, ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, owned, program
 from tests.support.processes import is_alive
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ServerPeer]:
-    async with serving(ServerPeer()) as peer:
-        yield peer
 
 
 async def test_versions_are_followed_and_the_program_ends_with_the_client(

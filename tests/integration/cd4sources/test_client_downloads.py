@@ -5,7 +5,6 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,17 +31,6 @@ from tests.integration.cd4sources.clients import (
 from tests.integration.cd4sources.peers import HubPeer, Request, ServerPeer, serving
 from tests.integration.cd4sources.programs import Journal, program
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ServerPeer]:
-    async with serving(ServerPeer()) as peer:
-        yield peer
 
 
 class Hanging(ServerPeer):

@@ -1,26 +1,14 @@
 """Trouble of the machine, and what becomes of versions meanwhile."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from cd4sources.delivery import supervising
 from tests.integration.cd4sources.clients import V1, V2, current, running, settings
-from tests.integration.cd4sources.peers import ServerPeer, serving
+from tests.integration.cd4sources.peers import ServerPeer
 from tests.integration.cd4sources.programs import Journal, executable, program
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ServerPeer]:
-    async with serving(ServerPeer()) as peer:
-        yield peer
 
 
 async def test_a_sick_version_is_started_once_also_when_that_cannot_be_written(

@@ -21,11 +21,6 @@ LATEST = NOON + timedelta(minutes=2)
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
-@pytest.fixture
 async def first() -> AsyncIterator[ServerPeer]:
     async with serving(ServerPeer()) as peer:
         yield peer

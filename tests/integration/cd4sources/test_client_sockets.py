@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -13,24 +12,13 @@ from cd4sources.running.commands import spawn
 from directcd.demo.world import free_ports
 from tests.integration.cd4sources.clients import NOWHERE, V1, current, is_current, running, settings
 from tests.integration.cd4sources.loads import Load, http_program, load
-from tests.integration.cd4sources.peers import ServerPeer, serving
+from tests.integration.cd4sources.peers import ServerPeer
 from tests.integration.cd4sources.programs import Journal, program
 from tests.support.waiting import eventually
 
 FULL = os.environ.get("DIRECTCD_CHAOS") == "full"
 SWAPS = 100 if FULL else 6
 VERSIONS = 50 if FULL else 15
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ServerPeer]:
-    async with serving(ServerPeer()) as peer:
-        yield peer
 
 
 def version(number: int) -> str:

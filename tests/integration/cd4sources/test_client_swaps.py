@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,17 +27,6 @@ from tests.support.processes import is_alive
 from tests.support.waiting import eventually
 
 CRASHING = "sleep 0.25; exit 4"
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ServerPeer]:
-    async with serving(ServerPeer()) as peer:
-        yield peer
 
 
 @pytest.fixture(autouse=True)

@@ -40,13 +40,6 @@ def sandbox_works() -> bool:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
-
-
-@pytest.fixture
 def nobody() -> pwd.struct_passwd:
     """A user that is not us."""
     needs(os.geteuid() == 0, "only root can build as somebody else")

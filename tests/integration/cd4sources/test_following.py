@@ -19,13 +19,6 @@ from tests.support.sources import Source
 from tests.support.waiting import eventually
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
-
-
 def counting(count: Path, gate: Path) -> str:
     """A build.sh that counts its builds, and waits for a gate to be open."""
     wait = f"echo x >>{count}; while ! test -e {gate}; do sleep 0.01; done"

@@ -22,13 +22,6 @@ def token(name: str, value: str, scope: Scope, *repositories: str) -> TokenSetti
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
-
-
-@pytest.fixture
 def other(tmp_path: Path) -> Source:
     made = Source(tmp_path / "git" / "other")
     made.commit({"build.sh": BUILD_SH, "words": "one"})

@@ -9,17 +9,10 @@ import pytest
 from cd4sources.api import bodies
 from cd4sources.settings import TokenSettings
 from cd4sources.tokens import digest, new_token
-from tests.support.serving import BUILD_SH, Serving, listening, serving, target_of
+from tests.support.serving import Serving, listening, serving, target_of
 from tests.support.sources import Source
 
 REFRESH = "/v1/targets/app/refresh"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
 
 
 @pytest.fixture

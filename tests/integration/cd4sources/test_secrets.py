@@ -14,7 +14,7 @@ from cd4sources.sources.git import Git
 from cd4sources.sources.repository import Mirror, RepositoryError, Unreachable
 from cd4sources.targets import Repository, Target
 from tests.support.githttp import GitServer
-from tests.support.serving import BUILD_SH, serving
+from tests.support.serving import serving
 from tests.support.sources import Source
 
 CANARY = "c4n4ry-p4ss/w0rd"
@@ -44,13 +44,6 @@ def login_of(way: str) -> tuple[str, str]:
     """User and password that the server wants."""
     logins = {"token": (CANARY, ""), "oauth": (CANARY, "x-oauth-basic")}
     return logins.get(way, ("dev", CANARY))
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
 
 
 @pytest.fixture(params=WAYS)

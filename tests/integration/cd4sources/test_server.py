@@ -15,16 +15,9 @@ from fastapi import FastAPI
 
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
-from tests.support.serving import BUILD_SH, Serving, serving, target_of
+from tests.support.serving import Serving, serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
 
 
 @pytest.fixture

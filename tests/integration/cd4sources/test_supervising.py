@@ -29,11 +29,6 @@ DOUBLE_FORK = """
 """
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
-
-
 class Lenient:
     """Never gives a version up."""
 

@@ -11,16 +11,9 @@ from cd4sources import signing
 from cd4sources.api import watching
 from cd4sources.waiting import SLICE
 from directcd import deadlines
-from tests.support.serving import BUILD_SH, Serving, listening, target_of
+from tests.support.serving import Serving, listening, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    made = Source(tmp_path / "git" / "app")
-    made.commit({"build.sh": BUILD_SH, "words": "one"})
-    return made
 
 
 @pytest.fixture
