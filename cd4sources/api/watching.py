@@ -120,8 +120,9 @@ def _parse(request: Request) -> _Question:
     seconds = seconds_to_wait(_one(query, "timeout"))
     ref, version = _one(query, "ref"), _one(query, "version")
     follower = common.follower(request, query["repo"], ref)
-    if VERSION.fullmatch(version):
-        follower.noted(version)
+    running = _one(query, "running") if "running" in query else version
+    if VERSION.fullmatch(running):
+        follower.noted(running)
     return _Question(follower, version, seconds, request.headers.get("If-None-Match", ""))
 
 

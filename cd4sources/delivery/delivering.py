@@ -98,7 +98,9 @@ class Delivery:
         # With a version at hand and nothing running, waiting for a newer one can wait.
         idle = self._supervisor.version is None and self._installed.current() is not None
         self._supervisor.given_up.clear()
-        return await self._unless_given_up(self._watch.news(patient=not idle))
+        return await self._unless_given_up(
+            self._watch.news(patient=not idle, running=self._supervisor.version or "")
+        )
 
     async def _unless_given_up(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Do what may take long; None when the program was given up meanwhile."""

@@ -86,14 +86,16 @@ class Watch:
         self._token_file = token_file
         self._newest = self._held = newest
         self._failed = ""
+        self._running = ""
         self._lagging_since: float | None = None
 
-    async def news(self, *, patient: bool) -> Delivered | None:
+    async def news(self, *, patient: bool, running: str = "") -> Delivered | None:
         """
         Ask for another version than the last one.
 
         Args:
             patient: Let the server hold the question until there is one.
+            running: The version that runs here, empty for none: the server keeps it.
 
         Returns:
             The version; None: nothing new in time.
@@ -101,6 +103,7 @@ class Watch:
         Raises:
             NoServer: None is fit to be asked.
         """
+        self._running = running
         reasons: list[str] = []
         for server in self._in_order():
             # Only who has just answered is given time: one that hangs would cost all of it.
@@ -151,7 +154,7 @@ class Watch:
         known = [("version", server.offer.version)] if server.offer else []
         reply = await self._http.get_json(
             f"{server.url}/watch",
-            [*self._query, *known, ("timeout", str(timeout))],
+            [*self._query, *known, ("running", self._running), ("timeout", str(timeout))],
             timeout_seconds=timeout + WATCH_GRACE_SECONDS,
             token=read_token(self._token_file),
         )

@@ -5,8 +5,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from cd4sources.keeping.versions import Record
 
-RUNNING_SECONDS = 15 * 60.0
-"""A client that runs a version names it with every /watch, at least once in five minutes."""
+RUNNING_SECONDS = 120.0
+"""A client says with every /watch what it runs, and our client asks at least once a minute."""
+
+NEEDED_SECONDS = 15 * 60.0
+"""What ran lately is kept for so long: its client may only be out of reach."""
 
 _NEVER = float("-inf")
 
@@ -57,7 +60,7 @@ class Seen:
         """Leave a removed version out."""
         self._at.pop(version, None)
 
-    def lately(self) -> frozenset[str]:
-        """The versions that are running."""
-        oldest = time.monotonic() - RUNNING_SECONDS
+    def lately(self, seconds: float) -> frozenset[str]:
+        """The versions that were named within the last seconds."""
+        oldest = time.monotonic() - seconds
         return frozenset(version for version, at in list(self._at.items()) if at >= oldest)

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from cd4sources.disk import NEW, new_name, point, pointed, put, remove, sync
 from cd4sources.keeping import history
 from cd4sources.keeping.copying import copy_artifact
-from cd4sources.keeping.retention import Seen, kept
+from cd4sources.keeping.retention import NEEDED_SECONDS, RUNNING_SECONDS, Seen, kept
 from cd4sources.keeping.versions import VERSION, Artifact, Built, Record
 
 _RECORD = "record.json"
@@ -172,8 +172,8 @@ class Store:
         self._runs(target).noted(version)
 
     def running(self, target: str) -> frozenset[str]:
-        """The versions that clients have named lately."""
-        return self._runs(target).lately()
+        """The versions that clients run now, as far as they have said."""
+        return self._runs(target).lately(RUNNING_SECONDS)
 
     def expendable(self, newest: int) -> Sequence[Record]:
         """All versions that nobody needs, but for the latest few of each target; oldest first."""
@@ -198,7 +198,8 @@ class Store:
 
     def _needed(self, target: str, newest: str = "") -> frozenset[str]:
         links = [self._pointed(target, name) for name in (_CURRENT, _PINNED)]
-        return self.running(target).union(links, {newest or self._pointed(target, _NEWEST)})
+        links.append(newest or self._pointed(target, _NEWEST))
+        return self._runs(target).lately(NEEDED_SECONDS).union(links)
 
     def _dated(self, record: Record) -> Record:
         """With the moment at which it became current, if it is."""

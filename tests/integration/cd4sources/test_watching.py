@@ -174,3 +174,15 @@ async def test_the_document_describes_watch(running: Serving) -> None:
     [schema] = [one["schema"]["$ref"] for one in answers["200"]["content"].values()]
     assert "version" in document["components"]["schemas"][schema.rpartition("/")[2]]["properties"]
     assert {"401", "404", "405", "503"} <= answers.keys()
+
+
+async def test_what_a_client_runs_is_not_what_it_was_offered(
+    running: Serving, source: Source
+) -> None:
+    """It may have refused the version it has heard of last: `running` says so."""
+    store, old = running.app.state.store, question(running, source)
+    source.commit({"words": "two"})
+    await running.look()
+    new = question(running, source) | {"timeout": "0", "running": old["version"]}
+    await running.http.get("/watch", params=new)
+    assert store.running("app") == {old["version"]}

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cd4sources.keeping import retention
 from cd4sources.keeping.retention import Seen, kept
 from cd4sources.keeping.versions import Artifact, Record
 
@@ -49,14 +48,13 @@ def test_newest_and_needed_stay(
     assert numbers(found) == staying
 
 
-def test_seen_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seen_is_remembered_for_a_while() -> None:
     """A version that a client named runs, until nobody has named it for long."""
     seen = Seen(["v-1", "v-2"])
-    assert seen.lately() == frozenset()
+    assert seen.lately(60) == frozenset()
     seen.noted("v-1")
-    assert seen.lately() == {"v-1"}
-    monkeypatch.setattr(retention, "RUNNING_SECONDS", -1.0)
-    assert seen.lately() == frozenset()
+    assert seen.lately(60) == {"v-1"}
+    assert seen.lately(-1) == frozenset()
 
 
 def test_strangers_versions_take_no_memory() -> None:
