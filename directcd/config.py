@@ -28,7 +28,8 @@ from hub.settings import HubSettings
 PREFIX = "DIRECTCD_"
 # Variables that directcd itself sets for the programs it starts; one of them may be a directcd.
 OWN_VARIABLES = frozenset({"DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
-                           "DIRECTCD_REF", "DIRECTCD_CONFIG", "DIRECTCD_TOKEN_FILE"})  # fmt: skip
+                           "DIRECTCD_REF", "DIRECTCD_CONFIG", "DIRECTCD_TOKEN_FILE",
+                           "DIRECTCD_SERVER_URL"})  # fmt: skip
 OWN_PREFIX = "DIRECTCD_REPO_"
 
 

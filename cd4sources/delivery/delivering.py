@@ -96,11 +96,11 @@ class Delivery:
     async def _news(self) -> Delivered | None:
         """Ask for news, until the program is given up meanwhile."""
         # With a version at hand and nothing running, waiting for a newer one can wait.
-        idle = self._supervisor.version is None and self._installed.current() is not None
+        running = self._supervisor.version or ""
+        idle = not running and self._installed.current() is not None
         self._supervisor.given_up.clear()
-        return await self._unless_given_up(
-            self._watch.news(patient=not idle, running=self._supervisor.version or "")
-        )
+        news = self._watch.news(patient=not idle, running=running)
+        return await self._unless_given_up(news)
 
     async def _unless_given_up(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Do what may take long; None when the program was given up meanwhile."""

@@ -90,7 +90,8 @@ def failures() -> Iterator[None]:
     try:
         yield
     except Unreachable as error:
-        raise Refused(str(error), UNREACHABLE) from error
+        message = f"{error}; see that it runs, or name another --server"
+        raise Refused(message, UNREACHABLE) from error
     except BadStatus as error:
         code = FORBIDDEN if error.status in _UNAUTHORISED else FAILED
         raise Refused(str(error), code) from error
@@ -131,7 +132,9 @@ _SERVER = click.option(
     "address",
     default="http://127.0.0.1:8081",
     callback=_address,
+    envvar="DIRECTCD_SERVER_URL",
     show_default=True,
+    show_envvar=True,
     help="The cd4sources server.",
 )
 _TOKEN = click.option(
