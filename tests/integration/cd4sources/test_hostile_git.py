@@ -23,8 +23,8 @@ from tests.support.git_hostile import SECRET, hostile
 
 # Read here: tests are run without any DIRECTCD_ variable.
 FULL = os.environ.get("DIRECTCD_CHAOS") == "full"
-COUNT = 100_000 if FULL else 5_000
-REAL = 1_000 if FULL else 60
+COUNT = 100_000 if FULL else 2_000
+REAL = 1_000 if FULL else 25
 SEED = 20_261_128
 
 pytestmark = pytest.mark.timeout(600 if FULL else 60)
