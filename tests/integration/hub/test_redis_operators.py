@@ -78,6 +78,7 @@ async def test_the_outbox_counts_from_the_loss(
     await asyncio.sleep(1.5)
     server.start()
     await eventually(lambda: heard.commits[2:] == ["new"])
+    await eventually(lambda: log._session.is_up)  # what is heard comes on another connection
     await tell(log, "next")
     await eventually(lambda: heard.commits[2:] == ["new", "next"])
 
