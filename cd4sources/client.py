@@ -7,10 +7,9 @@ the rounds.
 """
 
 import asyncio
-import contextlib
 import re
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +24,7 @@ from cd4sources.delivery.trust import refuse_unsigned, trusted_keys
 from cd4sources.delivery.watching import Watch
 from cd4sources.http import Http
 from cd4sources.reporting import Post, Reporter, post_over_http
+from cd4sources.running.processes import undisturbed
 from cd4sources.settings import ClientSettings
 
 
@@ -113,7 +113,8 @@ class Client:
         servers, token_file = self._settings.servers, self._settings.token_file
         newest = installed.current()
         watch = Watch(http, servers, self._query, token_file=token_file, newest=newest)
-        downloads = Downloads(http, installed, judge, check=self._check, token_file=token_file)
+        tokens = dict.fromkeys((one.rstrip("/") for one in servers), token_file)
+        downloads = Downloads(http, installed, judge, check=self._check, token_files=tokens)
         return Delivery(watch, downloads, installed, supervisor, judge)
 
 
@@ -124,16 +125,8 @@ async def _end(delivering: asyncio.Task[Any], supervisor: Supervisor) -> None:
         await asyncio.wait({delivering})
         await supervisor.stop()
     except asyncio.CancelledError:
-        await _in_any_case(supervisor.kill())
+        await undisturbed(supervisor.kill())
         raise
-
-
-async def _in_any_case(ending: Coroutine[Any, Any, None]) -> None:
-    """Bring something short to its end, however often this is cancelled."""
-    task = asyncio.ensure_future(ending)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
 
 
 def _without_credentials(repository: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +25,8 @@ class Downloads:
         installed: Where they go.
         judge: Who reports it.
         check: Raises HttpError for a version that is not to be taken.
-        token_file: Where the token for the servers is.
+        token_files: Where the token for each server is. Another one, which only what is on disk
+            from an earlier life names, gets none.
 
     Attributes:
         check: The same, for those that are here already.
@@ -38,14 +39,14 @@ class Downloads:
         judge: Judge,
         *,
         check: Callable[[Record], None],
-        token_file: Path | None,
+        token_files: Mapping[str, Path | None],
     ) -> None:
         """Get nothing yet."""
         self._http = http
         self._installed = installed
         self._judge = judge
         self.check = check
-        self._token_file = token_file
+        self._token_files = token_files
 
     async def has(self, record: Delivered) -> bool:
         """Tell whether a version is here whole."""
@@ -71,7 +72,8 @@ class Downloads:
             raise
 
     async def _download(self, record: Delivered, started_at: datetime) -> Path:
-        artifact, token = record.artifact, read_token(self._token_file)
+        artifact = record.artifact
+        token = read_token(self._token_files.get(record.server))
         size, sha256 = artifact.size, artifact.sha256
         part = await asyncio.to_thread(self._installed.incoming, record)
         try:

@@ -53,7 +53,7 @@ class Delivered(Record):
             BadAnswer: The artifact's address leads to somebody else, who would get our token.
         """
         url = _joined(server, record.artifact.url)
-        if not url.startswith(f"{server}/"):
+        if not url.startswith(f"{server}/") or "/.." in url:
             raise BadAnswer(
                 f"{shown(server)}: the artifact's address leads to {shown(url)}; "
                 "only the server itself is asked"

@@ -24,7 +24,10 @@ OWNER_VARIABLE = "DIRECTCD_OWNER"
 _KILL_DEADLINE_SECONDS = 10.0  # only a process in uninterruptible sleep outlives SIGKILL that long
 _KILL_PAUSE_SECONDS = 0.005
 _LONGEST_PAUSE_SECONDS = 0.1
-_START_TIME = 19  # field 22 of /proc/PID/stat, counted from the state
+START_TIME = 19  # field 22 of /proc/PID/stat, counted from the state
+
+ENDED = frozenset({b"Z", b"X"})
+"""States of a process whose exit status alone is left."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,13 +82,16 @@ async def kill_tree(marker: str, group: int) -> None:
 
 
 async def undisturbed(ending: Coroutine[Any, Any, None]) -> None:
-    """Bring something to its end also while this task is being cancelled, which it is then."""
+    """Bring something to its end, however often this task is cancelled meanwhile; then it is."""
     task = asyncio.ensure_future(ending)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled:
+        raise cancelled
 
 
 async def reap_leftovers(data: Path) -> None:
@@ -193,6 +199,15 @@ def _members(variable: str, value: str, group: int) -> frozenset[int]:
     return frozenset(found)
 
 
+def stat_fields(entry: Path) -> list[bytes]:
+    """The fields of /proc/PID/stat from the state on; empty when the process is gone."""
+    try:
+        # The command's name stands in parentheses and may hold anything: count from the last one.
+        return (entry / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
 def _table() -> Iterator[_Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (process := _read(entry)):
@@ -201,14 +216,10 @@ def _table() -> Iterator[_Process]:
 
 def _read(entry: Path) -> _Process | None:
     """A process, or None when it is gone or a zombie."""
-    try:
-        # The command's name stands in parentheses and may hold anything: count from the last one.
-        fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-    except (OSError, ValueError):
+    fields = stat_fields(entry)
+    if not fields or fields[0] in ENDED:
         return None
-    if fields[0] in {b"Z", b"X"}:
-        return None
-    parent, group, started = (int(fields[index]) for index in (1, 2, _START_TIME))
+    parent, group, started = (int(fields[index]) for index in (1, 2, START_TIME))
     return _Process(int(entry.name), parent, group, started, _environ(entry))
 
 

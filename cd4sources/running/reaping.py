@@ -18,6 +18,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from cd4sources.running.processes import ENDED, START_TIME, stat_fields
+
 GRACE_SECONDS = 5.0
 """A child that has been a zombie for so long is not waited for."""
 
@@ -25,7 +27,6 @@ KILL_SECONDS = 10.0
 KILL_PAUSE_SECONDS = 0.005
 
 _PR_SET_CHILD_SUBREAPER = 36
-_START_TIME = 19  # field 22 of /proc/PID/stat, counted from the state
 
 Child = tuple[int, int]
 """A process id with the time it was started: ids are used again."""
@@ -89,11 +90,7 @@ def _children(*, zombies: bool) -> frozenset[Child]:
 
 def _state(entry: Path) -> tuple[Child, bool] | None:
     """One of our children and whether it has ended; None for other processes."""
-    try:
-        # The command's name stands in parentheses and may hold anything: count from the last one.
-        fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
+    fields = stat_fields(entry)
+    if not fields or int(fields[1]) != os.getpid():
         return None
-    if int(fields[1]) != os.getpid():
-        return None
-    return (int(entry.name), int(fields[_START_TIME])), fields[0] in {b"Z", b"X"}
+    return (int(entry.name), int(fields[START_TIME])), fields[0] in ENDED

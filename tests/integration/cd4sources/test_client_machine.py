@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cd4sources.delivery import supervising
-from tests.integration.cd4sources.clients import V1, V2, current, running, settings
+from tests.integration.cd4sources.clients import NOWHERE, V1, V2, current, running, settings
 from tests.integration.cd4sources.peers import ServerPeer
 from tests.integration.cd4sources.programs import Journal, executable, program
 from tests.support.waiting import eventually
@@ -73,3 +73,20 @@ async def test_a_damaged_last_version_is_fetched_again_when_the_one_on_offer_is_
     (data / "versions" / V1 / "app").write_text("damaged")
     async with running(settings(data, server.url)):
         await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
+
+
+async def test_a_server_that_only_the_disk_names_gets_no_token(
+    tmp_path: Path, journal: Journal, server: ServerPeer
+) -> None:
+    """It was asked in an earlier life; the token is for those in the settings."""
+    data, token = tmp_path / "data", tmp_path / "token"
+    token.write_text("dcd_mine")
+    server.publish(V1, program(journal.path))
+    async with running(settings(data, server.url, token_file=token)):
+        await eventually(lambda: current(data) == V1)
+    assert server.asked("GET", "/download")[0].headers["authorization"] == "Bearer dcd_mine"
+    server.requests.clear()
+    (data / "versions" / V1 / "app").write_text("damaged")
+    async with running(settings(data, NOWHERE, token_file=token)):
+        await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
+    assert ["authorization" in one.headers for one in server.requests] == [False]

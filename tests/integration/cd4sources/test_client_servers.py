@@ -237,16 +237,22 @@ async def test_a_token_that_no_header_can_carry_is_told_and_not_shown(
     assert first.requests == []
 
 
+@pytest.mark.parametrize("place", ["{elsewhere}", "{server}/below/.."])
 async def test_an_artifact_elsewhere_is_refused(
-    tmp_path: Path, first: ServerPeer, second: ServerPeer, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    first: ServerPeer,
+    second: ServerPeer,
+    caplog: pytest.LogCaptureFixture,
+    place: str,
 ) -> None:
-    """A server's answer leads to no other host, which would get the token."""
+    """A server's answer leads neither to another host nor above its path: they'd get the token."""
     first.publish(V1, "#!/bin/sh\n")
-    first.artifact_changes = {"url": f"{second.url}/download?version={V1}"}
+    url = place.format(elsewhere=second.url, server=first.url)
+    first.artifact_changes = {"url": f"{url}/download?version={V1}"}
     async with running(settings(tmp_path, first.url)):
         await eventually(lambda: caplog.records)
     assert "only the server itself is asked" in str(vars(caplog.records[0]))
-    assert second.requests == []
+    assert (first.asked("GET", "/download"), second.requests) == ([], [])
 
 
 async def test_a_version_that_cannot_be_had_does_not_keep_others_away(
