@@ -44,12 +44,31 @@ def remove(path: Path) -> None:
     if not stat.S_ISDIR(mode):
         path.unlink()
         return
+    try:
+        _remove_directory(path)
+    except RecursionError:
+        _flatten(path)
+        _remove_directory(path)
+
+
+def _remove_directory(path: Path) -> None:
     permit(path, 0o700)
     for _, names, _, here in os.fwalk(path):
         for name in names:
             with contextlib.suppress(NotADirectoryError):  # a link to one
                 permit(name, 0o700, here)
     shutil.rmtree(path)
+
+
+def _flatten(path: Path) -> None:
+    """Bring every directory up: thousands of them in each other are too deep for Python 3.11."""
+    left = [one for one in path.iterdir() if one.is_dir() and not one.is_symlink()]
+    while left:
+        here = left.pop()
+        permit(here, 0o700)
+        for one in [one for one in here.iterdir() if one.is_dir() and not one.is_symlink()]:
+            permit(one, 0o700)  # also a directory that moves is written: its `..` changes
+            left.append(one.rename(path / new_name()))
 
 
 def permit(directory: Path | str, mode: int, parent: int | None = None) -> None:
@@ -72,6 +91,11 @@ def permit(directory: Path | str, mode: int, parent: int | None = None) -> None:
         os.close(place)
 
 
+def plainly(path: str, flags: int) -> int:
+    """An opener for `open` that neither follows a link nor waits for a fifo's other end."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 class NotPlain(Exception):
     """What should be a regular file is something else, such as a symbolic link."""
 
@@ -86,13 +110,13 @@ def copy_plain(source: Path, copy: Path) -> None:
         NotPlain: It is something else.
     """
     try:
-        opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = open(source, "rb", opener=plainly)  # noqa: SIM115 -- entered below
     except FileNotFoundError:
         return
     except OSError as error:
         raise NotPlain(source) from error
-    with os.fdopen(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise NotPlain(source)
         with copy.open("wb") as into:
             shutil.copyfileobj(file, into)

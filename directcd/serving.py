@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from cd4sources.running.reaping import reap_orphans
+from cd4sources.settings import MAX_PORT
 from directcd.deadlines import PunctualProtocol, hang_up_on_late
 
 logger = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def bind(listen: str) -> socket.socket:
     """
     host, colon, port = listen.rpartition(":")
     host = host.strip("[]")
-    if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port there is
+    if not colon or not port.isdecimal() or int(port) > MAX_PORT:
         raise StartError(f"listen = {listen!r}: write host:port, e.g. 127.0.0.1:8080")
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
     try:

@@ -17,22 +17,20 @@ from typing import BinaryIO
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
+from cd4sources.disk import plainly
+
 PIECE_BYTES = 64 * 1024
 
 
 def opened(path: Path, size: int | None = None) -> BinaryIO | None:
     """The file, if it is one, of this size if any; a link or a pipe in its place is none."""
     with suppress(OSError):
-        file = open(path, "rb", buffering=0, opener=_open)  # noqa: SIM115 - the answer closes it
+        file = open(path, "rb", buffering=0, opener=plainly)  # noqa: SIM115 - the answer closes it
         found = os.fstat(file.fileno())
         if stat.S_ISREG(found.st_mode) and size in {None, found.st_size}:
             return file
         file.close()
     return None
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 class FileResponse(Response):

@@ -8,6 +8,7 @@ logs, then caches, which only cost time. What is offered, pinned or running alwa
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -122,7 +123,7 @@ class DiskGuard:
             # Another target may be making room, too; and some disks are too full for a rename.
             with contextlib.suppress(OSError):
                 removal()
-            removed += 1
+                removed += 1
         free = shutil.disk_usage(self._data).free // MEBIBYTE
         level = logging.WARNING if removed else logging.DEBUG
         logger.log(
@@ -138,7 +139,7 @@ class DiskGuard:
             trees = () if keep_trees else (self._data / "trees").glob("*")
             rooms = (self._data / "rooms").glob("*")
             spare = (room / name for room in rooms for name in _SPARE)
-            for path in (self._data / "go", *spare, *trees):
+            for path in filter(os.path.lexists, (self._data / "go", *spare, *trees)):
                 yield lambda path=path: remove(path)  # type: ignore[misc]
 
     def _full(self) -> DiskFull:

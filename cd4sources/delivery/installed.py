@@ -26,7 +26,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cd4sources.delivery.records import Delivered, Record
-from cd4sources.disk import FULL, fullness, put, remove, sync, write
+from cd4sources.disk import FULL, fullness, plainly, put, remove, sync, write
 from cd4sources.locking import locked, unusable
 
 RECORD_NAME = ".record.json"
@@ -149,7 +149,7 @@ class Installed:
         """Return the version's executable if it is here and its bytes are the promised ones."""
         path = self._versions / record.version / record.artifact.name
         try:
-            with open(path, "rb", opener=_open_plain) as file:
+            with open(path, "rb", opener=plainly) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
@@ -257,14 +257,10 @@ class Installed:
         remove(gone)
 
 
-def _open_plain(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
 def _content(path: Path) -> bytes | None:
     """What is in a file; None when something is there that is none, and might block us."""
     try:
-        with open(path, "rb", opener=_open_plain) as file:
+        with open(path, "rb", opener=plainly) as file:
             return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
     except OSError as error:
         if error.errno in _NO_FILE:

@@ -5,6 +5,8 @@ import os
 import stat
 from pathlib import Path
 
+from cd4sources.disk import plainly
+
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -28,7 +30,7 @@ def copy_artifact(source: Path, destination: Path) -> tuple[int, str]:
         OSError: It cannot be read, or the disk does not take it.
     """
     digest = hashlib.sha256()
-    with open(source, "rb", opener=_open) as reader, destination.open("xb") as writer:
+    with open(source, "rb", opener=plainly) as reader, destination.open("xb") as writer:
         found = os.fstat(reader.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise NotAnArtifact(f"{source} is not a regular file; pack it into one")
@@ -44,8 +46,3 @@ def copy_artifact(source: Path, destination: Path) -> tuple[int, str]:
         os.fsync(writer.fileno())
     destination.chmod(0o755)
     return size, digest.hexdigest()
-
-
-def _open(path: str, flags: int) -> int:
-    """Neither follow a link nor wait for a fifo's writer."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

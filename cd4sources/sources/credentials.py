@@ -23,7 +23,7 @@ from cd4sources.sources.addresses import MAX_CHARACTERS, Address, BadTarget
 
 _USER = "git"  # forges look at the token alone, but want some user beside it
 _NO_PASSWORD = "x-oauth-basic"  # noqa: S105 -- what GitHub has beside a token that is the user
-_SHORTEST_TOKEN = 12
+_SHORTEST_TOKEN = 12  # a shorter user is a name, and stands in many a word
 _ANSWERS = 8  # git asks once a connection it opens; what is left over is never read
 _VARIABLE = "DIRECTCD_CREDENTIAL"
 _SCRIPT = f"""\
@@ -54,7 +54,7 @@ class Login:
         """The text without the secret, in whatever way a remote had it echoed."""
         secret = self.user if self.password in {"", _NO_PASSWORD} else self.password
         if secret == self.user and len(secret) < _SHORTEST_TOKEN:
-            return text  # a name such as `git`, which stands in many a word
+            return text
         for form in (self.basic.removeprefix("Basic "), secret, quote(secret, safe="")):
             text = text.replace(form, "***")
         return text

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cd4sources.disk import NO_SPACE, remove
+from cd4sources.disk import NO_SPACE, put, remove
 from cd4sources.running.commands import CommandError, Completed
 from cd4sources.sources.addresses import redacted
 from cd4sources.sources.credentials import NoCredential
@@ -60,7 +60,7 @@ class Mirror:
         self, directory: Path, repository: Repository, git: Git, tips: Tips | None = None
     ) -> None:
         """
-        Open or plan a mirror.
+        Open or plan a mirror; one that a killed life had begun beside it is removed.
 
         Args:
             directory: Where it is or will be; nobody else uses it.
@@ -73,6 +73,7 @@ class Mirror:
         self._git = git
         self._tips = tips
         self._fresh = directory.with_name(f"{directory.name}.new")
+        remove(self._fresh)
         self._env = {"GIT_DIR": str(directory)}
         self._tip: _Tip | None = None
         self._doubted = False
@@ -179,7 +180,8 @@ class Mirror:
         if failed:
             step = "see the disk: the remote answers, but not even a fresh mirror takes it"
             raise RepositoryError(self._message("fetch", _last_line(failed), step))
-        await asyncio.to_thread(_swap, self._fresh, self._directory)
+        await asyncio.to_thread(put, self._fresh, self._directory)
+        await asyncio.to_thread(remove, self._fresh)
         self._doubted = False
         logger.warning("mirror cloned again", extra={"directory": str(self._directory)})
 
@@ -239,15 +241,6 @@ def _is_new(directory: Path) -> bool:
     """Tell whether a repository has still to be made there; the directory is."""
     directory.mkdir(parents=True, exist_ok=True)
     return not (directory / "HEAD").exists()
-
-
-def _swap(fresh: Path, directory: Path) -> None:
-    old = directory.with_name(f"{directory.name}.old")
-    remove(old)
-    if directory.exists():
-        directory.rename(old)
-    fresh.rename(directory)
-    remove(old)
 
 
 def _cannot_write(done: Completed) -> bool:

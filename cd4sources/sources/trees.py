@@ -46,12 +46,6 @@ async def check_out(git: Git, mirror: Path, commit: str, tree: Path) -> Complete
     return None
 
 
-def drop_locks(trees: Path) -> None:
-    """Remove what a git of an earlier life, killed while it filled a tree, left beside it."""
-    for lock in trees.glob("*.index.lock"):
-        lock.unlink()
-
-
 async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed | None:
     """Bring a tree to a commit and clean it; the command that failed, if any."""
     own = _beside(tree, ".git")

@@ -117,7 +117,9 @@ async def test_what_a_build_left_in_its_tree_makes_room(disk: Path, source: Sour
         await offered(running, commit)
 
 
-async def test_too_little_room_builds_nothing(disk: Path, source: Source) -> None:
+async def test_too_little_room_builds_nothing(
+    disk: Path, source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
     """Below the limit, with nothing left to remove, no build is begun in vain."""
     settings: dict[str, Any] = {"min_free_bytes": 15 * MEBIBYTE}
     fill(disk, leave=10 * MEBIBYTE)
@@ -127,6 +129,7 @@ async def test_too_little_room_builds_nothing(disk: Path, source: Source) -> Non
         assert "lower keep_versions or min_free_bytes" in failure.message
         (record,) = running.app.state.builds.list(["app"], limit=1)
         assert record.state == "failed"
+    assert "disk full, room made" not in caplog.messages
 
 
 async def test_ordinary_failure_is_not_the_disks(disk: Path, source: Source) -> None:
