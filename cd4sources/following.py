@@ -86,6 +86,7 @@ class Follower:
         self._reporter = means.reporter
         self._mailbox = Mailbox()
         self._newest = store.newest(target.name) or self.current
+        self._looked_at = self._newest.lockset if self._newest else ()
         self._forced = False
         self._offering = asyncio.Lock()  # what is offered on disk and in memory is the same
         self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, means.builds)
@@ -223,8 +224,9 @@ class Follower:
         with self._stage("fetched", wake) as outcome:
             fetch = partial(self._workshop.fetch, wake.announced)
             lockset = await self._guard.retried(fetch)
-            if self._newest and lockset == self._newest.lockset:
+            if lockset == self._looked_at:
                 outcome.result = "unchanged"
+            self._looked_at = lockset
             if wake.announced and not await self._workshop.shows(wake.announced):
                 self._wait_for(wake.announced, wake, outcome)
         with self._stage("built", wake) as outcome:

@@ -24,6 +24,11 @@ class Lanes:
             lambda: asyncio.Semaphore(FETCHES_AT_ONCE)
         )
 
+    @property
+    def are_full(self) -> bool:
+        """Whether the next build has to wait for its turn."""
+        return self._building.locked()
+
     def building(self) -> AbstractAsyncContextManager[None]:
         """A turn at building."""
         return self._building

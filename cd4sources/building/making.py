@@ -82,6 +82,8 @@ class Maker:
             self._failed = _Failed(plan.version)
         elif self._failed.message and self.retry_seconds > 0:
             raise BuildFailed(self._failed.message)
+        if self._lanes.are_full:
+            await self._workshop.rest()  # no process waits for a turn: hundreds may
         try:
             async with self._lanes.building():
                 return await self._recorded(plan, wake)

@@ -21,7 +21,6 @@ from cd4sources.sources.announced import Announced
 from cd4sources.sources.git import Git
 from cd4sources.sources.repository import Mirror
 from cd4sources.sources.tips import Tips
-from cd4sources.sources.trees import drop_locks
 from cd4sources.targets import Repository, Target, environment_name
 
 
@@ -62,7 +61,6 @@ class Workshop:
         ]
         self._plan: Plan | None = None
         self._nanny = Nanny(data)
-        drop_locks(data / "trees" / target.name)
 
     async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
         """
@@ -72,8 +70,6 @@ class Workshop:
             announced: What is known to be new is fetched without asking first.
         """
         new = announced.number if announced and not announced.looks else -1
-        if new >= 0:  # a build will follow: its nanny starts while git works
-            await self._nanny.start()
         return tuple(
             [
                 await self._fetched(number, ask_first=number != new)
@@ -84,6 +80,8 @@ class Workshop:
     async def _fetched(self, number: int, *, ask_first: bool) -> str:
         host = _identity(self._target.repositories[number]).partition("/")[0]
         async with self._lanes.fetching(host):
+            if not ask_first:  # a build will follow: its nanny starts while git works
+                await self._nanny.start()
             return await self._mirrors[number].fetch(ask_first=ask_first)
 
     async def shows(self, announced: Announced) -> bool:

@@ -94,6 +94,20 @@ async def test_a_newer_push_ends_the_wait_for_an_older_one(
         assert all(one.result == "ok" for one in reports if one.traceparent == TRACE)
 
 
+async def test_a_commit_that_cannot_be_built_is_fetched_once(
+    tmp_path: Path, source: Source, reports: list[StageReport]
+) -> None:
+    """Polls that find it again say nothing new."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target, reports=reports) as running:
+        source.commit({"build.sh": "exit 7\n"})
+        for _ in range(3):
+            await running.look()
+        fetched = [one for one in reports if one.stage == "fetched"]
+        assert len(fetched) == 2
+        assert running.follower().failure
+
+
 async def test_another_look_does_not_end_the_wait(
     tmp_path: Path, source: Source, reports: list[StageReport]
 ) -> None:

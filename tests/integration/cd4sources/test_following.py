@@ -10,7 +10,8 @@ from cd4sources.building import making
 from cd4sources.keeping.store import UnknownVersion
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
-from cd4sources.running.commands import owned_by, spawn
+from cd4sources.reporting import StageReport
+from cd4sources.running.commands import owned_by, spawn, trees_of
 from cd4sources.sources.announced import Announced
 from cd4sources.wakes import Wake
 from tests.support.githttp import GitServer
@@ -410,15 +411,19 @@ async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source
 
 
 async def test_builds_take_turns(tmp_path: Path, source: Source) -> None:
-    """A push to what many targets use does not start all their builds at once."""
-    count, gate = tmp_path / "count", tmp_path / "gate"
+    """A push to what many targets use starts neither all builds at once nor all their nannies."""
+    data, count, gate = tmp_path / "data", tmp_path / "count", tmp_path / "gate"
     names = ("one", "two", "three")
     targets = [target_of(name, source.path) for name in names]
-    async with serving(tmp_path / "data", *targets, build_parallel=2) as running:
-        source.commit({"build.sh": counting(count, gate)})
+    reports: list[StageReport] = []
+    async with serving(data, *targets, reports=reports, build_parallel=2) as running:
+        reports.clear()
+        commit = source.commit({"build.sh": counting(count, gate)})
         for name in names:
-            running.follower(name).wake(Wake("poll"))
+            running.follower(name).wake(Wake("push", announced=Announced(0, commit)))
         await eventually(lambda: count_of(count) == 2)
+        await eventually(lambda: [one.stage for one in reports].count("fetched") == 3)
+        await eventually(lambda: len(trees_of(data)) == 2)  # each with its nanny
         gate.touch()
         await eventually(lambda: count_of(count) == 3)
         await eventually(lambda: not running.app.state.builds.running)
