@@ -85,15 +85,3 @@ async def test_a_git_of_an_earlier_life_does_not_go_on_beside_the_next(
         async with serving(data):
             assert not owned_by(data)
         answering.set()
-
-
-async def test_a_tree_keeps_no_lock_of_a_git_that_was_killed(
-    tmp_path: Path, source: Source
-) -> None:
-    """Also when there is nothing to build."""
-    target = target_of("app", source.path)
-    async with serving(tmp_path / "data", target):
-        lock = tmp_path / "data/trees/app/0-app.index.lock"
-        lock.touch()
-    async with serving(tmp_path / "data", target):
-        assert not lock.exists()
