@@ -194,7 +194,14 @@ class Campaign:
 
 def shapes(data: Path) -> set[str]:
     """What there is below a directory; names that are never the same twice look alike."""
-    return {_UNIQUE.sub("*", str(path.relative_to(data))) for path in data.rglob("*")}
+    found = (path for path in data.rglob("*") if not _of_an_unfinished_tree(path))
+    return {_UNIQUE.sub("*", str(path.relative_to(data))) for path in found}
+
+
+def _of_an_unfinished_tree(path: Path) -> bool:
+    """What git keeps beside a build tree known to be unfinished: the next build empties it."""
+    own = path.parent
+    return own.match("trees/*/*.git") and not own.with_suffix(".commit").exists()
 
 
 def _helps(message: str) -> bool:
