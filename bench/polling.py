@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from cd4sources.building.builds import Builds
+from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.following import Follower
 from cd4sources.http import Http
@@ -74,7 +75,7 @@ async def made(url: str, data: Path, tips: Tips) -> list[Follower]:
     """Targets that have built what there is."""
     settings = ServerSettings(data=data)
     store, builds = Store(data, keep_versions=1), Builds(data, keep_builds=1)
-    means = Means(settings, store, builds, Reporter(None), Lanes(1), tips)
+    means = Means(settings, store, builds, Caches(data), Reporter(None), Lanes(1), tips)
     followers = []
     for number in range(TARGETS):
         repository = RepositorySettings(url=SecretStr(url))

@@ -24,13 +24,13 @@ from cd4sources.building.workshop import Plan, Workshop
 from cd4sources.keeping.store import UnknownVersion
 from cd4sources.keeping.versions import Built, Record
 from cd4sources.means import Means
+from cd4sources.offering import Offer
 from cd4sources.reporting import Result, Stage, StageReport
 from cd4sources.running.commands import CommandError
 from cd4sources.sources.addresses import redacted
 from cd4sources.sources.announced import PAUSES_SECONDS, Announced, announced_by, never_shown
 from cd4sources.sources.repository import RepositoryError
 from cd4sources.targets import Target
-from cd4sources.waiting import Waiters
 from cd4sources.wakes import Mailbox, Notification, Wake
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -74,23 +74,18 @@ class Follower:
         """
         settings, store = means.settings, means.store
         self.target = target
-        self.current: Record | None = _still_meant(store.current(target.name), target)
-        self.pinned: str = store.pinned(target.name)
-        """The version that stays current, empty for none."""
+        self.offer = Offer(target, store)
         self.failure: Failure | None = None
         self.last_pass_at: datetime | None = None
-        self.watchers = Waiters()
-        """Woken when `current` changes."""
         self._settings = settings
-        self._store = store
         self._reporter = means.reporter
         self._mailbox = Mailbox()
-        self._newest = store.newest(target.name) or self.current
-        self._looked_at = self._newest.lockset if self._newest else ()
+        self._looked_at = self.offer.newest.lockset if self.offer.newest else ()
         self._forced = False
-        self._offering = asyncio.Lock()  # what is offered on disk and in memory is the same
-        self._guard = DiskGuard(settings.data, settings.min_free_bytes, store, means.builds)
-        self._workshop = Workshop(target, settings, means.lanes, means.tips)
+        self._guard = DiskGuard(
+            settings.data, settings.min_free_bytes, store, means.builds, means.caches
+        )
+        self._workshop = Workshop(target, settings, means.lanes, means.caches, means.tips)
         self._maker = Maker(target.name, self._workshop, means.builds, self._guard, means.lanes)
         self._pauses = PAUSES_SECONDS
         self._again: Wake | None = None
@@ -157,53 +152,6 @@ class Follower:
         """End a build of this target; False when it does not run (any more)."""
         return self._maker.cancel(build)
 
-    def gives(self, version: str) -> bool:
-        """Tell whether the sources give this version: when it is damaged, it is made again."""
-        return self._newest is not None and self._newest.version == version
-
-    def noted(self, version: str) -> None:
-        """Remember that a client runs a version: it is kept."""
-        self._store.noted(self.target.name, version)
-
-    async def pin(self, version: str) -> Record:
-        """
-        Offer a version, and no other one until it is unpinned; newer ones are built all the same.
-
-        Raises:
-            UnknownVersion: It is not kept, or made of other repositories than are configured now.
-        """
-        found = await asyncio.to_thread(self._store.get, self.target.name, version)
-        if _still_meant(found, self.target) is None:
-            raise UnknownVersion(f"{version} of {self.target.name} is not kept here (any more)")
-        async with self._offering:
-            record = await asyncio.to_thread(self._store.pin, self.target.name, version)
-            self.pinned = version
-            self._announce(record)
-        if self.failure:  # maybe that another one was pinned and lost
-            self.wake(Wake("refresh"))
-        return record
-
-    async def unpin(self) -> Record | None:
-        """Offer the newest version again; return what is current then."""
-        async with self._offering:
-            record = await asyncio.to_thread(self._store.unpin, self.target.name)
-            self.pinned = ""
-            self._announce(_still_meant(record, self.target))
-        self.wake(Wake("refresh"))
-        return self.current
-
-    async def roll_back(self) -> Record:
-        """
-        Pin the version that was current before; once more: the one before that.
-
-        Raises:
-            UnknownVersion: None is kept.
-        """
-        previous = await asyncio.to_thread(self._store.previous, self.target.name)
-        if previous is None:
-            raise UnknownVersion(f"no version of {self.target.name} from before is kept here")
-        return await self.pin(previous.version)
-
     async def _attempt(self, wake: Wake) -> bool:
         """One pass; False when it failed for a reason that may heal by itself."""
         try:
@@ -235,26 +183,20 @@ class Follower:
             made = await self._made(plan, wake)
             if isinstance(made, Record):
                 outcome.result = "unchanged"
-        known = await asyncio.to_thread(self._store.is_offered, self.target.name, plan.version)
-        if isinstance(made, Built) or not known:  # a known one is made again when it was damaged
+        if isinstance(made, Built) or not await self.offer.is_done(plan.version):
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
-                await self._publish(made)
+                await self._guard.retried(partial(self.offer.put, made))
         await self._see_to_pinned(wake)
 
     async def _see_to_pinned(self, wake: Wake) -> None:
         """Say that the pinned version is not to be had; offer it once it is."""
-        async with self._offering:
-            if not self.pinned:
-                return
-            found = await asyncio.to_thread(self._store.get, self.target.name, self.pinned)
-            record = _still_meant(found, self.target)
-            if record is None:
-                with self._stage("published", wake) as outcome:
-                    outcome.version = self.pinned
-                    raise UnknownVersion(f"{lost_pin(self)}: {unpin_step(self)}")
-            if self.current is None:
-                self._announce(record)
+        try:
+            await self.offer.see_to_pinned()
+        except UnknownVersion:
+            with self._stage("published", wake) as outcome:
+                outcome.version = self.offer.pinned
+                raise
 
     def _wait_for(self, announced: Announced, wake: Wake, outcome: _Outcome) -> None:
         """Look again soon, or say that it was in vain; what there is to see is built meanwhile."""
@@ -271,7 +213,7 @@ class Follower:
 
     async def _made(self, plan: Plan, wake: Wake) -> Built | Record:
         """The version: the one on disk, else (or when it was asked for) a new build."""
-        record = await asyncio.to_thread(self._store.get, self.target.name, plan.version)
+        record = await self.offer.kept(plan.version)
         if record and not self._forced:
             return record
         forced, self._forced = self._forced, False  # once more may be asked for meanwhile
@@ -282,29 +224,6 @@ class Follower:
         except Exception:
             self._forced |= forced  # it was not even begun, or is not to blame
             raise
-
-    async def _publish(self, made: Built | Record) -> None:
-        """Offer a new version, or one the sources (or a crash) went back to."""
-        name = self.target.name
-        if isinstance(made, Built):
-            publish = partial(asyncio.to_thread, self._store.publish, made)
-            self._newest = await self._guard.retried(publish, keep_trees=True)
-        else:
-            offer = partial(asyncio.to_thread, self._store.offer, name, made.version)
-            await self._guard.retried(offer)
-            self._newest = made
-        async with self._offering:
-            current = await asyncio.to_thread(self._store.current, name)
-            self._announce(_still_meant(current, self.target))
-
-    def _announce(self, record: Record | None) -> None:
-        """Wake everybody who watches this target; what cannot be read any more changes nothing."""
-        if record is None:
-            return
-        self.current = record
-        self.watchers.wake()
-        keys = {"target": record.target, "version": record.version}
-        logger.info("version published", extra=keys)
 
     @contextmanager
     def _stage(self, stage: Stage, wake: Wake) -> Iterator[_Outcome]:
@@ -345,26 +264,6 @@ class Follower:
                 reporter=self._settings.name,
             )
         )
-
-
-def lost_pin(follower: Follower) -> str:
-    """Why a pinned version that is not to be had costs the target its offer."""
-    name, version = follower.target.name, follower.pinned
-    return f"{version} of {name} is pinned, but damaged, gone, or made of other repositories"
-
-
-def unpin_step(follower: Follower) -> str:
-    """What to do then."""
-    return f"offer the newest with `directcd versions unpin {follower.target.name}`, or pin another"
-
-
-def _still_meant(record: Record | None, target: Target) -> Record | None:
-    """What was published before, unless the target has been pointed elsewhere since."""
-    if record is None:
-        return None
-    made_of = [(one.url, one.ref) for one in record.repositories]
-    meant = [(one.url, one.ref or "HEAD") for one in target.repositories]
-    return record if made_of == meant else None
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

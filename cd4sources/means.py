@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cd4sources.building.builds import Builds
+from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.keeping.store import Store
 from cd4sources.reporting import Reporter
@@ -19,6 +20,7 @@ class Means:
         settings: Intervals, time-outs and the data directory.
         store: Where versions go.
         builds: Where builds are recorded.
+        caches: What builds leave for later ones.
         reporter: Where stages are told.
         lanes: Turns at fetching and building.
         tips: How remotes are asked whether there is anything new. Default: by fetching.
@@ -27,6 +29,7 @@ class Means:
     settings: ServerSettings
     store: Store
     builds: Builds
+    caches: Caches
     reporter: Reporter
     lanes: Lanes
     tips: Tips | None = None

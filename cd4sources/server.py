@@ -16,6 +16,7 @@ from cd4sources.api.guarding import Guard
 from cd4sources.api.offers import Offers
 from cd4sources.api.origins import is_loopback
 from cd4sources.building.builds import Builds
+from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.following import Follower
 from cd4sources.http import Http
@@ -135,7 +136,8 @@ async def _lifespan(
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
             reporter = Reporter(hub.report if hub else None)
             lanes = Lanes(settings.build_parallel)
-            means = Means(settings, store, builds, reporter, lanes, Tips(http))
+            caches = Caches(settings.data)
+            means = Means(settings, store, builds, caches, reporter, lanes, Tips(http))
             app.state.followers = {target.name: Follower(target, means) for target in targets}
             async with _working(app, hub, reporter):
                 yield
@@ -164,7 +166,7 @@ async def _working(app: FastAPI, hub: Hub | None, reporter: Reporter) -> AsyncIt
 async def _drain(stopping: asyncio.Event, followers: Sequence[Follower]) -> None:
     await stopping.wait()
     for follower in followers:
-        follower.watchers.wake()
+        follower.offer.watchers.wake()
 
 
 async def _follow(hub: Hub, followers: Sequence[Follower]) -> None:

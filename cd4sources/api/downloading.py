@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from cd4sources.api import common
 from cd4sources.api.ranges import Unsatisfiable, asked_range
 from cd4sources.api.sending import FileResponse, opened
-from cd4sources.following import Follower, lost_pin, unpin_step
+from cd4sources.following import Follower
 from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
 
@@ -74,28 +74,29 @@ async def _opened(request: Request, follower: Follower, record: Record) -> Binar
 
 def _way_out(follower: Follower, version: str) -> str:
     """What ends the damage of a version: only what the sources give is made again."""
-    if follower.gives(version):
+    if follower.offer.gives(version):
         refresh = f"POST /v1/targets/{follower.target.name}/refresh hurries it"
         return f"the next pass makes it again; {refresh}"
-    if version == follower.pinned:
-        return unpin_step(follower)
+    if version == follower.offer.pinned:
+        return follower.offer.unpin_step
     return "download another version, or the current one"
 
 
 async def _kept(request: Request, follower: Follower, version: str) -> Record:
     """The version asked for, or the current one."""
-    if follower.current is None and follower.pinned:
-        raise Problem(404, "pinned-missing", lost_pin(follower), unpin_step(follower))
-    if follower.current is None:
+    offer, current = follower.offer, follower.offer.current
+    if current is None and offer.pinned:
+        raise Problem(404, "pinned-missing", offer.lost_pin, offer.unpin_step)
+    if current is None:
         why = follower.failure.message if follower.failure else "the first build has not ended"
         step = "watch, or see the reason and correct it"
         raise Problem(404, "nothing-built", f"nothing is built yet: {why}", step)
-    if version in {"", follower.current.version}:
-        return follower.current
+    if version in {"", current.version}:
+        return current
     if not VERSION.fullmatch(version):
         raise Problem(400, "bad-version", "a version is v- and 12 hex digits", "correct version")
     record = await asyncio.to_thread(common.store(request).get, follower.target.name, version)
     if record is None:
         detail = f"{version} is not kept here (any more)"
-        raise Problem(410, "version-gone", detail, f"the newest is {follower.current.version}")
+        raise Problem(410, "version-gone", detail, f"the newest is {current.version}")
     return record

@@ -37,8 +37,8 @@ def _shown(follower: Follower) -> dict[str, Any]:
             {"url": one.url, "ref": one.ref or "HEAD", "replaces": one.replaces}
             for one in follower.target.repositories
         ],
-        "current": follower.current,
-        "pinned": follower.pinned or None,
+        "current": follower.offer.current,
+        "pinned": follower.offer.pinned or None,
         "last_pass_at": follower.last_pass_at,
         "last_error": failure,
     }

@@ -11,6 +11,7 @@ from cd4sources.following import Follower
 from cd4sources.keeping.store import UnknownVersion
 from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
+from cd4sources.wakes import Wake
 
 router = APIRouter()
 
@@ -38,19 +39,19 @@ async def pin(request: Request, name: str, wanted: Pin) -> dict[str, Any]:
     """Offer this version until it is unpinned; newer ones are built all the same."""
     follower = common.named(request, name)
     try:
-        await follower.pin(wanted.version)
+        await follower.offer.pin(wanted.version)
     except UnknownVersion as error:
         step = f"see GET /v1/targets/{name}/versions"
         raise Problem(404, "unknown-version", str(error), step) from error
-    return _state(follower)
+    return _changed(follower)
 
 
 @router.post("/v1/targets/{name}/unpin")
 async def unpin(request: Request, name: str) -> dict[str, Any]:
     """Offer the newest version again."""
     follower = common.named(request, name)
-    await follower.unpin()
-    return _state(follower)
+    await follower.offer.unpin()
+    return _changed(follower)
 
 
 @router.post("/v1/targets/{name}/rollback")
@@ -58,26 +59,28 @@ async def rollback(request: Request, name: str) -> dict[str, Any]:
     """Pin the version that was offered before the current one."""
     follower = common.named(request, name)
     try:
-        await follower.roll_back()
+        await follower.offer.roll_back()
     except UnknownVersion as error:
         step = "push a commit that undoes the change, or raise keep_versions for the next time"
         raise Problem(409, "no-earlier-version", str(error), step) from error
-    return _state(follower)
+    return _changed(follower)
 
 
-def _state(follower: Follower) -> dict[str, Any]:
+def _changed(follower: Follower) -> dict[str, Any]:
+    """What is offered now; a pin that was lost may have been why the last pass failed."""
+    follower.wake(Wake("refresh"))
     return {
         "target": follower.target.name,
-        "current": follower.current,
-        "pinned": follower.pinned or None,
+        "current": follower.offer.current,
+        "pinned": follower.offer.pinned or None,
     }
 
 
 def _shown(follower: Follower, record: Record, running: frozenset[str]) -> dict[str, Any]:
-    current = follower.current
+    current = follower.offer.current
     return {
         **record.model_dump(mode="json"),
         "current": current is not None and current.version == record.version,
-        "pinned": follower.pinned == record.version,
+        "pinned": follower.offer.pinned == record.version,
         "running": record.version in running,
     }

@@ -48,7 +48,7 @@ class _Question:
     @property
     def news(self) -> Record | None:
         """The version to answer with, unless the asker runs it."""
-        current = self.follower.current
+        current = self.follower.offer.current
         return current if current and current.version != self.version else None
 
 
@@ -95,7 +95,7 @@ class WatchEndpoint:
         """Wait for news, the server's end or the time-out; False when no answer is due any more."""
         if self._waiting >= MOST_WATCHERS:
             raise _full()
-        waiters, waiter = asked.follower.watchers, Waiter(asked.seconds, answered)
+        waiters, waiter = asked.follower.offer.watchers, Waiter(asked.seconds, answered)
         self._waiting += 1
         waiters.add(waiter)
         try:
@@ -122,7 +122,7 @@ def _parse(request: Request) -> _Question:
     follower = common.follower(request, query["repo"], ref)
     running = _one(query, "running") if "running" in query else version
     if VERSION.fullmatch(running):
-        follower.noted(running)
+        follower.offer.noted(running)
     return _Question(follower, version, seconds, request.headers.get("If-None-Match", ""))
 
 

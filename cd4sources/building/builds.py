@@ -155,11 +155,6 @@ class Builds:
         """Tell whether a build runs now, in this life."""
         return build in self._running
 
-    @property
-    def running(self) -> int:
-        """How many builds run now."""
-        return len(self._running)
-
     def expendable(self) -> Sequence[Path]:
         """The directories of all builds but the newest of each target; oldest first."""
         older = [

@@ -10,12 +10,14 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from cd4sources.building import BuildFailed
 from cd4sources.building.builds import Builds
+from cd4sources.building.caches import Caches
 from cd4sources.disk import FULL, MEBIBYTE, NO_SPACE, fullness, remove
 from cd4sources.keeping.store import Store
 
@@ -23,8 +25,6 @@ T = TypeVar("T")
 
 NEWEST_KEPT = 2
 """Versions of each target that a full disk does not cost: the newest, and one to go back to."""
-
-_SPARE = ("tmp", "go")  # of a room: what builds make again
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class DiskGuard:
     """Watches the disk that a data directory is on."""
 
     def __init__(
-        self, data: Path, min_free_bytes: int | None, store: Store, builds: Builds
+        self, data: Path, min_free_bytes: int | None, store: Store, builds: Builds, caches: Caches
     ) -> None:
         """
         Watch a disk.
@@ -48,34 +48,36 @@ class DiskGuard:
                 or a tenth of a small disk.
             store: Whose versions may go.
             builds: Whose logs may go.
+            caches: Which may go, but for those of targets at work.
         """
         self._data = data
         self._min_free_bytes = min_free_bytes
         self._store = store
         self._builds = builds
+        self._caches = caches
 
-    async def before_build(self) -> None:
+    async def before_build(self, *own: Path) -> None:
         """
-        See that there is room for a build that has begun.
+        See that there is room for a build.
+
+        Args:
+            own: Directories of this build alone, which may go, too.
 
         Raises:
             DiskFull: There is too little, with everything removed that may be.
         """
         if await asyncio.to_thread(self._is_short):
-            await asyncio.to_thread(self._free, self._wanted_bytes, 1, keep_trees=False)
+            await self._free(self._wanted_bytes, own)
         if await asyncio.to_thread(self._is_short):
             raise self._full()
 
-    async def retried(
-        self, work: Callable[[], Awaitable[T]], *own: Path, keep_trees: bool = False
-    ) -> T:
+    async def retried(self, work: Callable[[], Awaitable[T]], *own: Path) -> T:
         """
         Do something; when the disk is full, make room and do it once more.
 
         Args:
             work: What to do; it leaves nothing half done, but for what lies in `own`.
             own: Directories of this work alone, which can be made again.
-            keep_trees: Something in a build tree is still needed.
 
         Raises:
             DiskFull: There was no room the second time either.
@@ -85,21 +87,19 @@ class DiskGuard:
         except Exception as error:
             if not self._blames(error):
                 raise
-            await self._make_room(own, keep_trees=keep_trees)
+            await self._make_room(own)
         try:
             return await work()
         except Exception as error:
             if not self._blames(error):
                 raise
-            await self._make_room(own, keep_trees=keep_trees)
+            await self._make_room(own)
             raise self._full() from error
 
-    async def _make_room(self, own: tuple[Path, ...], *, keep_trees: bool) -> None:
+    async def _make_room(self, own: Sequence[Path]) -> None:
         for directory in own:
             await asyncio.to_thread(remove, directory)
-        total = shutil.disk_usage(self._data).total
-        ours = 1 if own else 0
-        await asyncio.to_thread(self._free, total, ours, keep_trees=keep_trees)
+        await self._free(shutil.disk_usage(self._data).total)
 
     def _blames(self, error: Exception) -> bool:
         """Whether a full disk is behind an error; not every tool says so."""
@@ -114,10 +114,14 @@ class DiskGuard:
     def _is_short(self) -> bool:
         return shutil.disk_usage(self._data).free < self._wanted_bytes
 
-    def _free(self, wanted_bytes: int, builds_of_ours: int, *, keep_trees: bool) -> None:
+    async def _free(self, wanted_bytes: int, own: Sequence[Path] = ()) -> None:
         """Remove one thing after the other, until enough is free or nothing is left to remove."""
+        async with self._caches.idle() as idle:
+            await asyncio.to_thread(self._remove, self._removals([*idle, *own]), wanted_bytes)
+
+    def _remove(self, removals: Iterator[Callable[[], None]], wanted_bytes: int) -> None:
         removed = 0
-        for removal in self._removals(builds_of_ours, keep_trees=keep_trees):
+        for removal in removals:
             if shutil.disk_usage(self._data).free >= wanted_bytes:
                 break
             # Another target may be making room, too; and some disks are too full for a rename.
@@ -130,17 +134,11 @@ class DiskGuard:
             level, "disk full, room made", extra={"removed": removed, "free_mebibytes": free}
         )
 
-    def _removals(self, builds_of_ours: int, *, keep_trees: bool) -> Iterator[Callable[[], None]]:
+    def _removals(self, caches: Sequence[Path]) -> Iterator[Callable[[], None]]:
         for record in self._store.expendable(NEWEST_KEPT):
-            yield lambda record=record: self._store.remove(record)  # type: ignore[misc]
-        for path in self._builds.expendable():
-            yield lambda path=path: remove(path)  # type: ignore[misc]
-        if self._builds.running <= builds_of_ours:  # else another one may be using these
-            trees = () if keep_trees else (self._data / "trees").glob("*")
-            rooms = (self._data / "rooms").glob("*")
-            spare = (room / name for room in rooms for name in _SPARE)
-            for path in filter(os.path.lexists, (self._data / "go", *spare, *trees)):
-                yield lambda path=path: remove(path)  # type: ignore[misc]
+            yield partial(self._store.remove, record)
+        for path in filter(os.path.lexists, (*self._builds.expendable(), *caches)):
+            yield partial(remove, path)
 
     def _full(self) -> DiskFull:
         return DiskFull(

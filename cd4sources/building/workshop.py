@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from cd4sources.building import MARKS, Recipe, Workspace, choose
+from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.keeping.versions import Built, LockedRepository, version_id
 from cd4sources.running.confinement import Confinement
@@ -37,7 +38,12 @@ class Workshop:
     """Fetches and builds one target; one pass at a time."""
 
     def __init__(
-        self, target: Target, settings: ServerSettings, lanes: Lanes, tips: Tips | None = None
+        self,
+        target: Target,
+        settings: ServerSettings,
+        lanes: Lanes,
+        caches: Caches,
+        tips: Tips | None = None,
     ) -> None:
         """
         Open the target's mirrors; nobody else works there.
@@ -46,11 +52,13 @@ class Workshop:
             target: What is fetched and built.
             settings: The data directory, time-outs, and how builds are confined.
             lanes: Turns at fetching and building.
+            caches: What may be removed but while it is used here.
             tips: How a remote is asked whether there is anything new. Default: by fetching.
         """
         self._target = target
         self._data = data = settings.data
         self._lanes = lanes
+        self._caches = caches
         self._timeout_seconds = settings.build_timeout_seconds
         self._confinement = Confinement.from_settings(settings)
         git = Git(data, settings.build_timeout_seconds)
@@ -104,7 +112,8 @@ class Workshop:
         return self._plan
 
     async def rest(self) -> None:
-        """End what is at hand for a build that did not come."""
+        """Let go of what is at hand for builds."""
+        self._caches.give_back(self._target.name)
         await self._nanny.end()
 
     async def _planned(self, lockset: tuple[str, ...]) -> Plan:
@@ -116,7 +125,14 @@ class Workshop:
         return Plan(version_id(locked, recipe.fingerprint, toolchain), lockset, recipe)
 
     async def build(self, plan: Plan, log: Path, traceparent: str | None) -> Built:
-        """Check the commits out and build them. Raises RepositoryError, BuildFailed."""
+        """
+        Check the commits out and build them; the artifact is there until `rest`.
+
+        Raises:
+            RepositoryError: The commits cannot be checked out.
+            BuildFailed: They cannot be built.
+        """
+        await self._caches.take(self._target.name)
         workspace = self._workspace(plan, log)
         async with self._nanny:
             pairs = zip(self._mirrors, plan.lockset, strict=True)

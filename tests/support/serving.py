@@ -55,6 +55,11 @@ class Serving:
         return follower
 
 
+async def offers(follower: Follower, commit: str) -> None:
+    """Wait until what is offered was made of this commit."""
+    await eventually(lambda: (now := follower.offer.current) and now.lockset == (commit,))
+
+
 class _Listener:
     """A hub that says nothing and keeps what it is told."""
 

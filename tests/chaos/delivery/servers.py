@@ -104,14 +104,14 @@ class Delivery:
         for one in followers:
             if one.failure:
                 seen.failed(one.failure.message)
-        seen.offers(followers[0].current.version if followers[0].current else None)
+        seen.offers(followers[0].offer.current.version if followers[0].offer.current else None)
         return all(self._offers(one, app.state.store) for one in followers)
 
     def _offers(self, follower: Follower, store: Store) -> bool:
         looked = follower.failure is None and follower.last_pass_at is not None
         made = looked and store.newest(follower.target.name)
         is_new = bool(made and made.lockset == (self.wanted,))
-        current = follower.current
+        current = follower.offer.current
         return is_new and current is not None and current.lockset == (self._offered,)
 
     def broken_between(self, data: Path) -> Iterator[str]:
@@ -191,9 +191,9 @@ async def _rebuild(follower: Follower) -> None:
 
 async def _roll_back(follower: Follower) -> None:
     """Once: the next life finds it done, or has to be asked again."""
-    while not follower.pinned:
+    while not follower.offer.pinned:
         try:
-            await follower.roll_back()
+            await follower.offer.roll_back()
         except OSError:
             await asyncio.sleep(POLL_SECONDS)
 

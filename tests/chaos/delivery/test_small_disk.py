@@ -58,12 +58,12 @@ async def test_a_server_on_a_full_disk_offers_the_old_version_and_heals(
         follower = await there.look()
         assert follower.failure is not None
         assert follower.failure.message
-        assert follower.current is not None
-        assert follower.current.lockset == (old,)
+        assert follower.offer.current is not None
+        assert follower.offer.current.lockset == (old,)
         assert (await there.http.get("/download", params={"repo": str(source.path)})).text == "one"
         filler.unlink()
         await there.look()
-        assert follower.current.lockset == (new,)
+        assert follower.offer.current.lockset == (new,)
         assert follower.failure is None
 
 

@@ -9,7 +9,7 @@ from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
 from cd4sources.targets import Target
 from tests.support.githttp import GitServer
-from tests.support.serving import serving, target_of
+from tests.support.serving import offers, serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
 
@@ -50,7 +50,7 @@ async def test_an_announced_commit_is_looked_for_until_it_shows(
             await eventually(lambda: len(server.requests) > 6)
             assert stages(reports) == ["notified"]
             server.root = tmp_path / "git"
-            await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+            await offers(follower, commit)
             await eventually(lambda: stages(reports)[-1:] == ["published"])
             assert stages(reports) == ["notified", "fetched", "built", "published"]
 
@@ -65,13 +65,13 @@ async def test_a_commit_that_never_shows_is_said_and_costs_a_few_looks(
         follower._pauses = (0.01, 0.02)
         commit = source.commit({"words": "two"})
         follower.notice(push(target, FORGED))
-        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await offers(follower, commit)
         await eventually(lambda: [one for one in reports if one.result == "failed"])
         (failed,) = [one for one in reports if one.result == "failed"]
         assert (failed.stage, failed.traceparent) == ("fetched", TRACE)
         assert f"commit {'f' * 40} was announced, but {source.path} does not" in failed.message
         assert follower._again is None
-        assert follower.current is not None
+        assert follower.offer.current is not None
 
 
 async def test_a_newer_push_ends_the_wait_for_an_older_one(
@@ -89,8 +89,8 @@ async def test_a_newer_push_ends_the_wait_for_an_older_one(
         commit = source.commit({"words": "two"})
         follower.notice(push(target, commit))
         await eventually(lambda: stages(reports)[-1:] == ["published"])
-        assert follower.current is not None
-        assert follower.current.lockset == (commit,)
+        assert follower.offer.current is not None
+        assert follower.offer.current.lockset == (commit,)
         assert all(one.result == "ok" for one in reports if one.traceparent == TRACE)
 
 

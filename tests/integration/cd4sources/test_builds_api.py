@@ -40,7 +40,7 @@ async def test_versions_show_what_is_offered(running: Serving, source: Source) -
     newest, older = (await get(running, "targets/app/versions"))["versions"]
     assert (newest["current"], older["current"]) == (True, False)
     assert newest["published_at"].endswith("Z")
-    follower.noted(older["version"])
+    follower.offer.noted(older["version"])
     await post(running, "targets/app/pin", 200, version=older["version"])
     newest, older = (await get(running, "targets/app/versions"))["versions"]
     assert [older[flag] for flag in ("current", "pinned", "running")] == [True] * 3
@@ -49,9 +49,9 @@ async def test_versions_show_what_is_offered(running: Serving, source: Source) -
 
 async def test_pin_and_unpin_wake_watchers(running: Serving, source: Source) -> None:
     """Whoever watches is told at once, as of any other version."""
-    older = running.follower().current
+    older = running.follower().offer.current
     source.commit({"words": "two"})
-    newest = (await running.look()).current
+    newest = (await running.look()).offer.current
     assert older is not None
     assert newest is not None
     query = {"repo": str(source.path), "version": newest.version}
@@ -151,7 +151,7 @@ async def test_log_is_followed_to_the_end(tmp_path: Path, running: Serving, sour
     source.commit({"build.sh": f"{hang}\necho after\n{BUILD_SH}"})
     running.follower().wake(Wake("poll"))
     builds = running.app.state.builds
-    await eventually(lambda: builds.running)
+    await eventually(lambda: builds._running)
     (build,) = builds.list(["app"], limit=1)
     asking = running.http.get(f"/v1/builds/{build.id}/log", params={"follow": "1"})
     following = asyncio.ensure_future(asking)
@@ -166,11 +166,11 @@ async def test_running_build_is_cancelled(tmp_path: Path, running: Serving, sour
     source.commit({"build.sh": "sleep 300\n"})
     running.follower().wake(Wake("poll"))
     builds = running.app.state.builds
-    await eventually(lambda: builds.running)
+    await eventually(lambda: builds._running)
     (build,) = builds.list(["app"], limit=1)
     await eventually(lambda: running.follower()._maker._running)
     await post(running, f"builds/{build.id}/cancel", 202)
-    await eventually(lambda: not builds.running)
+    await eventually(lambda: not builds._running)
     assert (await get(running, f"builds/{build.id}"))["state"] == "cancelled"
     problem = await post(running, f"builds/{build.id}/cancel", 409)
     assert problem["code"] == "not-running"

@@ -58,7 +58,7 @@ async def built(data: Path, source: Source, script: str, **settings: Any) -> str
         source.commit({"build.sh": f'test "$1" = artifact || {{ {script}; }} >words\n{BUILD_SH}'})
         follower = await running.look()
         assert follower.failure is None, follower.failure
-        assert follower.current is not None
+        assert follower.offer.current is not None
         return (await running.http.get("/download", params={"repo": str(source.path)})).text
 
 

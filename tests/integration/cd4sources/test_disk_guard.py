@@ -4,12 +4,16 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from cd4sources.following import Follower
-from tests.support.serving import BUILD_SH, Serving, serving, target_of
+from cd4sources.keeping.store import Store
+from cd4sources.keeping.versions import Built, Record
+from cd4sources.wakes import Wake
+from tests.support.serving import BUILD_SH, Serving, offers, serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
 
@@ -58,7 +62,7 @@ def leftovers(data: Path) -> list[Path]:
 
 async def offered(running: Serving, commit: str) -> Follower:
     follower = running.follower()
-    await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+    await offers(follower, commit)
     return follower
 
 
@@ -91,14 +95,14 @@ async def test_full_disk_is_told_and_heals(disk: Path, source: Source) -> None:
     settings: dict[str, Any] = {"min_free_bytes": 0, "poll_interval_seconds": 0.2}
     async with serving(disk / "data", target_of("app", source.path), **settings) as running:
         follower = running.follower()
-        before = follower.current
+        before = follower.offer.current
         ballast = fill(disk, leave=MEBIBYTE)
         commit = source.commit({"words": "more"})
         await eventually(lambda: follower.failure and "is full" in follower.failure.message)
         assert follower.failure is not None
         assert f"the disk at {disk}" in follower.failure.message
         assert "next: free some" in follower.failure.message
-        assert follower.current == before
+        assert follower.offer.current == before
         ballast.unlink()
         await offered(running, commit)
         await eventually(lambda: follower.failure is None)
@@ -130,6 +134,37 @@ async def test_too_little_room_builds_nothing(
         (record,) = running.app.state.builds.list(["app"], limit=1)
         assert record.state == "failed"
     assert "disk full, room made" not in caplog.messages
+
+
+@pytest.mark.parametrize("when", ["building", "publishing"])
+async def test_what_a_target_at_work_has_is_spared(
+    disk: Path, source: Source, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Another target that makes room takes neither its tree nor the artifact in it."""
+    gate, at_gate, publish = Event(), Event(), Store.publish
+
+    def slowly(store: Store, built: Built) -> Record:
+        at_gate.set()
+        assert gate.wait(20)
+        return publish(store, built)
+
+    data, targets = disk / "data", (target_of("one", source.path), target_of("two", source.path))
+    async with serving(data, *targets, min_free_bytes=0) as running:
+        wait = f"touch {disk}/at; while ! test -e {disk}/go; do sleep 0.01; done"
+        script = f'test "$1" = artifact || {{ {wait}; }}\n{BUILD_SH}'
+        commit = source.commit({"build.sh": script if when == "building" else BUILD_SH})
+        if when == "publishing":
+            monkeypatch.setattr(Store, "publish", slowly)
+        running.follower("one").wake(Wake("poll"))
+        await eventually(lambda: at_gate.is_set() or (disk / "at").exists())
+        builds = running.app.state.builds
+        [build] = builds.list(["one"], limit=1)
+        await running.follower("two")._guard._make_room(())
+        assert not (data / "trees" / "two").exists()
+        gate.set()
+        (disk / "go").touch()
+        await offers(running.follower("one"), commit)
+        assert [one.id for one in builds.list(["one"], limit=1)] == [build.id]
 
 
 async def test_ordinary_failure_is_not_the_disks(disk: Path, source: Source) -> None:

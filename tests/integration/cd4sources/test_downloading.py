@@ -92,7 +92,7 @@ async def test_head_ignores_ranges(running: Serving, source: Source) -> None:
 
 async def test_caches_ask_again(running: Serving, source: Source) -> None:
     """Another version may be current, and a rebuild makes other bytes of the same version."""
-    current = running.follower().current
+    current = running.follower().offer.current
     assert current
     known = await asked(running, source, version=current.version, If_None_Match=f'"x", W/{ETAG}')
     assert (known.status_code, known.headers["ETag"]) == (304, ETAG)

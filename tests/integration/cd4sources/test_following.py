@@ -1,12 +1,16 @@
 """Following targets: pushes become versions, whatever fails on the way."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from cd4sources import disk
 from cd4sources.building import making
+from cd4sources.keeping import store
 from cd4sources.keeping.store import UnknownVersion
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
@@ -15,7 +19,7 @@ from cd4sources.running.commands import owned_by, spawn, trees_of
 from cd4sources.sources.announced import Announced
 from cd4sources.wakes import Wake
 from tests.support.githttp import GitServer
-from tests.support.serving import BUILD_SH, Serving, serving, target_of
+from tests.support.serving import BUILD_SH, Serving, offers, serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
 
@@ -56,8 +60,8 @@ async def test_new_commit_is_published(tmp_path: Path, source: Source) -> None:
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:
         commit = source.commit({"words": "two"})
         follower = await running.look()
-        assert follower.current is not None
-        assert follower.current.lockset == (commit,)
+        assert follower.offer.current is not None
+        assert follower.offer.current.lockset == (commit,)
         assert await words(running) == "two"
 
 
@@ -67,7 +71,7 @@ async def test_poll_finds_a_commit_by_itself(tmp_path: Path, source: Source) -> 
     async with serving(tmp_path / "data", target, poll_interval_seconds=0.05) as running:
         commit = source.commit({"words": "two"})
         follower = running.follower()
-        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await offers(follower, commit)
 
 
 async def test_force_push_back_needs_no_build(tmp_path: Path, source: Source) -> None:
@@ -107,7 +111,7 @@ async def test_many_wakes_during_a_build_are_one_more_build(tmp_path: Path, sour
             commit = source.commit({"words": str(number)})
             follower.wake(Wake("poll"))
         gate.touch()
-        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await offers(follower, commit)
         await running.look()
         assert (await words(running), count_of(count)) == ("19", 2)
 
@@ -138,7 +142,7 @@ async def test_failed_version_is_not_built_again_by_polls(tmp_path: Path, source
         await eventually(lambda: count_of(count) == 2)
         commit = source.commit({"build.sh": BUILD_SH})
         follower.wake(Wake("poll"))
-        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await offers(follower, commit)
         await eventually(lambda: follower.failure is None)
 
 
@@ -201,8 +205,8 @@ async def test_unreachable_repository_heals_by_itself(tmp_path: Path, source: So
         target = target_of("app", server.url("app"))
         async with serving(tmp_path / "data", target) as running:
             follower = running.follower()
-            assert follower.current is None
-            await eventually(lambda: follower.current is not None)
+            assert follower.offer.current is None
+            await eventually(lambda: follower.offer.current is not None)
             await eventually(lambda: follower.failure is None)
 
 
@@ -215,9 +219,9 @@ async def test_siblings_are_beside_the_tree(tmp_path: Path, source: Source) -> N
     async with serving(tmp_path / "data", target) as running:
         commit = lib.commit({"word": "sibling two"})
         follower = await running.look()
-        assert follower.current is not None
-        assert follower.current.lockset[1] == commit
-        artifact = running.app.state.store.artifact(follower.current)
+        assert follower.offer.current is not None
+        assert follower.offer.current.lockset[1] == commit
+        artifact = running.app.state.store.artifact(follower.offer.current)
         assert artifact.read_text() == "sibling two"
 
 
@@ -232,9 +236,9 @@ async def test_notification_of_another_ref_is_not_for_us(tmp_path: Path, source:
         follower.notice(notification(frozenset({"file:/other"}), "refs/heads/main"))
         assert await follower._mailbox.get(0) is None
         follower.notice(notification(keys, "refs/heads/main"))
-        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
-        assert follower.current is not None
-        assert follower.current.traceparent == TRACE
+        await offers(follower, commit)
+        assert follower.offer.current is not None
+        assert follower.offer.current.traceparent == TRACE
 
 
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
@@ -250,16 +254,16 @@ async def test_a_target_that_is_pointed_elsewhere_offers_nothing_old(
     """The old repository's program must not go out under the new one's name."""
     data = tmp_path / "data"
     async with serving(data, target_of("app", source.path)) as server:
-        assert server.follower().current is not None
+        assert server.follower().offer.current is not None
     async with serving(data, target_of("app", tmp_path / "away")) as server:
-        assert server.follower().current is None
+        assert server.follower().offer.current is None
 
 
 async def test_a_version_damaged_on_disk_is_made_again(tmp_path: Path, source: Source) -> None:
     """Built once more, published once more, and whole."""
     data = tmp_path / "data"
     async with serving(data, target_of("app", source.path)) as server:
-        record = server.follower().current
+        record = server.follower().offer.current
         assert record is not None
         artifact = server.app.state.store.artifact(record)
         artifact.unlink()
@@ -278,7 +282,7 @@ async def test_failed_build_is_tried_again_by_itself(
         follower = running.follower()
         assert follower.failure is not None
         gate.touch()
-        await eventually(lambda: follower.current is not None)
+        await eventually(lambda: follower.offer.current is not None)
         newest, *others = running.app.state.builds.list(["app"], limit=100)
         assert (newest.reason, newest.state) == ("retry", "ok")
         assert {one.state for one in others} == {"failed"}
@@ -304,7 +308,7 @@ async def test_cancelled_build_is_not_tried_again(
         assert count_of(count) == 1
         gate.touch()
         follower.rebuild()
-        await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+        await offers(follower, commit)
 
 
 async def test_stopped_server_leaves_an_interrupted_build(tmp_path: Path, source: Source) -> None:
@@ -327,12 +331,12 @@ async def test_rebuild_builds_what_is_there(tmp_path: Path, source: Source) -> N
     source.commit({"build.sh": counting(count, gate)})
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:
         follower = running.follower()
-        before = follower.current
+        before = follower.offer.current
         follower.rebuild()
-        await eventually(lambda: follower.current is not before)
+        await eventually(lambda: follower.offer.current is not before)
         assert before is not None
-        assert follower.current is not None
-        assert (follower.current.version, count_of(count)) == (before.version, 2)
+        assert follower.offer.current is not None
+        assert (follower.offer.current.version, count_of(count)) == (before.version, 2)
         await running.look()
         assert count_of(count) == 2
 
@@ -342,19 +346,72 @@ async def test_pinned_target_goes_on_building(tmp_path: Path, source: Source) ->
     target = target_of("app", source.path)
     async with serving(tmp_path / "data", target) as running:
         follower = running.follower()
-        assert follower.current is not None
-        await follower.pin(follower.current.version)
+        first = follower.offer.current
+        assert first is not None
+        await follower.offer.pin(first.version)
         commit = source.commit({"words": "two"})
         await running.look()
         assert await words(running) == "one"
     async with serving(tmp_path / "data", target) as running:
         follower = await running.look()
-        assert (await words(running), follower.pinned) == ("one", follower.current.version)  # type: ignore[union-attr]
+        assert (await words(running), follower.offer.pinned) == ("one", first.version)
         source.path.rename(tmp_path / "away")
-        await follower.unpin()
-        assert follower.current is not None
-        assert follower.current.lockset == (commit,)
+        await follower.offer.unpin()
+        assert follower.offer.current is not None
+        assert follower.offer.current.lockset == (commit,)
         assert await words(running) == "two"
+
+
+def full(*_: object) -> NoReturn:
+    """What a full disk says."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("link", ["current", "newest"])
+async def test_what_a_full_disk_took_half_of_is_offered(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    """The link was changed, then its directory could not be written through, nor anything else."""
+
+    def refused(place: Path, name: str) -> None:
+        disk.point(place, name)
+        if place.name == link:
+            monkeypatch.setattr(store, "copy_artifact", full)
+            full()
+
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        monkeypatch.setattr(store, "point", refused)
+        commit = source.commit({"words": "two"})
+        follower = await running.look()
+        assert follower.failure
+        monkeypatch.undo()
+        await running.look()
+        await offers(follower, commit)
+        assert follower.failure is None
+
+
+@pytest.mark.parametrize("link", ["current", "pinned"])
+async def test_a_pin_that_a_full_disk_took_half_of_is_a_pin(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    """Whoever asked for it was refused; what is offered is what the disk says."""
+
+    def refused(place: Path, name: str) -> None:
+        disk.point(place, name)
+        if place.name == link:
+            full()
+
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        first = source.git("rev-parse", "HEAD")
+        source.commit({"words": "two"})
+        follower = await running.look()
+        monkeypatch.setattr(store, "point", refused)
+        with pytest.raises(OSError, match="No space"):
+            await follower.offer.roll_back()
+        assert follower.offer.pinned
+        monkeypatch.undo()
+        await running.look()
+        await offers(follower, first)
 
 
 async def test_a_pinned_version_lost_between_lives_is_no_riddle(
@@ -363,16 +420,16 @@ async def test_a_pinned_version_lost_between_lives_is_no_riddle(
     """Nothing is offered, and everybody hears why; put back, it is offered again."""
     data, target = tmp_path / "data", target_of("app", source.path)
     async with serving(data, target) as running:
-        pinned = running.follower().current
+        pinned = running.follower().offer.current
         assert pinned is not None
-        await running.follower().pin(pinned.version)
+        await running.follower().offer.pin(pinned.version)
         source.commit({"words": "two"})
         await running.look()
     place = running.app.state.store.artifact(pinned)
     place.rename(tmp_path / "away")
     async with serving(data, target) as running:
         follower = await running.look()
-        assert (follower.current, follower.failure is None) == (None, False)
+        assert (follower.offer.current, follower.failure is None) == (None, False)
         refused = await running.http.get("/download", params={"repo": str(source.path)})
         assert (refused.status_code, refused.json()["code"]) == (404, "pinned-missing")
         (tmp_path / "away").rename(place)
@@ -385,13 +442,13 @@ async def test_roll_back_offers_what_was_before(tmp_path: Path, source: Source) 
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:
         follower = running.follower()
         with pytest.raises(UnknownVersion):
-            await follower.roll_back()
+            await follower.offer.roll_back()
         source.commit({"words": "two"})
         await running.look()
-        record = await follower.roll_back()
+        record = await follower.offer.roll_back()
         await running.look()
         assert await words(running) == "one"
-        assert follower.pinned == record.version
+        assert follower.offer.pinned == record.version
         assert record.published_at is not None
 
 
@@ -401,9 +458,9 @@ async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source
         tmp_path / "data", target_of("app", source.path), keep_versions=1
     ) as running:
         follower, store = running.follower(), running.app.state.store
-        first = follower.current
+        first = follower.offer.current
         assert first is not None
-        follower.noted(first.version)
+        follower.offer.noted(first.version)
         for number in range(2):
             source.commit({"words": str(number)})
             await running.look()
@@ -426,7 +483,7 @@ async def test_builds_take_turns(tmp_path: Path, source: Source) -> None:
         await eventually(lambda: len(trees_of(data)) == 2)  # each with its nanny
         gate.touch()
         await eventually(lambda: count_of(count) == 3)
-        await eventually(lambda: not running.app.state.builds.running)
+        await eventually(lambda: not running.app.state.builds._running)
         last, *others = running.app.state.builds.list(names, limit=3)
         assert last.started_at >= min(one.ended_at for one in others)
 
@@ -444,8 +501,8 @@ async def test_a_pass_with_nothing_new_runs_no_git(
             ran.unlink()
             follower = await running.look()
             assert (follower.failure, ran.read_text()) == (None, "http-backend\n")
-            assert follower.current is not None
-            artifact = running.app.state.store.artifact(follower.current)
+            assert follower.offer.current is not None
+            artifact = running.app.state.store.artifact(follower.offer.current)
             artifact.unlink()
             await running.look()
             assert artifact.is_file()

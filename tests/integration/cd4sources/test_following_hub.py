@@ -61,7 +61,7 @@ async def test_push_is_told_stage_by_stage(pushing: Pushing) -> None:
     stages = ("notified", "fetched", "built", "published")
     await eventually(lambda: pushing.told() == [(stage, "ok") for stage in stages])
     last = pushing.hub.reports[-1]
-    current = pushing.running.follower().current
+    current = pushing.running.follower().offer.current
     assert current is not None
     assert (last["version"], last["reporter"]) == (current.version, "me")
     assert current.traceparent == TRACE

@@ -116,7 +116,7 @@ async def test_a_server_shows_it_nowhere(tmp_path: Path, server: GitServer, way:
         TargetSettings(name="app", repositories=(settings_of(way, server, tmp_path),))
     )
     async with serving(tmp_path / "data", target) as running:
-        assert running.follower().current is not None
+        assert running.follower().offer.current is not None
         await running.look()
         answers = [await running.http.get(path) for path in ("/v1/targets", "/v1/targets/app")]
     assert not FORMS.search("".join(answer.text for answer in answers))

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
-from tests.support.serving import Serving, serving, target_of
+from tests.support.serving import Serving, offers, serving, target_of
 from tests.support.sources import Source
 from tests.support.waiting import eventually
 
@@ -31,7 +31,7 @@ def query(source: Source, **more: str) -> dict[str, str]:
 
 
 async def current_version(running: Serving) -> str:
-    current = running.follower().current
+    current = running.follower().offer.current
     assert current is not None
     return current.version
 
@@ -226,7 +226,7 @@ async def test_refresh_looks_now(running: Serving, source: Source) -> None:
     commit = source.commit({"words": "two"})
     assert (await running.http.post("/v1/targets/app/refresh")).status_code == 202
     follower = running.follower()
-    await eventually(lambda: follower.current and follower.current.lockset == (commit,))
+    await offers(follower, commit)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ async def test_killed_during_a_build_the_next_life_converges(
     gate.touch()
     commit = source.commit({"words": "two"})
     async with serving(data, target_of("app", source.path)) as running:
-        current = running.follower().current
+        current = running.follower().offer.current
         assert current is not None
         assert current.lockset == (commit,)
 
@@ -65,7 +65,7 @@ async def test_killed_at_any_moment_nothing_is_stuck(tmp_path: Path, source: Sou
         async with killed(data, source.path):
             await eventually(mark.exists)
     async with serving(data, target_of("app", source.path)) as running:
-        current = running.follower().current
+        current = running.follower().offer.current
         assert current is not None
         assert current.lockset == (commit,)
         names = [path.name for path in (data / "versions" / "app").iterdir()]

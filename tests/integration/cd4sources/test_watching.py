@@ -24,13 +24,13 @@ async def running(tmp_path: Path, source: Source) -> AsyncIterator[Serving]:
 
 def question(running: Serving, source: Source, **more: str) -> dict[str, str]:
     """Of who runs the current version."""
-    current = running.follower().current
+    current = running.follower().offer.current
     assert current
     return {"repo": str(source.path), "version": current.version, **more}
 
 
 def waiting(running: Serving) -> int:
-    return len(running.follower().watchers)
+    return len(running.follower().offer.watchers)
 
 
 async def test_everybody_is_told(running: Serving, source: Source) -> None:

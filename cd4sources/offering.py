@@ -1,0 +1,174 @@
+"""
+What a server offers of one target: the version that is current, here as on disk.
+
+A disk that is full may take only half of a change. Then what it took is offered, and the next look
+at the sources does the rest.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cd4sources.keeping.store import Store, UnknownVersion
+from cd4sources.keeping.versions import Built, Record
+from cd4sources.targets import Target
+from cd4sources.waiting import Waiters
+
+logger = logging.getLogger(__name__)
+
+
+class Offer:
+    """
+    What is offered, and what it is chosen from.
+
+    Attributes:
+        current: What is offered, None for nothing yet.
+        pinned: The version that stays current, empty for none.
+        watchers: Woken when `current` changes.
+    """
+
+    def __init__(self, target: Target, store: Store) -> None:
+        """
+        Begin with what an earlier life published.
+
+        Args:
+            target: Whose versions.
+            store: Where they are.
+        """
+        self._target = target
+        self._name = target.name
+        self._store = store
+        self._changing = asyncio.Lock()
+        self.current: Record | None = self._meant(store.current(self._name))
+        self._newest = store.newest(self._name) or self.current
+        self.pinned: str = store.pinned(self._name)
+        self.watchers = Waiters()
+
+    @property
+    def newest(self) -> Record | None:
+        """The version that the sources gave last, current or not."""
+        return self._newest
+
+    def gives(self, version: str) -> bool:
+        """Tell whether the sources give this version: when it is damaged, it is made again."""
+        return self._newest is not None and self._newest.version == version
+
+    def noted(self, version: str) -> None:
+        """Remember that a client runs a version: it is kept."""
+        self._store.noted(self._name, version)
+
+    async def kept(self, version: str) -> Record | None:
+        """A version that is on disk whole."""
+        return await asyncio.to_thread(self._store.get, self._name, version)
+
+    async def is_done(self, version: str) -> bool:
+        """Tell whether nothing is left to do for a version that the sources give."""
+        # On disk alone it may look so: when it did not take the last of it.
+        return self.gives(version) and await asyncio.to_thread(
+            self._store.is_offered, self._name, version
+        )
+
+    async def put(self, made: Built | Record) -> None:
+        """
+        Offer what the sources give now, unless another version is pinned.
+
+        Args:
+            made: What was built, or a version that is kept.
+
+        Raises:
+            OSError: The disk does not take it; the current version stays.
+        """
+        if isinstance(made, Built):
+            newest = await asyncio.to_thread(self._store.publish, made)
+        else:
+            await asyncio.to_thread(self._store.offer, self._name, made.version)
+            newest = made
+        async with self._change():
+            self._newest = newest
+
+    async def pin(self, version: str) -> Record:
+        """
+        Offer a version, and no other one until it is unpinned.
+
+        Raises:
+            UnknownVersion: It is not kept, or made of other repositories than are configured now.
+            OSError: The disk does not take it.
+        """
+        if self._meant(await self.kept(version)) is None:
+            raise UnknownVersion(f"{version} of {self._name} is not kept here (any more)")
+        async with self._change():
+            return await asyncio.to_thread(self._store.pin, self._name, version)
+
+    async def unpin(self) -> None:
+        """Offer the newest version again. Raises OSError when the disk does not take it."""
+        async with self._change():
+            await asyncio.to_thread(self._store.unpin, self._name)
+
+    async def roll_back(self) -> Record:
+        """
+        Pin the version that was current before; once more: the one before that.
+
+        Raises:
+            UnknownVersion: None is kept.
+            OSError: The disk does not take it.
+        """
+        previous = await asyncio.to_thread(self._store.previous, self._name)
+        if previous is None:
+            raise UnknownVersion(f"no version of {self._name} from before is kept here")
+        return await self.pin(previous.version)
+
+    async def see_to_pinned(self) -> None:
+        """
+        Offer a pinned version that was not to be had before.
+
+        Raises:
+            UnknownVersion: It is not to be had.
+        """
+        async with self._changing:
+            if not self.pinned:
+                return
+            record = self._meant(await self.kept(self.pinned))
+            if record is None:
+                raise UnknownVersion(f"{self.lost_pin}: {self.unpin_step}")
+            if self.current is None:
+                self._announce(record)
+
+    @property
+    def lost_pin(self) -> str:
+        """Why a pinned version that is not to be had costs the target its offer."""
+        lost = "damaged, gone, or made of other repositories"
+        return f"{self.pinned} of {self._name} is pinned, but {lost}"
+
+    @property
+    def unpin_step(self) -> str:
+        """What to do then."""
+        return f"offer the newest with `directcd versions unpin {self._name}`, or pin another"
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[None]:
+        """Offer here what is offered on disk afterwards, and wake everybody who watches."""
+        async with self._changing:
+            try:
+                yield
+            finally:
+                self.pinned = await asyncio.to_thread(self._store.pinned, self._name)
+                current = await asyncio.to_thread(self._store.current, self._name)
+                self._announce(self._meant(current))
+
+    def _announce(self, record: Record | None) -> None:
+        """What cannot be read any more changes nothing."""
+        if record is None or record == self.current:
+            return
+        self.current = record
+        self.watchers.wake()
+        keys = {"target": record.target, "version": record.version}
+        logger.info("version published", extra=keys)
+
+    def _meant(self, record: Record | None) -> Record | None:
+        """What was published before, unless the target has been pointed elsewhere since."""
+        if record is None:
+            return None
+        made_of = [(one.url, one.ref) for one in record.repositories]
+        meant = [(one.url, one.ref or "HEAD") for one in self._target.repositories]
+        return record if made_of == meant else None
