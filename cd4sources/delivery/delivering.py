@@ -61,9 +61,10 @@ class Delivery:
         """Deliver; cancel to end."""
         outage = Outage("server", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
         while True:
-            # The second step is a no-op while something runs.
-            reasons = [await self._attempt(self._look), await self._attempt(self._fall_back)]
-            reason = "; ".join(filter(None, reasons))
+            # The last step is a no-op while something runs.
+            steps = (self._write_verdicts, self._look, self._fall_back)
+            reasons = [await self._attempt(step) for step in steps]
+            reason = "; ".join(dict.fromkeys(filter(None, reasons)))
             if reason:
                 await asyncio.sleep(outage.failed(reason))
             else:
@@ -81,6 +82,9 @@ class Delivery:
             return type(error).__name__
         return ""
 
+    async def _write_verdicts(self) -> None:
+        self._installed.write_verdicts()
+
     async def _look(self) -> None:
         """Ask for a version other than the last one seen, and see to it that it runs."""
         record = await self._news()
@@ -95,11 +99,12 @@ class Delivery:
 
     async def _news(self) -> Delivered | None:
         """Ask for news, until the program is given up meanwhile."""
-        # With a version at hand and nothing running, waiting for a newer one can wait.
+        # With a version at hand and nothing running, or a disk to be tried again, that comes first.
         running = self._supervisor.version or ""
         idle = not running and self._installed.current() is not None
         self._supervisor.given_up.clear()
-        news = self._watch.news(patient=not idle, running=running)
+        patient = not idle and not self._installed.owes_verdicts
+        news = self._watch.news(patient=patient, running=running)
         return await self._unless_given_up(news)
 
     async def _unless_given_up(self, work: Coroutine[Any, Any, Result]) -> Result | None:

@@ -187,11 +187,11 @@ class Installed:
         sync(self._data)
         os.utime(place)
         self._prune(record.version)
-        self._write_verdicts()
+        self.write_verdicts()
 
     def set_steady(self, version: str) -> None:
         """Remember that a version has run here for long."""
-        self._write_verdicts()
+        self.write_verdicts()
         place = self._versions / version
         known = _read(place)
         if known and not known.steady:
@@ -203,13 +203,13 @@ class Installed:
         Remember that a version must not be started again by itself, and why; drop its file.
 
         Raises:
-            OSError: It is remembered in this life only; `quarantined` tries to write it again.
+            OSError: It is remembered in this life only, until `write_verdicts` can.
         """
         self._unwritten[version] = reason
         with contextlib.suppress(OSError):
-            self._write_verdicts()
+            self.write_verdicts()
         self._drop(self._versions / version)
-        self._write_verdicts()  # now that there is room, if there was none
+        self.write_verdicts()  # now that there is room, if there was none
 
     def quarantined(self, version: str) -> str | None:
         """
@@ -218,14 +218,20 @@ class Installed:
         Raises:
             OSError: That cannot be read, or what was not written yet still cannot be.
         """
-        self._write_verdicts()
+        self.write_verdicts()
         try:
             reason = _content(self._quarantine / version)
         except FileNotFoundError:
             return None
         return "its reason cannot be read" if reason is None else reason.decode(errors="replace")
 
-    def _write_verdicts(self) -> None:
+    @property
+    def owes_verdicts(self) -> bool:
+        """Whether the disk has not taken all verdicts yet: they hold in this life only."""
+        return bool(self._unwritten)
+
+    def write_verdicts(self) -> None:
+        """Write down what is not yet. Raises OSError when the disk still does not take it."""
         for version, reason in [*self._unwritten.items()]:
             write(self._quarantine / version, reason, synced=True)
             sync(self._quarantine)

@@ -33,7 +33,7 @@ async def test_a_sick_version_is_started_once_also_when_that_cannot_be_written(
 async def test_a_version_that_ends_again_and_again_makes_way_also_when_that_cannot_be_written(
     tmp_path: Path, journal: Journal, server: ServerPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one before it runs; the verdict waits."""
+    """The one before it runs; the verdict waits for the disk, and not for the next version."""
     monkeypatch.setattr(supervising, "FIRST_RESTART_SECONDS", 0.02)
     data = tmp_path / "data"
     server.publish(V1, program(journal.path))
@@ -43,6 +43,8 @@ async def test_a_version_that_ends_again_and_again_makes_way_also_when_that_cann
         server.publish(V2, program(journal.path, "sleep 0.25; exit 4"))
         await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
         assert current(data) == V1
+        (data / "quarantine").mkdir()
+        await eventually((data / "quarantine" / V2).exists)
     assert journal.lines().count(f"start {V2}") == 3
 
 
