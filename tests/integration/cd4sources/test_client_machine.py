@@ -43,6 +43,8 @@ async def test_a_version_that_ends_again_and_again_makes_way_also_when_that_cann
         server.publish(V2, program(journal.path, "sleep 0.25; exit 4"))
         await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
         assert current(data) == V1
+        asked = len(server.asked("GET", "/watch"))
+        await eventually(lambda: len(server.asked("GET", "/watch")) > asked)
         (data / "quarantine").mkdir()
         await eventually((data / "quarantine" / V2).exists)
     assert journal.lines().count(f"start {V2}") == 3
