@@ -24,11 +24,11 @@ from cd4sources.building.builds import Builds
 from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.following import Follower
-from cd4sources.http import Http
 from cd4sources.keeping.store import Store
 from cd4sources.means import Means
 from cd4sources.reporting import Reporter
 from cd4sources.settings import RepositorySettings, ServerSettings, TargetSettings
+from cd4sources.sources.remotes import Remotes
 from cd4sources.sources.tips import Tips
 from cd4sources.targets import Target
 from cd4sources.wakes import Wake
@@ -109,8 +109,8 @@ def git_ms(url: str) -> float:
 
 async def measured(url: str, data: Path) -> None:
     """Print the medians of all rounds."""
-    async with Http() as http:
-        followers = await made(url, data, Tips(http, {}))
+    async with Remotes() as remotes:
+        followers = await made(url, data, Tips(remotes, {}))
         rounds = [(await pass_ms(followers), git_ms(url)) for _ in range(ROUNDS)]
     ours, gits = (statistics.median(column) for column in zip(*rounds, strict=True))
     ratio = statistics.median(one / git for one, git in rounds)

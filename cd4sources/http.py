@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -147,27 +147,6 @@ class Http:
     ) -> Reply:
         """Put a JSON value; errors as for `get_json`."""
         return await self._exchange("PUT", url, timeout_seconds, json=body)
-
-    async def ask(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float
-    ) -> Reply:
-        """
-        Exchange bytes with whom the caller knows to talk to; any status is an answer.
-
-        Raises:
-            Unreachable: No complete answer in time.
-            BadAnswer: The answer is too long, or encoded.
-        """
-        timeout = _timeout(timeout_seconds)
-        with _translated(url):
-            async with (
-                asyncio.timeout(timeout_seconds),
-                self._client.stream(
-                    method, url, headers=headers, content=body, timeout=timeout
-                ) as response,
-            ):
-                received = await _bounded_body(response)
-                return Reply(url, response.status_code, response.headers, received)
 
     @asynccontextmanager
     async def events(

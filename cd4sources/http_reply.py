@@ -13,7 +13,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; of all but `ask`, a successful one."""
+    """An answer."""
 
     url: str
     status: int

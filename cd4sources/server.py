@@ -29,6 +29,7 @@ from cd4sources.running.commands import reap_leftovers
 from cd4sources.running.confinement import Confinement
 from cd4sources.settings import ServerSettings
 from cd4sources.signing import load_private_key
+from cd4sources.sources.remotes import Remotes
 from cd4sources.sources.tips import Tips
 from cd4sources.targets import Target
 from cd4sources.wakes import MissedReason, Notification, Wake, follow_hub
@@ -132,12 +133,12 @@ async def _lifespan(
             settings.data, keep_versions=settings.keep_versions, keep_bytes=settings.keep_bytes
         )
         builds = app.state.builds = Builds(settings.data, keep_builds=settings.keep_builds)
-        async with Http() as http:
+        async with Http() as http, Remotes() as remotes:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
             reporter = Reporter(hub.report if hub else None)
             lanes = Lanes(settings.build_parallel)
             caches = Caches(settings.data)
-            means = Means(settings, store, builds, caches, reporter, lanes, Tips(http))
+            means = Means(settings, store, builds, caches, reporter, lanes, Tips(remotes))
             app.state.followers = {target.name: Follower(target, means) for target in targets}
             async with _working(app, hub, reporter):
                 yield

@@ -11,14 +11,13 @@ import os
 import re
 from collections.abc import Mapping
 
-from cd4sources.http import Http, HttpError, Reply
+from cd4sources.http_errors import HttpError
+from cd4sources.http_reply import Reply
 from cd4sources.sources.addresses import MAX_CHARACTERS
 from cd4sources.sources.credentials import Credential, NoCredential
 from cd4sources.sources.pktline import MalformedPackets, Mark, packed, unpacked
+from cd4sources.sources.remotes import Remotes
 from cd4sources.targets import Repository
-
-ASK_SECONDS = 10.0
-"""For one answer; git has its own patience."""
 
 # What makes git reach or trust a server in another way than we would.
 _GITS_OWN = {
@@ -34,15 +33,15 @@ _REDIRECTS = range(300, 400)
 class Tips:
     """Remembers of each remote how to ask it; use one for all targets of a server."""
 
-    def __init__(self, http: Http, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, remotes: Remotes, environ: Mapping[str, str] = os.environ) -> None:
         """
         Ask nobody yet.
 
         Args:
-            http: The pool of connections.
+            remotes: The pool of connections.
             environ: With a proxy or other certificates in it, nobody is asked: that is for git.
         """
-        self._http = http
+        self._remotes = remotes
         self._schemes = [
             scheme for scheme, own in _GITS_OWN.items() if not any(map(own.fullmatch, environ))
         ]
@@ -66,7 +65,7 @@ class Tips:
             reply = await self._get(repository)
         except (HttpError, NoCredential):
             return ""
-        place = str(reply.headers.get("Location", "")) if reply.status in _REDIRECTS else ""
+        place = reply.headers.get("location", "") if reply.status in _REDIRECTS else ""
         return _plain(place.partition("?")[0].removesuffix("/info/refs"))
 
     def _may_ask(self, repository: Repository) -> bool:
@@ -82,13 +81,13 @@ class Tips:
 
     async def _get(self, repository: Repository) -> Reply:
         url = repository.url.rstrip("/") + _INFO_REFS
-        return await self._http.ask("GET", url, _headers(repository.credential), b"", ASK_SECONDS)
+        return await self._remotes.ask("GET", url, _headers(repository.credential))
 
     async def _post(self, repository: Repository, question: bytes) -> Reply:
         kind = "application/x-git-upload-pack-request"
         headers = {**_headers(repository.credential), "Content-Type": kind}
         url = repository.url.rstrip("/") + "/git-upload-pack"
-        return await self._http.ask("POST", url, headers, question, ASK_SECONDS)
+        return await self._remotes.ask("POST", url, headers, question)
 
 
 def _headers(credential: Credential | None) -> dict[str, str]:
@@ -127,7 +126,7 @@ def _object_of(ref: bytes, reply: Reply) -> str | None:
 
 
 def _lines(reply: Reply, kind: str) -> list[bytes | Mark]:
-    said = str(reply.headers.get("Content-Type", ""))
+    said = reply.headers.get("content-type", "")
     if reply.status != _OK or said != f"application/x-git-upload-pack-{kind}":
         raise MalformedPackets("not an answer of git")
     return list(unpacked(reply.body))

@@ -97,6 +97,19 @@ def respond(
     writer.write(f"{head}\r\n".encode() + data)
 
 
+class OneAnswer(Peer):
+    """Says the same to everyone."""
+
+    def __init__(self, answer: Callable[[asyncio.StreamWriter], None]) -> None:
+        """Decide what."""
+        super().__init__()
+        self._answer = answer
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Say it."""
+        self._answer(writer)
+
+
 class HubPeer(Peer):
     """A hub whose every word the test chooses."""
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.http import Http
 from cd4sources.settings import RepositorySettings
 from cd4sources.sources.git import Git
+from cd4sources.sources.remotes import Remotes
 from cd4sources.sources.repository import Mirror, RefMissing, RepositoryError, Unreachable
 from cd4sources.sources.tips import Tips
 from cd4sources.targets import Repository
@@ -129,8 +129,8 @@ async def test_redirect_is_not_followed_but_told(
     with GitServer.serving(tmp_path / "git", user=USER, password=PASSWORD) as thief:
         server.redirect_to = thief.url("", "x", "s3cr3t")[:-1]
         repository = Repository.from_settings(settings_of(server.url("app", user, PASSWORD)))
-        async with Http() as http:
-            one = Mirror(tmp_path / "m", repository, Git(tmp_path / "data", 8.0), Tips(http, {}))
+        async with Remotes() as remotes:
+            one = Mirror(tmp_path / "m", repository, Git(tmp_path / "data", 8.0), Tips(remotes, {}))
             with pytest.raises(Unreachable, match=f"set `url` to {thief.url('app')}$"):
                 await one.fetch()
     assert not thief.requests

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cd4sources.http import Http
 from cd4sources.settings import RepositorySettings
 from cd4sources.sources.git import Git
+from cd4sources.sources.remotes import Remotes
 from cd4sources.sources.repository import Mirror
 from cd4sources.sources.tips import Tips
 from cd4sources.targets import Repository
@@ -35,8 +35,8 @@ def server(tmp_path: Path, source: Source) -> Iterator[GitServer]:
 
 @pytest.fixture
 async def tips() -> AsyncIterator[Tips]:
-    async with Http() as http:
-        yield Tips(http, {})
+    async with Remotes() as remotes:
+        yield Tips(remotes, {})
 
 
 def repository(server: GitServer, ref: str = "", said: str = "word") -> Repository:
@@ -107,8 +107,8 @@ async def test_a_redirect_gets_no_password(tmp_path: Path, server: GitServer, ti
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
 async def test_a_proxy_is_left_to_git(server: GitServer, variable: str) -> None:
     """Git knows how to get through."""
-    async with Http() as http:
-        assert await Tips(http, {variable: "http://127.0.0.1:1"}).tip(repository(server)) is None
+    async with Remotes() as remotes:
+        assert await Tips(remotes, {variable: "http://127.0.0.1:1"}).tip(repository(server)) is None
     assert not server.requests
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cd4sources.http import Reply
+from cd4sources.http_reply import Reply
 from cd4sources.sources.pktline import MalformedPackets, Mark, packed
 from cd4sources.sources.tips import _object_format, _object_of
 
@@ -20,7 +20,7 @@ BODIES = st.one_of(
 
 
 def reply(kind: str, body: bytes, status: int = 200) -> Reply:
-    headers = {"Content-Type": f"application/x-git-upload-pack-{kind}"}
+    headers = {"content-type": f"application/x-git-upload-pack-{kind}"}
     return Reply("http://h/x", status, headers, body)
 
 

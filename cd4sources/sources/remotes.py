@@ -1,0 +1,106 @@
+"""
+Requests to the remotes of repositories: bytes over connections that are kept.
+
+A server makes one of them a poll. What more than that the library in `cd4sources.http` does for a
+request costs as much again as the request. Whom a remote's certificate has to convince is up to the
+system, as it is with git.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+import httpcore
+
+from cd4sources.http_errors import BadAnswer, Unreachable, shown
+from cd4sources.http_reply import Reply
+
+ASK_SECONDS = 10.0
+"""For one answer; git has its own patience."""
+
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""One ref was asked for; a longer answer is none."""
+
+_CONNECTIONS = 100
+_KEPT = 20
+_KEPT_SECONDS = 5.0  # less than after which many servers close them
+
+
+class Remotes:
+    """A pool of connections with a deadline on everything; use it as `async with Remotes()`."""
+
+    async def __aenter__(self) -> Self:
+        """Connect to nobody yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection."""
+        if "_pool" in self.__dict__:
+            await self._pool.aclose()
+
+    @cached_property
+    def _pool(self) -> httpcore.AsyncConnectionPool:
+        # Made when first needed: certificates take some 20 ms, and not everybody has such a remote.
+        return httpcore.AsyncConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=_CONNECTIONS,
+            max_keepalive_connections=_KEPT,
+            keepalive_expiry=_KEPT_SECONDS,
+        )
+
+    async def ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> Reply:
+        """
+        Ask once; any status is an answer, and no redirect is followed.
+
+        Returns:
+            The answer, with the names of its headers in lower case.
+
+        Raises:
+            Unreachable: No complete answer in time, or no such URL can be asked.
+            BadAnswer: The answer is too long.
+        """
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await self._asked(method, url, headers, body)
+        except TimeoutError as error:
+            raise Unreachable(f"{shown(url)} did not answer in time") from error
+        except (*_FAILURES, OSError, ValueError) as error:
+            raise Unreachable(f"{shown(url)} is out of reach: {error}") from error
+
+    async def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        place, fields = url.encode("ascii"), [("User-Agent", "directcd"), *headers.items()]
+        async with self._pool.stream(method, place, headers=fields, content=body) as response:
+            return Reply(url, response.status, _headers(response), await _bounded(url, response))
+
+
+_FAILURES = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+    }
+
+
+async def _bounded(url: str, response: httpcore.Response) -> bytes:
+    body = bytearray()
+    async for piece in response.aiter_stream():
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            raise BadAnswer(f"{shown(url)}: the answer is longer than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)
