@@ -55,10 +55,14 @@ async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed
     done = await git("checkout", "--quiet", "--force", "--detach", env=env)
     if done.returncode:
         return done
-    done = await git("clean", "-ffdx", "--quiet", env=env)
-    if done.returncode:
+    done, odd, submodules = await asyncio.gather(
+        git("clean", "-ffdx", "--quiet", env=env),
+        asyncio.to_thread(_odd, tree),  # a good deal of the time, and another processor's
+        asyncio.to_thread(submodules_of, own / "index", len(commit) // 2),
+    )
+    if done.returncode or odd is None:
         return done
-    await asyncio.to_thread(_finish, tree, submodules_of(own / "index", len(commit) // 2))
+    await asyncio.to_thread(_finish, tree, odd, submodules)
     return None
 
 
@@ -74,23 +78,33 @@ def _empty(tree: Path) -> None:
         path.mkdir(parents=True)
 
 
-def _finish(tree: Path, submodules: list[Path]) -> None:
-    """Undo what git leaves: files in submodules, other repositories, directories' permissions."""
+def _finish(tree: Path, odd: list[str], submodules: list[Path]) -> None:
+    """Undo what git leaves: directories' permissions, other repositories, files in submodules."""
+    expected = tree.parent.stat().st_mode
+    for here in filter(os.path.lexists, odd):  # git has removed some of them
+        permit(here, stat.S_IMODE(expected))
+        remove(Path(here, ".git"))
     for path in submodules:
         remove(tree / path)
         (tree / path).mkdir(parents=True)  # git has removed whatever else a build left above it
+
+
+def _odd(tree: Path) -> list[str] | None:
+    """The directories that are not as git makes them; None when one of them cannot be read."""
     expected = tree.parent.stat().st_mode  # made by us, too, and no build's
-    for here, mode in _directories(str(tree)):
-        if mode != expected:
-            permit(here, stat.S_IMODE(expected))
-        git = os.path.join(here, ".git")  # noqa: PTH118 -- thousands of them
-        if os.path.lexists(git):
-            remove(Path(git))
+    try:
+        return [
+            here
+            for here, mode in _directories(str(tree))
+            if mode != expected or os.path.lexists(f"{here}/.git")
+        ]
+    except OSError:
+        return None
 
 
 def _directories(tree: str) -> Iterator[tuple[str, int]]:
     """
-    Every directory with its mode.
+    Every directory with its mode, but for those that go away meanwhile.
 
     Where a directory's links count those in it, one with two links has none and is not read, which
     is nearly all of the work: https://www.gnu.org/software/findutils/manual/html_mono/find.html
@@ -99,12 +113,15 @@ def _directories(tree: str) -> Iterator[tuple[str, int]]:
     left, counting = [tree], False
     while left:
         here = left.pop()
-        status = os.lstat(here)
-        yield here, status.st_mode
-        if counting and status.st_nlink == _LEAF_LINKS:
+        try:
+            status = os.lstat(here)
+            yield here, status.st_mode
+            if counting and status.st_nlink == _LEAF_LINKS:
+                continue
+            with os.scandir(here) as entries:
+                inner = [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
             continue
-        with os.scandir(here) as entries:
-            inner = [one.path for one in entries if one.is_dir(follow_symlinks=False)]
         counting = counting or (here == tree and 0 < len(inner) == status.st_nlink - _LEAF_LINKS)
         left += inner
 

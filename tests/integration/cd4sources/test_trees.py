@@ -11,6 +11,7 @@ import pytest
 from cd4sources.sources.git import Git
 from cd4sources.sources.repository import Mirror
 from cd4sources.targets import Repository
+from tests.support.nesting import nest
 from tests.support.sources import Source
 
 
@@ -153,9 +154,13 @@ def _in_a_submodule(tree: Path) -> None:
     (tree / "sub" / ".git").mkdir()
 
 
+def _deep(tree: Path) -> None:
+    nest(tree / "d" / "deep", link=tree / "a.txt")
+
+
 BUILDS = [
     _same_look, _modes, _link_for_directory, _directory_for_link, _directory_for_file,
-    _repositories, _empty_directories, _fifo, _in_a_submodule,
+    _repositories, _empty_directories, _fifo, _in_a_submodule, _deep,
 ]  # fmt: skip
 
 

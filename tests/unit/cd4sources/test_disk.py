@@ -8,6 +8,7 @@ import pytest
 
 from cd4sources import disk
 from cd4sources.disk import permit, put, remove
+from tests.support.nesting import nest
 
 
 def test_what_is_not_there_needs_no_removal(tmp_path: Path) -> None:
@@ -36,20 +37,11 @@ def test_a_directory_nobody_may_read_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("how", ["plain", "locked"])
-def test_directories_however_deep_are_removed(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("locked", [False, True])
+def test_directories_however_deep_are_removed(tmp_path: Path, *, locked: bool) -> None:
     """A build may nest more of them than a path has room for, or Python has frames."""
     (tmp_path / "kept").mkdir()
-    here = os.open(tmp_path, os.O_RDONLY)
-    for name in ["tree"] + ["d"] * 2_000:
-        os.mkdir(name, dir_fd=here)
-        deeper = os.open(name, os.O_RDONLY, dir_fd=here)
-        os.symlink(tmp_path / "kept", "link", dir_fd=deeper)
-        if how == "locked":
-            os.chmod(name, 0, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
+    nest(tmp_path / "tree", link=tmp_path / "kept", locked=locked)
     remove(tmp_path / "tree")
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
