@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def nest(place: Path, *, link: Path, locked: bool = False, depth: int = 2_500) -> None:
+def nest(place: Path, *, link: Path, locked: bool = False, depth: int = 2_100) -> None:
     """
     Make a directory with another in it, and so on; each has a symbolic link beside the next.
 
