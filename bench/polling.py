@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -109,7 +109,7 @@ def git_ms(url: str) -> float:
 
 async def measured(url: str, data: Path) -> None:
     """Print the medians of all rounds."""
-    async with Remotes() as remotes:
+    async with aclosing(Remotes()) as remotes:
         followers = await made(url, data, Tips(remotes, {}))
         rounds = [(await pass_ms(followers), git_ms(url)) for _ in range(ROUNDS)]
     ours, gits = (statistics.median(column) for column in zip(*rounds, strict=True))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
@@ -133,7 +133,7 @@ async def _lifespan(
             settings.data, keep_versions=settings.keep_versions, keep_bytes=settings.keep_bytes
         )
         builds = app.state.builds = Builds(settings.data, keep_builds=settings.keep_builds)
-        async with Http() as http, Remotes() as remotes:
+        async with Http() as http, aclosing(Remotes()) as remotes:
             hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
             reporter = Reporter(hub.report if hub else None)
             lanes = Lanes(settings.build_parallel)

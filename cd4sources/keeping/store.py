@@ -232,6 +232,8 @@ class Store:
     def _point(self, target: str, name: str, version: str) -> None:
         if self._pointed(target, name) != version:
             point(self._root / target / name, version)
+        else:
+            sync(self._root / target)  # the disk may have refused that when the link was made
 
     def _pointed(self, target: str, name: str) -> str:
         return pointed(self._root / target / name)

@@ -10,8 +10,6 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
-from types import TracebackType
-from typing import Self
 
 import httpcore
 
@@ -30,21 +28,7 @@ _KEPT_SECONDS = 5.0  # less than after which many servers close them
 
 
 class Remotes:
-    """A pool of connections with a deadline on everything; use it as `async with Remotes()`."""
-
-    async def __aenter__(self) -> Self:
-        """Connect to nobody yet."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close every connection."""
-        if "_pool" in self.__dict__:
-            await self._pool.aclose()
+    """A pool of connections with a deadline on everything; close it when done."""
 
     @cached_property
     def _pool(self) -> httpcore.AsyncConnectionPool:
@@ -76,6 +60,11 @@ class Remotes:
             raise Unreachable(f"{shown(url)} did not answer in time") from error
         except (*_FAILURES, OSError, ValueError) as error:
             raise Unreachable(f"{shown(url)} is out of reach: {error}") from error
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if "_pool" in self.__dict__:
+            await self._pool.aclose()
 
     async def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         place, fields = url.encode("ascii"), [("User-Agent", "directcd"), *headers.items()]

@@ -46,6 +46,11 @@ class Serving:
         found: Follower = self.app.state.followers[name]
         return found
 
+    async def words(self) -> str:
+        """What the artifact on offer holds."""
+        (repository,) = self.follower().target.repositories
+        return (await self.http.get("/download", params={"repo": repository.url})).text
+
     async def look(self, name: str = "app") -> Follower:
         """Have one more pass made, and wait for its end."""
         follower = self.follower(name)

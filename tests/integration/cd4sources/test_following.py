@@ -1,17 +1,12 @@
 """Following targets: pushes become versions, whatever fails on the way."""
 
-import errno
 import os
 import shutil
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
-from cd4sources import disk
 from cd4sources.building import making
-from cd4sources.keeping import store
-from cd4sources.keeping.store import UnknownVersion
 from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
@@ -34,13 +29,6 @@ def count_of(path: Path) -> int:
     return len(path.read_text().split()) if path.exists() else 0
 
 
-async def words(running: Serving) -> str:
-    """What the artifact on offer holds."""
-    follower = running.follower()
-    (repository,) = follower.target.repositories
-    return (await running.http.get("/download", params={"repo": repository.url})).text
-
-
 async def look_for(commit: str, running: Serving) -> None:
     """Have a push announced, and wait for the end of its pass."""
     follower = running.follower()
@@ -52,7 +40,7 @@ async def look_for(commit: str, running: Serving) -> None:
 async def test_first_commit_is_published_at_start(tmp_path: Path, source: Source) -> None:
     """A server that starts looks at everything once."""
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:
-        assert await words(running) == "one"
+        assert await running.words() == "one"
 
 
 async def test_new_commit_is_published(tmp_path: Path, source: Source) -> None:
@@ -62,7 +50,7 @@ async def test_new_commit_is_published(tmp_path: Path, source: Source) -> None:
         follower = await running.look()
         assert follower.offer.current is not None
         assert follower.offer.current.lockset == (commit,)
-        assert await words(running) == "two"
+        assert await running.words() == "two"
 
 
 async def test_poll_finds_a_commit_by_itself(tmp_path: Path, source: Source) -> None:
@@ -84,7 +72,7 @@ async def test_force_push_back_needs_no_build(tmp_path: Path, source: Source) ->
         await running.look()
         source.git("reset", "--hard", "--quiet", "HEAD~1")
         await running.look()
-        assert (await words(running), count_of(count)) == ("one", 2)
+        assert (await running.words(), count_of(count)) == ("one", 2)
 
 
 async def test_nothing_waits_for_a_build_that_does_not_come(tmp_path: Path, source: Source) -> None:
@@ -113,7 +101,7 @@ async def test_many_wakes_during_a_build_are_one_more_build(tmp_path: Path, sour
         gate.touch()
         await offers(follower, commit)
         await running.look()
-        assert (await words(running), count_of(count)) == ("19", 2)
+        assert (await running.words(), count_of(count)) == ("19", 2)
 
 
 async def test_failed_build_keeps_the_old_version(
@@ -123,7 +111,7 @@ async def test_failed_build_keeps_the_old_version(
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:
         source.commit({"build.sh": "echo no such header; exit 7\n"})
         follower = await running.look()
-        assert await words(running) == "one"
+        assert await running.words() == "one"
         assert follower.failure is not None
         assert follower.failure.stage == "built"
         for said in ("ended with 7", "no such header"):
@@ -155,7 +143,7 @@ async def test_restart_offers_the_version_on_disk(tmp_path: Path, source: Source
     async with serving(tmp_path / "data", target):
         pass
     async with serving(tmp_path / "data", target) as running:
-        assert (await words(running), count_of(count)) == ("one", 1)
+        assert (await running.words(), count_of(count)) == ("one", 1)
 
 
 async def test_restart_offers_while_the_forge_is_away(tmp_path: Path, source: Source) -> None:
@@ -165,7 +153,7 @@ async def test_restart_offers_while_the_forge_is_away(tmp_path: Path, source: So
         pass
     source.path.rename(tmp_path / "away")
     async with serving(tmp_path / "data", target) as running:
-        assert await words(running) == "one"
+        assert await running.words() == "one"
         failure = running.follower().failure
         assert failure is not None
         assert failure.stage == "fetched"
@@ -194,7 +182,7 @@ async def test_failing_target_does_not_stop_others(tmp_path: Path, source: Sourc
     async with serving(tmp_path / "data", *targets) as running:
         source.commit({"words": "two"})
         await running.look()
-        assert await words(running) == "two"
+        assert await running.words() == "two"
         assert running.follower("gone").failure is not None
 
 
@@ -246,29 +234,6 @@ TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 
 def notification(keys: frozenset[str], ref: str) -> Notification:
     return Notification(keys, ref, None, TRACE, "delivery", "cursor")
-
-
-async def test_a_target_that_is_pointed_elsewhere_offers_nothing_old(
-    tmp_path: Path, source: Source
-) -> None:
-    """The old repository's program must not go out under the new one's name."""
-    data = tmp_path / "data"
-    async with serving(data, target_of("app", source.path)) as server:
-        assert server.follower().offer.current is not None
-    async with serving(data, target_of("app", tmp_path / "away")) as server:
-        assert server.follower().offer.current is None
-
-
-async def test_a_version_damaged_on_disk_is_made_again(tmp_path: Path, source: Source) -> None:
-    """Built once more, published once more, and whole."""
-    data = tmp_path / "data"
-    async with serving(data, target_of("app", source.path)) as server:
-        record = server.follower().offer.current
-        assert record is not None
-        artifact = server.app.state.store.artifact(record)
-        artifact.unlink()
-        await server.look()
-        assert artifact.is_file()
 
 
 async def test_failed_build_is_tried_again_by_itself(
@@ -339,132 +304,6 @@ async def test_rebuild_builds_what_is_there(tmp_path: Path, source: Source) -> N
         assert (follower.offer.current.version, count_of(count)) == (before.version, 2)
         await running.look()
         assert count_of(count) == 2
-
-
-async def test_pinned_target_goes_on_building(tmp_path: Path, source: Source) -> None:
-    """Newer versions are there at once when it is unpinned, and the pin survives a restart."""
-    target = target_of("app", source.path)
-    async with serving(tmp_path / "data", target) as running:
-        follower = running.follower()
-        first = follower.offer.current
-        assert first is not None
-        await follower.offer.pin(first.version)
-        commit = source.commit({"words": "two"})
-        await running.look()
-        assert await words(running) == "one"
-    async with serving(tmp_path / "data", target) as running:
-        follower = await running.look()
-        assert (await words(running), follower.offer.pinned) == ("one", first.version)
-        source.path.rename(tmp_path / "away")
-        await follower.offer.unpin()
-        assert follower.offer.current is not None
-        assert follower.offer.current.lockset == (commit,)
-        assert await words(running) == "two"
-
-
-def full(*_: object) -> NoReturn:
-    """What a full disk says."""
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.mark.parametrize("link", ["current", "newest"])
-async def test_what_a_full_disk_took_half_of_is_offered(
-    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch, link: str
-) -> None:
-    """The link was changed, then its directory could not be written through, nor anything else."""
-
-    def refused(place: Path, name: str) -> None:
-        disk.point(place, name)
-        if place.name == link:
-            monkeypatch.setattr(store, "copy_artifact", full)
-            full()
-
-    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
-        monkeypatch.setattr(store, "point", refused)
-        commit = source.commit({"words": "two"})
-        follower = await running.look()
-        assert follower.failure
-        monkeypatch.undo()
-        await running.look()
-        await offers(follower, commit)
-        assert follower.failure is None
-
-
-@pytest.mark.parametrize("link", ["current", "pinned"])
-async def test_a_pin_that_a_full_disk_took_half_of_is_a_pin(
-    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch, link: str
-) -> None:
-    """Whoever asked for it was refused; what is offered is what the disk says."""
-
-    def refused(place: Path, name: str) -> None:
-        disk.point(place, name)
-        if place.name == link:
-            full()
-
-    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
-        first = source.git("rev-parse", "HEAD")
-        source.commit({"words": "two"})
-        follower = await running.look()
-        monkeypatch.setattr(store, "point", refused)
-        with pytest.raises(OSError, match="No space"):
-            await follower.offer.roll_back()
-        assert follower.offer.pinned
-        monkeypatch.undo()
-        await running.look()
-        await offers(follower, first)
-
-
-async def test_a_pinned_version_lost_between_lives_is_no_riddle(
-    tmp_path: Path, source: Source
-) -> None:
-    """Nothing is offered, and everybody hears why; put back, it is offered again."""
-    data, target = tmp_path / "data", target_of("app", source.path)
-    async with serving(data, target) as running:
-        pinned = running.follower().offer.current
-        assert pinned is not None
-        await running.follower().offer.pin(pinned.version)
-        source.commit({"words": "two"})
-        await running.look()
-    place = running.app.state.store.artifact(pinned)
-    place.rename(tmp_path / "away")
-    async with serving(data, target) as running:
-        follower = await running.look()
-        assert (follower.offer.current, follower.failure is None) == (None, False)
-        refused = await running.http.get("/download", params={"repo": str(source.path)})
-        assert (refused.status_code, refused.json()["code"]) == (404, "pinned-missing")
-        (tmp_path / "away").rename(place)
-        await running.look()
-        assert (await words(running), follower.failure) == ("one", None)
-
-
-async def test_roll_back_offers_what_was_before(tmp_path: Path, source: Source) -> None:
-    """It stays there, whatever polls find; with nothing before, nothing changes."""
-    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
-        follower = running.follower()
-        with pytest.raises(UnknownVersion):
-            await follower.offer.roll_back()
-        source.commit({"words": "two"})
-        await running.look()
-        record = await follower.offer.roll_back()
-        await running.look()
-        assert await words(running) == "one"
-        assert follower.offer.pinned == record.version
-        assert record.published_at is not None
-
-
-async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source) -> None:
-    """Whoever watches with a version holds it."""
-    async with serving(
-        tmp_path / "data", target_of("app", source.path), keep_versions=1
-    ) as running:
-        follower, store = running.follower(), running.app.state.store
-        first = follower.offer.current
-        assert first is not None
-        follower.offer.noted(first.version)
-        for number in range(2):
-            source.commit({"words": str(number)})
-            await running.look()
-        assert [one.version for one in store.list("app")][1:] == [first.version]
 
 
 async def test_builds_take_turns(tmp_path: Path, source: Source) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Silent(Peer):
 async def test_any_status_is_an_answer(status: int) -> None:
     """Redirects are not followed; names of headers are in lower case."""
     answer = partial(respond, status=status, body=b"said", head="Location: /away\r\n")
-    async with serving(OneAnswer(answer)) as peer, Remotes() as ours:
+    async with serving(OneAnswer(answer)) as peer, aclosing(Remotes()) as ours:
         reply = await ours.ask("POST", f"{peer.url}/app", {"X-Kind": "any"}, b"question")
     assert (reply.status, reply.body, reply.headers["location"]) == (status, b"said", "/away")
     [asked] = peer.requests
@@ -39,7 +40,7 @@ async def test_an_answer_that_is_too_long_is_not_kept(monkeypatch: pytest.Monkey
     monkeypatch.setattr(remotes, "MAX_ANSWER_BYTES", 1000)
     async with (
         serving(OneAnswer(partial(respond, status=200, body=b"x" * 1001))) as peer,
-        Remotes() as ours,
+        aclosing(Remotes()) as ours,
     ):
         with pytest.raises(BadAnswer, match="longer than 1000 bytes"):
             await ours.ask("GET", peer.url, {})
@@ -48,7 +49,7 @@ async def test_an_answer_that_is_too_long_is_not_kept(monkeypatch: pytest.Monkey
 async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The address in the error has no password."""
     monkeypatch.setattr(remotes, "ASK_SECONDS", 0.2)
-    async with serving(Silent()) as peer, Remotes() as ours:
+    async with serving(Silent()) as peer, aclosing(Remotes()) as ours:
         with pytest.raises(Unreachable, match=rf"^{peer.url}/app did not answer in time"):
             await ours.ask("GET", f"{peer.url}/app", {})
 
@@ -67,14 +68,17 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
 )
 async def test_what_cannot_be_asked_is_one_error(url: str) -> None:
     """Whatever stands in the settings."""
-    async with Remotes() as ours:
+    async with aclosing(Remotes()) as ours:
         with pytest.raises(Unreachable):
             await ours.ask("GET", url, {})
 
 
 async def test_a_header_that_cannot_be_sent_is_one_error() -> None:
     """A password with a line's end would be another header."""
-    async with serving(OneAnswer(partial(respond, status=200))) as peer, Remotes() as ours:
+    async with (
+        serving(OneAnswer(partial(respond, status=200))) as peer,
+        aclosing(Remotes()) as ours,
+    ):
         with pytest.raises(Unreachable):
             await ours.ask("GET", peer.url, {"Authorization": "Basic a\r\nX-Other: b"})
     assert not peer.requests
@@ -95,9 +99,9 @@ async def test_whom_the_system_trusts_is_asked(
 
     async with await asyncio.start_server(answer, "localhost", 0, ssl=context) as server:
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
-        async with Remotes() as ours:
+        async with aclosing(Remotes()) as ours:
             with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
                 await ours.ask("GET", url, {})
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
-        async with Remotes() as ours:
+        async with aclosing(Remotes()) as ours:
             assert (await ours.ask("GET", url, {})).body == b"said"

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ async def test_redirect_is_not_followed_but_told(
     with GitServer.serving(tmp_path / "git", user=USER, password=PASSWORD) as thief:
         server.redirect_to = thief.url("", "x", "s3cr3t")[:-1]
         repository = Repository.from_settings(settings_of(server.url("app", user, PASSWORD)))
-        async with Remotes() as remotes:
+        async with aclosing(Remotes()) as remotes:
             one = Mirror(tmp_path / "m", repository, Git(tmp_path / "data", 8.0), Tips(remotes, {}))
             with pytest.raises(Unreachable, match=f"set `url` to {thief.url('app')}$"):
                 await one.fetch()

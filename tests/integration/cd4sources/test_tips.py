@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def server(tmp_path: Path, source: Source) -> Iterator[GitServer]:
 
 @pytest.fixture
 async def tips() -> AsyncIterator[Tips]:
-    async with Remotes() as remotes:
+    async with aclosing(Remotes()) as remotes:
         yield Tips(remotes, {})
 
 
@@ -107,7 +108,7 @@ async def test_a_redirect_gets_no_password(tmp_path: Path, server: GitServer, ti
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
 async def test_a_proxy_is_left_to_git(server: GitServer, variable: str) -> None:
     """Git knows how to get through."""
-    async with Remotes() as remotes:
+    async with aclosing(Remotes()) as remotes:
         assert await Tips(remotes, {variable: "http://127.0.0.1:1"}).tip(repository(server)) is None
     assert not server.requests
 
