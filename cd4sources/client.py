@@ -24,8 +24,8 @@ from cd4sources.delivery.trust import refuse_unsigned, trusted_keys
 from cd4sources.delivery.watching import Watch
 from cd4sources.http import Http
 from cd4sources.reporting import Post, Reporter, post_over_http
-from cd4sources.running.processes import undisturbed
 from cd4sources.settings import ClientSettings
+from cd4sources.undisturbed import undisturbed
 
 
 class Client:

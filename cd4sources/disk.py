@@ -21,6 +21,7 @@ NEW = ".new-"
 
 
 _MILLISECOND_NS = 1_000_000
+_MOST_LEVELS = 100  # of directories in each other; a build may leave thousands
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS})
@@ -46,14 +47,21 @@ def remove(path: Path) -> None:
         return
     try:
         _remove_directory(path)
-    except RecursionError:
+    except _TooDeep:
         _flatten(path)
         _remove_directory(path)
 
 
+class _TooDeep(Exception):
+    """Each level takes a descriptor, and a frame of Python."""
+
+
 def _remove_directory(path: Path) -> None:
     permit(path, 0o700)
-    for _, names, _, here in os.fwalk(path):
+    deepest = str(path).count(os.sep) + _MOST_LEVELS
+    for place, names, _, here in os.fwalk(path):
+        if place.count(os.sep) > deepest:
+            raise _TooDeep
         for name in names:
             with contextlib.suppress(NotADirectoryError):  # a link to one
                 permit(name, 0o700, here)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -82,9 +82,7 @@ class Follower:
         self._mailbox = Mailbox()
         self._looked_at = self.offer.newest.lockset if self.offer.newest else ()
         self._forced = False
-        self._guard = DiskGuard(
-            settings.data, settings.min_free_bytes, store, means.builds, means.caches
-        )
+        self._guard = DiskGuard(target.name, settings, store, means.builds, means.caches)
         self._workshop = Workshop(target, settings, means.lanes, means.caches, means.tips)
         self._maker = Maker(target.name, self._workshop, means.builds, self._guard, means.lanes)
         self._pauses = PAUSES_SECONDS
@@ -152,6 +150,37 @@ class Follower:
         """End a build of this target; False when it does not run (any more)."""
         return self._maker.cancel(build)
 
+    async def pin(self, version: str) -> None:
+        """
+        Offer a version, and no other one until it is unpinned; newer ones are built all the same.
+
+        Raises:
+            UnknownVersion: It is not kept, or made of other repositories than are configured now.
+            OSError: The disk does not take it; the next look finishes what it took half of.
+        """
+        await self._changed(partial(self.offer.pin, version))
+
+    async def unpin(self) -> None:
+        """Offer the newest version again. Raises OSError when the disk does not take it."""
+        await self._changed(self.offer.unpin)
+
+    async def roll_back(self) -> None:
+        """
+        Pin the version that was current before; once more: the one before that.
+
+        Raises:
+            UnknownVersion: None is kept.
+            OSError: The disk does not take it.
+        """
+        await self.pin(await self.offer.previous())
+
+    async def _changed(self, change: Callable[[], Awaitable[object]]) -> None:
+        """With room made for it when the disk is full."""
+        try:
+            await self._guard.retried(change)
+        finally:
+            self.wake(Wake("refresh"))  # a pin that was lost may have been why the last one failed
+
     async def _attempt(self, wake: Wake) -> bool:
         """One pass; False when it failed for a reason that may heal by itself."""
         try:
@@ -168,7 +197,11 @@ class Follower:
         return True
 
     async def _pass(self, wake: Wake) -> None:
-        """Fetch; build and publish what is not there yet."""
+        """Finish what was left half done; fetch; build and publish what is not there yet."""
+        if await self.offer.is_half_pinned():
+            with self._stage("published", wake) as outcome:
+                outcome.version = self.offer.pinned
+                await self._guard.retried(self.offer.finish_pin)
         with self._stage("fetched", wake) as outcome:
             fetch = partial(self._workshop.fetch, wake.announced)
             lockset = await self._guard.retried(fetch)
@@ -187,12 +220,12 @@ class Follower:
             with self._stage("published", wake) as outcome:
                 outcome.version = plan.version
                 await self._guard.retried(partial(self.offer.put, made))
-        await self._see_to_pinned(wake)
+        await self._refuse_lost_pin(wake)
 
-    async def _see_to_pinned(self, wake: Wake) -> None:
-        """Say that the pinned version is not to be had; offer it once it is."""
+    async def _refuse_lost_pin(self, wake: Wake) -> None:
+        """Say that the pinned version is not to be had."""
         try:
-            await self.offer.see_to_pinned()
+            await self.offer.refuse_lost_pin()
         except UnknownVersion:
             with self._stage("published", wake) as outcome:
                 outcome.version = self.offer.pinned

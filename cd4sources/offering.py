@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from cd4sources.keeping.store import Store, UnknownVersion
 from cd4sources.keeping.versions import Built, Record
 from cd4sources.targets import Target
+from cd4sources.undisturbed import in_thread
 from cd4sources.waiting import Waiters
 
 logger = logging.getLogger(__name__)
@@ -77,15 +78,14 @@ class Offer:
             made: What was built, or a version that is kept.
 
         Raises:
-            OSError: The disk does not take it; the current version stays.
+            OSError: The disk does not take it, or not all of it.
         """
-        if isinstance(made, Built):
-            newest = await asyncio.to_thread(self._store.publish, made)
-        else:
-            await asyncio.to_thread(self._store.offer, self._name, made.version)
-            newest = made
         async with self._change():
-            self._newest = newest
+            if isinstance(made, Built):
+                self._newest = await in_thread(self._store.publish, made)
+            else:
+                await in_thread(self._store.offer, self._name, made.version)
+                self._newest = made
 
     async def pin(self, version: str) -> Record:
         """
@@ -95,44 +95,45 @@ class Offer:
             UnknownVersion: It is not kept, or made of other repositories than are configured now.
             OSError: The disk does not take it.
         """
-        if self._meant(await self.kept(version)) is None:
-            raise UnknownVersion(f"{version} of {self._name} is not kept here (any more)")
+        found = await self.kept(version)
+        if found and not self._is_meant(found):
+            raise UnknownVersion(f"{version} of {self._name} is made of other repositories")
         async with self._change():
-            return await asyncio.to_thread(self._store.pin, self._name, version)
+            return await in_thread(self._store.pin, self._name, version)
 
     async def unpin(self) -> None:
         """Offer the newest version again. Raises OSError when the disk does not take it."""
         async with self._change():
-            await asyncio.to_thread(self._store.unpin, self._name)
+            await in_thread(self._store.unpin, self._name)
 
-    async def roll_back(self) -> Record:
+    async def previous(self) -> str:
         """
-        Pin the version that was current before; once more: the one before that.
+        The version that was current before; once that is pinned: the one before it.
 
         Raises:
             UnknownVersion: None is kept.
-            OSError: The disk does not take it.
         """
-        previous = await asyncio.to_thread(self._store.previous, self._name)
-        if previous is None:
+        found = await asyncio.to_thread(self._store.previous, self._name, self._is_meant)
+        if found is None:
             raise UnknownVersion(f"no version of {self._name} from before is kept here")
-        return await self.pin(previous.version)
+        return found.version
 
-    async def see_to_pinned(self) -> None:
-        """
-        Offer a pinned version that was not to be had before.
+    async def is_half_pinned(self) -> bool:
+        """Tell whether a pin was not done to its end, or its version was not to be had before."""
+        if not self.pinned or (self.current and self.current.version == self.pinned):
+            return False
+        return self._meant(await self.kept(self.pinned)) is not None
 
-        Raises:
-            UnknownVersion: It is not to be had.
-        """
-        async with self._changing:
-            if not self.pinned:
-                return
-            record = self._meant(await self.kept(self.pinned))
-            if record is None:
-                raise UnknownVersion(f"{self.lost_pin}: {self.unpin_step}")
-            if self.current is None:
-                self._announce(record)
+    async def finish_pin(self) -> None:
+        """Do the rest of it. Raises OSError when the disk does not take it."""
+        async with self._change():
+            if self.pinned:
+                await in_thread(self._store.pin, self._name, self.pinned)
+
+    async def refuse_lost_pin(self) -> None:
+        """Raises UnknownVersion when the pinned version is not to be had."""
+        if (pinned := self.pinned) and self._meant(await self.kept(pinned)) is None:
+            raise UnknownVersion(f"{self.lost_pin}: {self.unpin_step}")
 
     @property
     def lost_pin(self) -> str:
@@ -167,8 +168,8 @@ class Offer:
 
     def _meant(self, record: Record | None) -> Record | None:
         """What was published before, unless the target has been pointed elsewhere since."""
-        if record is None:
-            return None
+        return record if record and self._is_meant(record) else None
+
+    def _is_meant(self, record: Record) -> bool:
         made_of = [(one.url, one.ref) for one in record.repositories]
-        meant = [(one.url, one.ref or "HEAD") for one in self._target.repositories]
-        return record if made_of == meant else None
+        return made_of == [(one.url, one.ref or "HEAD") for one in self._target.repositories]

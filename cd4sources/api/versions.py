@@ -1,6 +1,7 @@
 """/v1/targets/{name}/versions: what is kept, and which of it is offered."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,7 +12,6 @@ from cd4sources.following import Follower
 from cd4sources.keeping.store import UnknownVersion
 from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
-from cd4sources.wakes import Wake
 
 router = APIRouter()
 
@@ -39,19 +39,19 @@ async def pin(request: Request, name: str, wanted: Pin) -> dict[str, Any]:
     """Offer this version until it is unpinned; newer ones are built all the same."""
     follower = common.named(request, name)
     try:
-        await follower.offer.pin(wanted.version)
+        await _written(follower.pin(wanted.version))
     except UnknownVersion as error:
         step = f"see GET /v1/targets/{name}/versions"
         raise Problem(404, "unknown-version", str(error), step) from error
-    return _changed(follower)
+    return _state(follower)
 
 
 @router.post("/v1/targets/{name}/unpin")
 async def unpin(request: Request, name: str) -> dict[str, Any]:
     """Offer the newest version again."""
     follower = common.named(request, name)
-    await follower.offer.unpin()
-    return _changed(follower)
+    await _written(follower.unpin())
+    return _state(follower)
 
 
 @router.post("/v1/targets/{name}/rollback")
@@ -59,16 +59,23 @@ async def rollback(request: Request, name: str) -> dict[str, Any]:
     """Pin the version that was offered before the current one."""
     follower = common.named(request, name)
     try:
-        await follower.offer.roll_back()
+        await _written(follower.roll_back())
     except UnknownVersion as error:
         step = "push a commit that undoes the change, or raise keep_versions for the next time"
         raise Problem(409, "no-earlier-version", str(error), step) from error
-    return _changed(follower)
+    return _state(follower)
 
 
-def _changed(follower: Follower) -> dict[str, Any]:
-    """What is offered now; a pin that was lost may have been why the last pass failed."""
-    follower.wake(Wake("refresh"))
+async def _written(change: Awaitable[None]) -> None:
+    """Wait for a change of what is offered; a disk that does not take it is no riddle."""
+    try:
+        await change
+    except OSError as error:
+        step = "make room on the server's disk, then ask again"
+        raise Problem(507, "not-written", str(error), step) from error
+
+
+def _state(follower: Follower) -> dict[str, Any]:
     return {
         "target": follower.target.name,
         "current": follower.offer.current,

@@ -11,6 +11,7 @@ copied they are spared, and no target goes to work while some are being removed.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -41,17 +42,25 @@ class Caches:
         self._at_work.discard(target)
 
     @asynccontextmanager
-    async def idle(self) -> AsyncIterator[list[Path]]:
-        """All that no target at work has, there or not; no target goes to work meanwhile."""
-        async with self._removing:
-            yield await asyncio.to_thread(lambda: list(self._idle()))
+    async def idle(self, mine: str, *, with_tree: bool) -> AsyncIterator[list[Path]]:
+        """
+        All that no target at work has, there or not; no target goes to work meanwhile.
 
-    def _idle(self) -> Iterator[Path]:
-        if not self._at_work:
+        Args:
+            mine: The target that makes room, and so uses nothing of it at the moment.
+            with_tree: Its build trees may go, too: no artifact in them is still to be copied.
+        """
+        async with self._removing:
+            others = self._at_work - {mine}
+            kept = others if with_tree else self._at_work
+            yield await asyncio.to_thread(lambda: [*self._spare(others), *self._trees(kept)])
+
+    def _spare(self, others: AbstractSet[str]) -> Iterator[Path]:
+        if not others:
             yield self._data / "go"
         for room in (self._data / "rooms").glob("*"):
-            if room.name not in self._at_work:
+            if room.name not in others:
                 yield from (room / name for name in _SPARE)
-        for tree in (self._data / "trees").glob("*"):
-            if tree.name not in self._at_work:
-                yield tree
+
+    def _trees(self, kept: AbstractSet[str]) -> Iterator[Path]:
+        return (one for one in (self._data / "trees").glob("*") if one.name not in kept)

@@ -20,6 +20,8 @@ from cd4sources.building.builds import Builds
 from cd4sources.building.caches import Caches
 from cd4sources.disk import FULL, MEBIBYTE, NO_SPACE, fullness, remove
 from cd4sources.keeping.store import Store
+from cd4sources.settings import ServerSettings
+from cd4sources.undisturbed import in_thread
 
 T = TypeVar("T")
 
@@ -34,40 +36,37 @@ class DiskFull(OSError):
 
 
 class DiskGuard:
-    """Watches the disk that a data directory is on."""
+    """Watches the disk that a data directory is on, for one target."""
 
     def __init__(
-        self, data: Path, min_free_bytes: int | None, store: Store, builds: Builds, caches: Caches
+        self, target: str, settings: ServerSettings, store: Store, builds: Builds, caches: Caches
     ) -> None:
         """
         Watch a disk.
 
         Args:
-            data: The server's data directory.
-            min_free_bytes: What must be free before a build; 0: anything will do. None: 512 MiB,
-                or a tenth of a small disk.
+            target: Whose builds need room.
+            settings: The data directory, and what must be free there.
             store: Whose versions may go.
             builds: Whose logs may go.
             caches: Which may go, but for those of targets at work.
         """
-        self._data = data
-        self._min_free_bytes = min_free_bytes
+        self._target = target
+        self._data = settings.data
+        self._min_free_bytes = settings.min_free_bytes
         self._store = store
         self._builds = builds
         self._caches = caches
 
-    async def before_build(self, *own: Path) -> None:
+    async def before_build(self) -> None:
         """
-        See that there is room for a build.
-
-        Args:
-            own: Directories of this build alone, which may go, too.
+        See that there is room for a build that has not touched anything yet.
 
         Raises:
             DiskFull: There is too little, with everything removed that may be.
         """
         if await asyncio.to_thread(self._is_short):
-            await self._free(self._wanted_bytes, own)
+            await self._free(self._wanted_bytes, with_tree=True)
         if await asyncio.to_thread(self._is_short):
             raise self._full()
 
@@ -98,8 +97,8 @@ class DiskGuard:
 
     async def _make_room(self, own: Sequence[Path]) -> None:
         for directory in own:
-            await asyncio.to_thread(remove, directory)
-        await self._free(shutil.disk_usage(self._data).total)
+            await in_thread(remove, directory)
+        await self._free(shutil.disk_usage(self._data).total, with_tree=bool(own))
 
     def _blames(self, error: Exception) -> bool:
         """Whether a full disk is behind an error; not every tool says so."""
@@ -114,10 +113,10 @@ class DiskGuard:
     def _is_short(self) -> bool:
         return shutil.disk_usage(self._data).free < self._wanted_bytes
 
-    async def _free(self, wanted_bytes: int, own: Sequence[Path] = ()) -> None:
+    async def _free(self, wanted_bytes: int, *, with_tree: bool) -> None:
         """Remove one thing after the other, until enough is free or nothing is left to remove."""
-        async with self._caches.idle() as idle:
-            await asyncio.to_thread(self._remove, self._removals([*idle, *own]), wanted_bytes)
+        async with self._caches.idle(self._target, with_tree=with_tree) as idle:
+            await in_thread(self._remove, self._removals(idle), wanted_bytes)
 
     def _remove(self, removals: Iterator[Callable[[], None]], wanted_bytes: int) -> None:
         removed = 0

@@ -118,7 +118,7 @@ class Maker:
         return built
 
     async def _built(self, record: BuildRecord, plan: Plan) -> Built:
-        await self._guard.before_build(*self._workshop.own)
+        await self._guard.before_build()
         log = self._builds.log(record)
         build = partial(self._workshop.build, plan, log, record.traceparent)
         return await self._guard.retried(build, *self._workshop.own)

@@ -6,7 +6,6 @@ Where one target is fetched and built: its mirrors, its build trees, its recipe.
     <data>/rooms/<target>/          HOME, TMPDIR and output of its builds
 """
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -23,6 +22,7 @@ from cd4sources.sources.git import Git
 from cd4sources.sources.repository import Mirror
 from cd4sources.sources.tips import Tips
 from cd4sources.targets import Repository, Target, environment_name
+from cd4sources.undisturbed import in_thread
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Workshop:
             pairs = zip(self._mirrors, plan.lockset, strict=True)
             for number, (mirror, commit) in enumerate(pairs):
                 await mirror.checkout(commit, self._tree(number))
-            await asyncio.to_thread(workspace.prepare)
+            await in_thread(workspace.prepare)
             path = await plan.recipe.build(workspace)
         return Built(
             version=plan.version,

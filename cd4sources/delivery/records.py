@@ -1,7 +1,7 @@
 """What is known of a version: what a server tells, and what this client adds to it."""
 
 from typing import Self
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -53,7 +53,7 @@ class Delivered(Record):
             BadAnswer: The artifact's address leads to somebody else, who would get our token.
         """
         url = _joined(server, record.artifact.url)
-        if not url.startswith(f"{server}/") or "/.." in url:
+        if not url.startswith(f"{server}/") or "/.." in unquote(url):
             raise BadAnswer(
                 f"{shown(server)}: the artifact's address leads to {shown(url)}; "
                 "only the server itself is asked"

@@ -19,7 +19,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -121,21 +121,28 @@ class Store:
     def unpin(self, target: str) -> Record | None:
         """Make the newest version current again; return what is current then."""
         with self._links:
-            (self._root / target / _PINNED).unlink(missing_ok=True)
             newest = self._pointed(target, _NEWEST)
             if self.get(target, newest):
                 self._make_current(target, newest)
+            # Last: a disk that refuses the rest leaves a pin, and not an old version for good.
+            (self._root / target / _PINNED).unlink(missing_ok=True)
         return self.current(target)
 
     def pinned(self, target: str) -> str:
         """The version that is pinned, empty for none."""
         return self._pointed(target, _PINNED)
 
-    def previous(self, target: str) -> Record | None:
-        """The version that was offered before the one that is, but for those left by a pin."""
+    def previous(self, target: str, fits: Callable[[Record], bool] = bool) -> Record | None:
+        """
+        The version that was offered before the one that is, but for those left by a pin.
+
+        Args:
+            target: Whose.
+            fits: Which ones will do. Default: any.
+        """
         earlier = history.before(self._offered(target), self._pointed(target, _CURRENT))
         found = (self.get(target, version) for version in reversed(earlier))
-        return next(filter(None, found), None)
+        return next((one for one in found if one and fits(one)), None)
 
     def current(self, target: str) -> Record | None:
         """The version that is offered, if any was ever published."""

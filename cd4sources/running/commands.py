@@ -30,8 +30,8 @@ from cd4sources.running.processes import (
     reap_leftovers,
     stop_tree,
     trees_of,
-    undisturbed,
 )
+from cd4sources.undisturbed import undisturbed
 
 __all__ = [
     "OWNER_VARIABLE",

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Self
 
 from cd4sources.running.confinement import Confinement
-from cd4sources.running.processes import kill_tree, marked, undisturbed
+from cd4sources.running.processes import kill_tree, marked
+from cd4sources.undisturbed import undisturbed
 
 # Imported, not run as a file, so that it is compiled once; and tidying up takes long.
 _PROGRAM = (

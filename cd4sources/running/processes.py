@@ -13,10 +13,9 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 TREE_VARIABLE = "DIRECTCD_TREE"
 OWNER_VARIABLE = "DIRECTCD_OWNER"
@@ -79,19 +78,6 @@ async def kill_tree(marker: str, group: int) -> None:
         group: The command's process, leader of its own group; 0 when its exit status was taken.
     """
     await _kill_until_gone(TREE_VARIABLE, marker, group)
-
-
-async def undisturbed(ending: Coroutine[Any, Any, None]) -> None:
-    """Bring something to its end, however often this task is cancelled meanwhile; then it is."""
-    task = asyncio.ensure_future(ending)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled:
-        raise cancelled
 
 
 async def reap_leftovers(data: Path) -> None:

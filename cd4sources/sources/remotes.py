@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import httpcore
 
@@ -22,9 +23,11 @@ ASK_SECONDS = 10.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """One ref was asked for; a longer answer is none."""
 
+MAX_PIECES = 10_000
+"""Each costs a little, however short: a remote must not keep everybody else waiting."""
+
 _CONNECTIONS = 100
-_KEPT = 20
-_KEPT_SECONDS = 5.0  # less than after which many servers close them
+_KEPT_SECONDS = 70.0  # so that the next poll finds them; one that was closed meanwhile is noticed
 
 
 class Remotes:
@@ -36,7 +39,6 @@ class Remotes:
         return httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=_CONNECTIONS,
-            max_keepalive_connections=_KEPT,
             keepalive_expiry=_KEPT_SECONDS,
         )
 
@@ -67,8 +69,11 @@ class Remotes:
             await self._pool.aclose()
 
     async def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        place, fields = url.encode("ascii"), [("User-Agent", "directcd"), *headers.items()]
-        async with self._pool.stream(method, place, headers=fields, content=body) as response:
+        # The library's own leaves out the brackets around an IPv6 address.
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        fields = [("Host", host), ("User-Agent", "directcd"), *headers.items()]
+        place, content = url.encode("ascii"), body or None
+        async with self._pool.stream(method, place, headers=fields, content=content) as response:
             return Reply(url, response.status, _headers(response), await _bounded(url, response))
 
 
@@ -87,9 +92,11 @@ def _headers(response: httpcore.Response) -> dict[str, str]:
 
 
 async def _bounded(url: str, response: httpcore.Response) -> bytes:
-    body = bytearray()
+    body, pieces = bytearray(), 0
     async for piece in response.aiter_stream():
         body += piece
-        if len(body) > MAX_ANSWER_BYTES:
-            raise BadAnswer(f"{shown(url)}: the answer is longer than {MAX_ANSWER_BYTES} bytes")
+        pieces += 1
+        if len(body) > MAX_ANSWER_BYTES or pieces > MAX_PIECES:
+            most = f"{MAX_ANSWER_BYTES} bytes or {MAX_PIECES} pieces"
+            raise BadAnswer(f"{shown(url)}: the answer is longer than {most}")
     return bytes(body)

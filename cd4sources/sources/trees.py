@@ -11,13 +11,16 @@ Whatever is in doubt is thrown away and made anew.
 import asyncio
 import os
 import stat
+import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources.disk import permit, remove
 from cd4sources.running.commands import Completed
 from cd4sources.sources.git import Git
 from cd4sources.sources.indexes import submodules_of
+from cd4sources.undisturbed import in_thread
 
 _LEAF_LINKS = 2  # its name, and its own `.`
 
@@ -39,7 +42,7 @@ async def check_out(git: Git, mirror: Path, commit: str, tree: Path) -> Complete
     complete = await asyncio.to_thread(_is_complete, tree)
     marker.unlink(missing_ok=True)
     if not (complete and await _updated(git, mirror, commit, tree) is None):
-        await asyncio.to_thread(_empty, tree)
+        await in_thread(_empty, tree)
         if failed := await _updated(git, mirror, commit, tree):
             return failed
     marker.write_text(commit, encoding="ascii")
@@ -55,14 +58,13 @@ async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed
     done = await git("checkout", "--quiet", "--force", "--detach", env=env)
     if done.returncode:
         return done
-    done, odd, submodules = await asyncio.gather(
+    done, left = await asyncio.gather(
         git("clean", "-ffdx", "--quiet", env=env),
-        asyncio.to_thread(_odd, tree),  # a good deal of the time, and another processor's
-        asyncio.to_thread(submodules_of, own / "index", len(commit) // 2),
+        asyncio.to_thread(_left, tree, len(commit) // 2),  # meanwhile, on another processor
     )
-    if done.returncode or odd is None:
+    if done.returncode or left is None:
         return done
-    await asyncio.to_thread(_finish, tree, odd, submodules)
+    await in_thread(_finish, tree, left)
     return None
 
 
@@ -78,27 +80,38 @@ def _empty(tree: Path) -> None:
         path.mkdir(parents=True)
 
 
-def _finish(tree: Path, odd: list[str], submodules: list[Path]) -> None:
-    """Undo what git leaves: directories' permissions, other repositories, files in submodules."""
+@dataclass(frozen=True)
+class _Left:
+    """What git leaves: directories' permissions, repositories in them, files in submodules."""
+
+    directories: list[str]
+    submodules: list[Path]
+
+
+def _finish(tree: Path, left: _Left) -> None:
+    """Undo what git leaves."""
     expected = tree.parent.stat().st_mode
-    for here in filter(os.path.lexists, odd):  # git has removed some of them
+    for here in filter(os.path.lexists, left.directories):  # git has removed some of them
         permit(here, stat.S_IMODE(expected))
         remove(Path(here, ".git"))
-    for path in submodules:
+    for path in left.submodules:
         remove(tree / path)
         (tree / path).mkdir(parents=True)  # git has removed whatever else a build left above it
 
 
-def _odd(tree: Path) -> list[str] | None:
-    """The directories that are not as git makes them; None when one of them cannot be read."""
+def _left(tree: Path, object_bytes: int) -> _Left | None:
+    """What git leaves; None when something cannot be read, and is in doubt."""
     expected = tree.parent.stat().st_mode  # made by us, too, and no build's
     try:
-        return [
-            here
-            for here, mode in _directories(str(tree))
-            if mode != expected or os.path.lexists(f"{here}/.git")
-        ]
-    except OSError:
+        return _Left(
+            [
+                here
+                for here, mode in _directories(str(tree))
+                if mode != expected or os.path.lexists(f"{here}/.git")
+            ],
+            submodules_of(_beside(tree, ".git") / "index", object_bytes),
+        )
+    except (OSError, ValueError, struct.error):
         return None
 
 

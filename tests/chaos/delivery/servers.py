@@ -193,7 +193,7 @@ async def _roll_back(follower: Follower) -> None:
     """Once: the next life finds it done, or has to be asked again."""
     while not follower.offer.pinned:
         try:
-            await follower.offer.roll_back()
+            await follower.roll_back()
         except OSError:
             await asyncio.sleep(POLL_SECONDS)
 

@@ -237,7 +237,7 @@ async def test_a_token_that_no_header_can_carry_is_told_and_not_shown(
     assert first.requests == []
 
 
-@pytest.mark.parametrize("place", ["{elsewhere}", "{server}/below/.."])
+@pytest.mark.parametrize("place", ["{elsewhere}", "{server}/below/..", "{server}/%2e%2e"])
 async def test_an_artifact_elsewhere_is_refused(
     tmp_path: Path,
     first: ServerPeer,

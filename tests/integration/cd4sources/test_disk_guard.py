@@ -1,5 +1,6 @@
 """A small disk that is full: room is made, the message helps, and it heals by itself."""
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from cd4sources.building import disk_guard
+from cd4sources.disk import remove
 from cd4sources.following import Follower
 from cd4sources.keeping.store import Store
 from cd4sources.keeping.versions import Built, Record
@@ -134,6 +137,43 @@ async def test_too_little_room_builds_nothing(
         (record,) = running.app.state.builds.list(["app"], limit=1)
         assert record.state == "failed"
     assert "disk full, room made" not in caplog.messages
+
+
+async def test_gos_cache_makes_room_for_the_only_target_at_work(disk: Path, source: Source) -> None:
+    """It is of all targets, and goes when nobody else uses it."""
+    data = disk / "data"
+    (data / "go").mkdir(parents=True)
+    (data / "go" / "cached").write_bytes(bytes(8 * MEBIBYTE))
+    commit = source.commit({"build.sh": LARGE.replace(str(3 * MEBIBYTE), str(5 * MEBIBYTE))})
+    async with serving(data, target_of("app", source.path), min_free_bytes=0) as running:
+        await offers(running.follower(), commit)
+        assert not (data / "go").exists()
+
+
+async def test_a_removal_under_way_keeps_others_from_work_also_when_it_was_cancelled(
+    disk: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's tree goes away under a build."""
+    begun, gate = Event(), Event()
+
+    def slowly(path: Path) -> None:
+        begun.set()
+        assert gate.wait(20)
+        remove(path)
+
+    async with serving(disk / "data", target_of("app", source.path), min_free_bytes=0) as running:
+        monkeypatch.setattr(disk_guard, "remove", slowly)
+        follower = running.follower()
+        freeing = asyncio.create_task(follower._guard._make_room(()))
+        await eventually(begun.is_set)
+        freeing.cancel()
+        taking = asyncio.create_task(follower._workshop._caches.take("other"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not taking.done()
+        gate.set()
+        await taking
+        assert freeing.cancelled()
 
 
 @pytest.mark.parametrize("when", ["building", "publishing"])

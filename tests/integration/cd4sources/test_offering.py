@@ -10,7 +10,7 @@ import pytest
 from cd4sources import disk
 from cd4sources.keeping import store
 from cd4sources.keeping.store import UnknownVersion
-from tests.support.serving import offers, serving, target_of
+from tests.support.serving import BUILD_SH, offers, serving, target_of
 from tests.support.sources import Source
 
 
@@ -70,6 +70,7 @@ def refuse_after(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
         disk.point(place, name)
         if place.name == link:
             monkeypatch.setattr(store, "copy_artifact", full)
+            monkeypatch.setattr(store, "sync", full)
             full()
 
     monkeypatch.setattr(store, "point", refused)
@@ -101,8 +102,8 @@ async def test_a_pin_that_a_full_disk_took_half_of_is_a_pin(
         source.commit({"words": "two"})
         follower = await running.look()
         refuse_after(link, monkeypatch)
-        with pytest.raises(OSError, match="No space"):
-            await follower.offer.roll_back()
+        with pytest.raises(OSError, match="is full"):
+            await follower.roll_back()
         assert follower.offer.pinned
         monkeypatch.undo()
         await running.look()
@@ -137,14 +138,66 @@ async def test_roll_back_offers_what_was_before(tmp_path: Path, source: Source) 
     async with serving(tmp_path / "data", target_of("app", source.path)) as running:
         follower = running.follower()
         with pytest.raises(UnknownVersion):
-            await follower.offer.roll_back()
+            await follower.roll_back()
         source.commit({"words": "two"})
         await running.look()
-        record = await follower.offer.roll_back()
+        await follower.roll_back()
         await running.look()
         assert await running.words() == "one"
-        assert follower.offer.pinned == record.version
-        assert record.published_at is not None
+        assert follower.offer.current
+        assert follower.offer.pinned == follower.offer.current.version
+        assert follower.offer.current.published_at is not None
+
+
+async def test_roll_back_passes_over_versions_of_other_repositories(
+    tmp_path: Path, source: Source
+) -> None:
+    """The target was pointed there and back."""
+    other = Source(tmp_path / "other")
+    other.commit({"build.sh": BUILD_SH, "words": "other"})
+    target, data = target_of("app", source.path), tmp_path / "data"
+    async with serving(data, target):
+        pass
+    async with serving(data, target_of("app", other.path)):
+        pass
+    source.commit({"words": "two"})
+    async with serving(data, target) as running:
+        assert await running.words() == "two"
+        await running.follower().roll_back()
+        assert await running.words() == "one"
+
+
+async def test_what_a_full_disk_took_of_a_put_is_offered_at_once(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version before may be gone already."""
+    async with serving(tmp_path / "data", target_of("app", source.path)) as running:
+        refuse_after("newest", monkeypatch)
+        commit = source.commit({"words": "two"})
+        follower = await running.look()
+        assert follower.failure
+        await offers(follower, commit)
+        assert await running.words() == "two"
+
+
+async def test_a_half_done_pin_is_finished_whatever_the_sources_are(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People roll back when nothing can be built."""
+    first = source.git("rev-parse", "HEAD")
+    target, data = target_of("app", source.path), tmp_path / "data"
+    async with serving(data, target) as running:
+        source.commit({"words": "two"})
+        follower = await running.look()
+        before = follower.offer.current
+        refuse_after("pinned", monkeypatch)
+        refused = await running.http.post("/v1/targets/app/rollback")
+        assert (refused.status_code, refused.json()["code"]) == (507, "not-written")
+        monkeypatch.undo()
+        assert follower.offer.current == before
+        source.path.rename(tmp_path / "away")
+        await running.look()
+        await offers(follower, first)
 
 
 async def test_version_that_a_client_runs_is_kept(tmp_path: Path, source: Source) -> None:

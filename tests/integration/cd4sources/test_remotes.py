@@ -46,6 +46,36 @@ async def test_an_answer_that_is_too_long_is_not_kept(monkeypatch: pytest.Monkey
             await ours.ask("GET", peer.url, {})
 
 
+async def test_an_answer_in_crumbs_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them costs more than its bytes say."""
+    monkeypatch.setattr(remotes, "MAX_PIECES", 3)
+
+    def crumbs(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 .\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\nx\r\n" * 5 + b"0\r\n\r\n")
+
+    async with serving(OneAnswer(crumbs)) as peer, aclosing(Remotes()) as ours:
+        with pytest.raises(BadAnswer, match="3 pieces"):
+            await ours.ask("GET", peer.url, {})
+
+
+async def test_the_host_is_named_as_in_the_url() -> None:
+    """With the brackets around an IPv6 address; a question without a body has no length."""
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        respond(writer, 200, b"said")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "::1", 0) as server:
+        host = f"[::1]:{server.sockets[0].getsockname()[1]}"
+        async with aclosing(Remotes()) as ours:
+            await ours.ask("GET", f"http://{host}/app", {})
+    assert f"\r\nHost: {host}\r\n".encode() in heads[0]
+    assert b"Content-Length" not in heads[0]
+
+
 async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The address in the error has no password."""
     monkeypatch.setattr(remotes, "ASK_SECONDS", 0.2)

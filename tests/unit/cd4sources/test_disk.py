@@ -1,6 +1,7 @@
 """Removing what builds leave behind, and putting one directory in another's place."""
 
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def test_directories_however_deep_are_removed(tmp_path: Path, *, locked: bool) -
     nest(tmp_path / "tree", link=tmp_path / "kept", locked=locked)
     remove(tmp_path / "tree")
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_deep_directories_need_few_descriptors(tmp_path: Path) -> None:
+    """A server has others in use."""
+    nest(tmp_path / "tree", link=tmp_path, depth=400)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len([*Path("/proc/self/fd").iterdir()]) + 150, hard)
+    )
+    try:
+        remove(tmp_path / "tree")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def _made(directory: Path, text: str) -> Path:
