@@ -11,6 +11,7 @@ import signal
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -85,10 +86,25 @@ def _socket_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
-def _without_users(urls: tuple[str, ...]) -> tuple[str, ...]:
+def _http_url(url: str) -> str:
+    """An address to be asked over HTTP, with scheme and host in small letters."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write a whole address, such as http://127.0.0.1:8081")
+    _ = parts.port  # says what is wrong with it
+    return urlunsplit(parts._replace(netloc=parts.netloc.lower()))
+
+
+def _servers(urls: tuple[str, ...]) -> tuple[str, ...]:
     if any("@" in url for url in urls):
         raise ValueError("no user and password in a server's URL; put a token into token_file")
-    return urls
+    if any("/." in unquote(url) for url in urls):
+        raise ValueError("no dots in a server's path: write where it leads")
+    return tuple(map(_http_url, urls))
+
+
+def _health_url(url: str) -> str:
+    return _http_url(url) if url else ""
 
 
 def _is_port(text: str) -> bool:
@@ -257,7 +273,7 @@ class ServerSettings(_Settings):
 class ClientSettings(_Settings):
     """The half that downloads, starts and supervises."""
 
-    servers: Annotated[tuple[str, ...], AfterValidator(_without_users)] = Field(
+    servers: Annotated[tuple[str, ...], AfterValidator(_servers)] = Field(
         default=("http://127.0.0.1:8081",), min_length=1
     )
     """Servers to watch, in order of preference. When one does not answer, or lags behind what this
@@ -309,7 +325,7 @@ class ClientSettings(_Settings):
     """Seconds between that signal and SIGKILL of the whole process tree. Default 10, as container
     engines do. 0: SIGKILL at once."""
 
-    health_url: str = ""
+    health_url: Annotated[str, AfterValidator(_health_url)] = ""
     """Answers 2xx when the new program is ready. Default empty: being alive is enough. Where old
     and new share an address the old one may answer: `health_command` can tell them apart."""
 

@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from urllib.parse import unquote
 
@@ -36,7 +36,7 @@ __all__ = [
     "Target",
     "TargetError",
     "UnknownTarget",
-    "environment_name",
+    "environment_names",
     "find",
 ]
 
@@ -116,7 +116,7 @@ class Target:
             repositories = tuple(map(Repository.from_settings, settings.repositories))
         except (BadTarget, ValueError) as error:
             raise BadTarget(f"target {settings.name}: {error}") from error
-        variables = [environment_name(one) for one in repositories[1:]]
+        variables = [name for one in repositories[1:] for name in environment_names(one)]
         if len(set(variables)) < len(variables):
             raise BadTarget(
                 f"target {settings.name}: two repositories beside the first have the same name"
@@ -196,6 +196,10 @@ def _likeness(one: set[str], other: set[str]) -> float:
     return 2 * len(one & other) / (len(one) + len(other) or 1)
 
 
-def environment_name(repository: Repository) -> str:
-    """The variable in which a build finds a repository's checkout."""
-    return "DIRECTCD_REPO_" + re.sub(r"[^A-Z0-9]", "_", repository.name.upper())
+def environment_names(repository: Repository) -> list[str]:
+    """The variables in which a build finds a repository's checkout: also as what it replaces."""
+    replaced = replace(repository, url=repository.replaces or repository.url).name
+    return [
+        "DIRECTCD_REPO_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+        for name in dict.fromkeys((repository.name, replaced))
+    ]

@@ -25,13 +25,14 @@ class Pin(BaseModel):
 
 
 @router.get("/v1/targets/{name}/versions")
-async def versions(request: Request, name: str) -> dict[str, list[dict[str, Any]]]:
-    """All versions that are kept, newest first."""
+async def versions(request: Request, name: str) -> dict[str, Any]:
+    """All versions that are kept, newest first, and why there is no newer one."""
     follower = common.named(request, name)
     store = common.store(request)
     records = await asyncio.to_thread(store.list, name)
     running = store.running(name)
-    return {"versions": [_shown(follower, record, running) for record in records]}
+    shown = [_shown(follower, record, running) for record in records]
+    return {"versions": shown, "last_error": follower.failure}
 
 
 @router.post("/v1/targets/{name}/pin")

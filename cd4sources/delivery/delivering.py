@@ -122,7 +122,8 @@ class Delivery:
     async def _deliver(self, record: Delivered) -> None:
         reason = self._installed.quarantined(record.version)
         if reason is not None:
-            keys = {"version": record.version, "reason": reason}
+            step = f"push another commit, or remove {self._installed.verdict(record.version)}"
+            keys = {"version": record.version, "reason": reason, "next": step}
             logger.warning("version is quarantined, not starting it", extra=keys)
             return
         path = await self._fetched(record)

@@ -225,6 +225,10 @@ class Installed:
             return None
         return "its reason cannot be read" if reason is None else reason.decode(errors="replace")
 
+    def verdict(self, version: str) -> Path:
+        """Where it is written that a version must not be started; removed, it may be."""
+        return self._quarantine / version
+
     @property
     def owes_verdicts(self) -> bool:
         """Whether the disk has not taken all verdicts yet: they hold in this life only."""

@@ -19,7 +19,7 @@ from cd4sources.delivery.programs import Program, Unhealthy, signal_named
 from cd4sources.delivery.proving import Health, Sick
 from cd4sources.delivery.sockets import Sockets
 from cd4sources.http import Http
-from cd4sources.running.commands import reap_leftovers
+from cd4sources.running.commands import owned_by, reap_leftovers
 from cd4sources.settings import ClientSettings
 
 FIRST_RESTART_SECONDS = 0.2
@@ -131,6 +131,9 @@ class Supervisor:
         except Unhealthy as error:
             if old:
                 await self._bring_back(old)
+            if proven and alone and await self._cleared(version, error):
+                await self.swap(version, path, on_running, proven=proven)
+                return
             kept, blameless = self.version, error.blameless
             raise RolledBack(version, str(error), kept, blameless=blameless) from error
         except asyncio.CancelledError:
@@ -167,6 +170,15 @@ class Supervisor:
         await programs.stop_all(self._settings, old=old)
         self._program = None
         return old
+
+    async def _cleared(self, version: str, error: Unhealthy) -> bool:
+        """End what a killed client left: beside it a version that was healthy may miss its port."""
+        if not await asyncio.to_thread(owned_by, self._settings.data):
+            return False
+        keys = {"version": version, "reason": str(error)}
+        logger.warning("program of an earlier client may be in the way, ending it", extra=keys)
+        await programs.stop_all(self._settings)
+        return True
 
     async def _bring_back(self, old: Program) -> None:
         try:

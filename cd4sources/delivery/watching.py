@@ -114,6 +114,7 @@ class Watch:
                 self._refuse_lag(server)
             except HttpError as error:
                 reasons.append(str(error))
+                self._tell(server, str(error))
                 self._pass_over(server)
                 continue
             offer = self._accept(server, is_new=is_new)
@@ -144,6 +145,12 @@ class Watch:
     def _in_order(self) -> list[_Server]:
         now = time.monotonic()
         return sorted(self._servers, key=lambda server: server.due > now)
+
+    def _tell(self, server: _Server, reason: str) -> None:
+        """Once when a server drops out; of a single one its outage tells."""
+        if server.fit and len(self._servers) > 1:
+            keys = {"server": shown(server.url), "reason": reason}
+            logger.warning("server passed over, asking the next", extra=keys)
 
     def _pass_over(self, server: _Server) -> None:
         server.fit = False
@@ -182,6 +189,8 @@ class Watch:
         logger.warning("only a server that lags has answered for long, believing it", extra=keys)
 
     def _accept(self, server: _Server, *, is_new: bool) -> Delivered | None:
+        if not server.fit and len(self._servers) > 1:
+            logger.info("server is asked again", extra={"server": shown(server.url)})
         server.fit, server.due = True, 0.0
         known, offer = self._newest, server.offer
         if offer is None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote
 
+import click
 from pydantic import BaseModel
 
 from directcd.cli.servers import Server, failures
+from directcd.terminal import line
 
 if TYPE_CHECKING:
     from cd4sources.http import Reply
@@ -52,6 +54,11 @@ def ascii_json(reply: "Reply") -> str:
         return json.dumps(json.loads(reply.body))
     except ValueError as error:
         raise BadAnswer(f"{shown(reply.url)}: the answer is not JSON: {error}") from error
+
+
+def warn_of_newer(reason: str) -> None:
+    """Tell on stderr why what is offered is not the newest."""
+    click.echo(line(f"the newest commits are not offered: {reason}"), err=True)
 
 
 def copy(server: Server, *path: str, write: Callable[[bytes], None], **query: str) -> None:

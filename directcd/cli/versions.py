@@ -19,8 +19,13 @@ class _Kept(Record):
     running: bool
 
 
+class _Failure(BaseModel):
+    message: str
+
+
 class _Versions(BaseModel):
     versions: tuple[_Kept, ...]
+    last_error: _Failure | None = None
 
 
 class _State(BaseModel):
@@ -47,6 +52,8 @@ def list_versions(target: str, server: Server, *, as_json: bool) -> None:
         click.echo(answer.json)
         return
     click.echo(table([_HEADER, *map(_row, answer.value.versions)]))
+    if failure := answer.value.last_error:
+        asking.warn_of_newer(failure.message)
 
 
 @command.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from directcd.cli import servers
-from directcd.cli.asking import ascii_json
+from directcd.cli.asking import ascii_json, warn_of_newer
 from directcd.terminal import line
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Watching:
 
     def _warn(self, reason: str) -> None:
         if reason and reason != self._warned:
-            click.echo(line(f"the newest commits are not offered: {reason}"), err=True)
+            warn_of_newer(reason)
         self._warned = reason
 
     def _tell(self, reply: "Reply") -> str:

@@ -31,10 +31,15 @@ def directcd(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+def source(tmp_path: Path) -> Source:
+    made = Source(tmp_path / "app")
+    made.commit({"build.sh": f"printf '\\033[2Jsome words\\n'\n{BUILD_SH}", "words": "one"})
+    return made
+
+
+@pytest.fixture
+def address(tmp_path: Path, source: Source) -> Iterator[str]:
     """A server that has begun to build."""
-    source = Source(tmp_path / "app")
-    source.commit({"build.sh": f"printf '\\033[2Jsome words\\n'\n{BUILD_SH}", "words": "one"})
     [port] = free_ports(1)
     file = tmp_path / "directcd.toml"
     file.write_text(SERVER.format(port=port, data=tmp_path / "data", source=source.path))
@@ -57,6 +62,16 @@ def test_operator_sees_and_changes(address: str) -> None:
     state = json.loads(directcd("versions", "unpin", "app", *at, "--json").stdout)
     assert state["pinned"] is None
     assert directcd("builds", "rebuild", "app", *at).returncode == 0
+
+
+def test_versions_say_why_there_is_no_newer_one(address: str, source: Source) -> None:
+    """In the place where people look first."""
+    source.commit({"build.sh": "echo no such header; exit 7\n"})
+    argv = ("versions", "list", "app", "--server", address)
+    seen = directcd(*argv)
+    while "not offered" not in seen.stderr:
+        seen = directcd(*argv)
+    assert "ended with 7" in seen.stderr
 
 
 def test_refusals_end_with_their_code(address: str) -> None:

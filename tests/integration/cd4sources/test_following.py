@@ -11,7 +11,9 @@ from cd4sources.locking import DataInUse
 from cd4sources.notifications import Notification
 from cd4sources.reporting import StageReport
 from cd4sources.running.commands import owned_by, spawn, trees_of
+from cd4sources.settings import TargetSettings
 from cd4sources.sources.announced import Announced
+from cd4sources.targets import Target
 from cd4sources.wakes import Wake
 from tests.support.githttp import GitServer
 from tests.support.serving import BUILD_SH, Serving, offers, serving, target_of
@@ -211,6 +213,28 @@ async def test_siblings_are_beside_the_tree(tmp_path: Path, source: Source) -> N
         assert follower.offer.current.lockset[1] == commit
         artifact = running.app.state.store.artifact(follower.offer.current)
         assert artifact.read_text() == "sibling two"
+
+
+async def test_a_fork_is_also_found_by_the_name_of_what_it_replaces(
+    tmp_path: Path, source: Source
+) -> None:
+    """Whoever builds need not know."""
+    fork = Source(tmp_path / "git" / "fork")
+    fork.commit({"word": "mine"})
+    both = 'cat "$DIRECTCD_REPO_LIB/word" "$DIRECTCD_REPO_FORK/word" >words'
+    source.commit({"build.sh": f"{both}\n{BUILD_SH}"})
+    urls = [
+        {"url": str(source.path)},
+        {"url": str(fork.path), "replaces": "https://h/acme/lib.git"},
+    ]
+    target = Target.from_settings(
+        TargetSettings.model_validate({"name": "app", "repositories": urls})
+    )
+    async with serving(tmp_path / "data", target) as running:
+        assert running.follower().failure is None
+        current = running.follower().offer.current
+        assert current is not None
+        assert running.app.state.store.artifact(current).read_text() == "minemine"
 
 
 async def test_notification_of_another_ref_is_not_for_us(tmp_path: Path, source: Source) -> None:

@@ -304,6 +304,26 @@ async def test_programs_of_an_earlier_life_serve_until_the_new_is_healthy(
             assert journal.lines() == ["start v1", "start v2", "healthy v2", "stop v1"]
 
 
+async def test_a_program_of_an_earlier_life_that_is_in_the_way_is_ended(
+    tmp_path: Path, journal: Journal
+) -> None:
+    """It holds the port of what was healthy here before."""
+    port = tmp_path / "port"
+    taken = f"mkdir {port} || exit 98"
+    app = executable(
+        tmp_path / "app", program(journal.path, taken, on_stop=f"rmdir {port}; exit 0")
+    )
+    async with supervised(tmp_path) as first:
+        await first.swap("v1", app, nothing)
+        async with supervised(tmp_path) as second:
+            with pytest.raises(RolledBack):
+                await second.swap("v2", app, nothing)
+            assert is_alive(journal.pids("start v1")[0])
+            await second.swap("v1", app, nothing, proven=True)
+            assert second.version == "v1"
+            assert journal.lines()[2:] == ["start v1", "stop v1", "start v1"]
+
+
 async def test_a_command_says_whether_it_is_healthy(tmp_path: Path, journal: Journal) -> None:
     """It sees the program's environment, and is asked until it exits with 0."""
     ready = tmp_path / "ready"

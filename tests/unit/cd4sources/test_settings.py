@@ -101,3 +101,22 @@ def test_an_address_to_listen_on_is_a_port_with_its_host_or_a_path(address: str)
     """Said before anything is started."""
     with pytest.raises(ValidationError, match="write host:port"):
         ClientSettings(sockets=(address,))
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "://nonsense", "ftp://h/", "http:///path", "http://h:port", "http://[::1"]
+)
+@pytest.mark.parametrize("name", ["health_url", "servers"])
+def test_an_address_that_cannot_be_asked_is_refused(name: str, url: str) -> None:
+    """At once: later, a good version would be blamed for it."""
+    with pytest.raises(ValidationError):
+        ClientSettings.model_validate({name: url if name == "health_url" else [url]})
+
+
+def test_a_server_is_spelled_in_one_way() -> None:
+    """What it says of its artifacts is compared with it."""
+    settings = ClientSettings(servers=("HTTP://Host.Example:80/Path",))
+    assert settings.servers == ("http://host.example:80/Path",)
+    for dots in ("/a/../b", "/%2e%2e", "/./b"):
+        with pytest.raises(ValidationError, match="no dots"):
+            ClientSettings(servers=(f"http://h{dots}",))
