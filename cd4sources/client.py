@@ -113,7 +113,7 @@ class Client:
         servers, token_file = self._settings.servers, self._settings.token_file
         newest = installed.current()
         watch = Watch(http, servers, self._query, token_file=token_file, newest=newest)
-        tokens = dict.fromkeys((one.rstrip("/") for one in servers), token_file)
+        tokens = dict.fromkeys(servers, token_file)
         downloads = Downloads(http, installed, judge, check=self._check, token_files=tokens)
         return Delivery(watch, downloads, installed, supervisor, judge)
 

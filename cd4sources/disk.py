@@ -69,7 +69,7 @@ def _remove_directory(path: Path) -> None:
 
 
 def _flatten(path: Path) -> None:
-    """Bring every directory up: thousands of them in each other are too deep for Python 3.11."""
+    """Bring every directory up, so that none is in another but the outermost."""
     left = [one for one in path.iterdir() if one.is_dir() and not one.is_symlink()]
     while left:
         here = left.pop()

@@ -1,5 +1,5 @@
 """
-HTTP as a client: the one module of this package that knows which library speaks it.
+HTTP as a client, with hubs and servers; remotes of repositories are asked by `sources/remotes.py`.
 
 Its errors are ours (`http_errors`), with the library's own as their cause.
 """

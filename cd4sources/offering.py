@@ -25,6 +25,7 @@ class Offer:
 
     Attributes:
         current: What is offered, None for nothing yet.
+        newest: What the sources gave last, current or not.
         pinned: The version that stays current, empty for none.
         watchers: Woken when `current` changes.
     """
@@ -42,18 +43,13 @@ class Offer:
         self._store = store
         self._changing = asyncio.Lock()
         self.current: Record | None = self._meant(store.current(self._name))
-        self._newest = store.newest(self._name) or self.current
+        self.newest = store.newest(self._name) or self.current
         self.pinned: str = store.pinned(self._name)
         self.watchers = Waiters()
 
-    @property
-    def newest(self) -> Record | None:
-        """The version that the sources gave last, current or not."""
-        return self._newest
-
     def gives(self, version: str) -> bool:
         """Tell whether the sources give this version: when it is damaged, it is made again."""
-        return self._newest is not None and self._newest.version == version
+        return self.newest is not None and self.newest.version == version
 
     def noted(self, version: str) -> None:
         """Remember that a client runs a version: it is kept."""
@@ -82,12 +78,12 @@ class Offer:
         """
         async with self._change():
             if isinstance(made, Built):
-                self._newest = await in_thread(self._store.publish, made)
+                self.newest = await in_thread(self._store.publish, made)
             else:
                 await in_thread(self._store.offer, self._name, made.version)
-                self._newest = made
+                self.newest = made
 
-    async def pin(self, version: str) -> Record:
+    async def pin(self, version: str) -> None:
         """
         Offer a version, and no other one until it is unpinned.
 
@@ -99,7 +95,7 @@ class Offer:
         if found and not self._is_meant(found):
             raise UnknownVersion(f"{version} of {self._name} is made of other repositories")
         async with self._change():
-            return await in_thread(self._store.pin, self._name, version)
+            await in_thread(self._store.pin, self._name, version)
 
     async def unpin(self) -> None:
         """Offer the newest version again. Raises OSError when the disk does not take it."""

@@ -11,7 +11,7 @@ import signal
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -86,25 +86,33 @@ def _socket_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
-def _http_url(url: str) -> str:
-    """An address to be asked over HTTP, with scheme and host in small letters."""
+def has_dot_segments(url: str) -> bool:
+    """Whether its path, however it is quoted, leads elsewhere than it says by a `.` or `..`."""
+    return not {".", ".."}.isdisjoint(unquote(urlsplit(url).path).split("/"))
+
+
+def _http_parts(url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("write a whole address, such as http://127.0.0.1:8081")
     _ = parts.port  # says what is wrong with it
-    return urlunsplit(parts._replace(netloc=parts.netloc.lower()))
+    return parts
 
 
-def _servers(urls: tuple[str, ...]) -> tuple[str, ...]:
-    if any("@" in url for url in urls):
+def _server(url: str) -> str:
+    """In one spelling: what the server says of its artifacts is compared with it."""
+    if "@" in url:
         raise ValueError("no user and password in a server's URL; put a token into token_file")
-    if any("/." in unquote(url) for url in urls):
+    parts = _http_parts(url)
+    if has_dot_segments(url):
         raise ValueError("no dots in a server's path: write where it leads")
-    return tuple(map(_http_url, urls))
+    return urlunsplit(parts._replace(netloc=parts.netloc.lower())).rstrip("/")
 
 
 def _health_url(url: str) -> str:
-    return _http_url(url) if url else ""
+    if url:
+        _http_parts(url)
+    return url
 
 
 def _is_port(text: str) -> bool:
@@ -273,7 +281,7 @@ class ServerSettings(_Settings):
 class ClientSettings(_Settings):
     """The half that downloads, starts and supervises."""
 
-    servers: Annotated[tuple[str, ...], AfterValidator(_servers)] = Field(
+    servers: tuple[Annotated[str, AfterValidator(_server)], ...] = Field(
         default=("http://127.0.0.1:8081",), min_length=1
     )
     """Servers to watch, in order of preference. When one does not answer, or lags behind what this

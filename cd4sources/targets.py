@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from urllib.parse import unquote
 
@@ -36,8 +36,8 @@ __all__ = [
     "Target",
     "TargetError",
     "UnknownTarget",
-    "environment_names",
     "find",
+    "variables_of",
 ]
 
 
@@ -79,8 +79,7 @@ class Repository:
     @property
     def name(self) -> str:
         """The last part of the path without `.git`: names the checkout beside the first."""
-        path = re.split(r"[/:]", self.url.rstrip("/"))[-1]
-        return re.sub(r"[^A-Za-z0-9._-]", "-", path.removesuffix(".git")).lstrip(".-") or "root"
+        return _last_part(self.url)
 
     def is_named(self, asked: str) -> bool:
         """Tell whether `R2`, or `R2=R3` (R3 replacing R2, or R2 replacing R3), means this one."""
@@ -116,7 +115,7 @@ class Target:
             repositories = tuple(map(Repository.from_settings, settings.repositories))
         except (BadTarget, ValueError) as error:
             raise BadTarget(f"target {settings.name}: {error}") from error
-        variables = [name for one in repositories[1:] for name in environment_names(one)]
+        variables = [_variable(one.name) for one in repositories[1:]]
         if len(set(variables)) < len(variables):
             raise BadTarget(
                 f"target {settings.name}: two repositories beside the first have the same name"
@@ -196,10 +195,23 @@ def _likeness(one: set[str], other: set[str]) -> float:
     return 2 * len(one & other) / (len(one) + len(other) or 1)
 
 
-def environment_names(repository: Repository) -> list[str]:
-    """The variables in which a build finds a repository's checkout: also as what it replaces."""
-    replaced = replace(repository, url=repository.replaces or repository.url).name
-    return [
-        "DIRECTCD_REPO_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-        for name in dict.fromkeys((repository.name, replaced))
-    ]
+def variables_of(repositories: Sequence[Repository]) -> dict[str, Repository]:
+    """
+    The variables in which a build finds checkouts.
+
+    By the name of each, and by that of what it replaces, unless another one has it.
+    """
+    found = {_variable(one.name): one for one in repositories}
+    for one in repositories:
+        if one.replaces:
+            found.setdefault(_variable(_last_part(one.replaces)), one)
+    return found
+
+
+def _variable(name: str) -> str:
+    return "DIRECTCD_REPO_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def _last_part(address: str) -> str:
+    path = re.split(r"[/:]", address.rstrip("/"))[-1]
+    return re.sub(r"[^A-Za-z0-9._-]", "-", path.removesuffix(".git")).lstrip(".-") or "root"

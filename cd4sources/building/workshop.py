@@ -21,7 +21,7 @@ from cd4sources.sources.announced import Announced
 from cd4sources.sources.git import Git
 from cd4sources.sources.repository import Mirror
 from cd4sources.sources.tips import Tips
-from cd4sources.targets import Repository, Target, environment_names
+from cd4sources.targets import Repository, Target, variables_of
 from cd4sources.undisturbed import in_thread
 
 
@@ -167,11 +167,7 @@ class Workshop:
                 "DIRECTCD_COMMIT": plan.lockset[0],
                 "DIRECTCD_REF": _named_ref(first),
                 "DIRECTCD_VERSION": plan.version,
-                **{
-                    name: str(siblings[one.url])
-                    for one in others
-                    for name in environment_names(one)
-                },
+                **{name: str(siblings[one.url]) for name, one in variables_of(others).items()},
             },
         )
 

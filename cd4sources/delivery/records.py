@@ -1,11 +1,12 @@
 """What is known of a version: what a server tells, and what this client adds to it."""
 
 from typing import Self
-from urllib.parse import unquote, urljoin
+from urllib.parse import urljoin
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from cd4sources.http_errors import BadAnswer, shown
+from cd4sources.settings import has_dot_segments
 
 MAX_ARTIFACT_BYTES = 4 * 1024**3
 """A promise of more is taken for a mistake of the server."""
@@ -53,7 +54,7 @@ class Delivered(Record):
             BadAnswer: The artifact's address leads to somebody else, who would get our token.
         """
         url = _joined(server, record.artifact.url)
-        if not url.startswith(f"{server}/") or "/.." in unquote(url):
+        if not url.startswith(f"{server}/") or has_dot_segments(url):
             raise BadAnswer(
                 f"{shown(server)}: the artifact's address leads to {shown(url)}; "
                 "only the server itself is asked"

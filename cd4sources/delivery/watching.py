@@ -55,6 +55,7 @@ class _Server:
     url: str
     offer: Delivered | None = None
     fit: bool = False
+    missed: bool = False
     due: float = 0.0
 
 
@@ -81,7 +82,7 @@ class Watch:
     ) -> None:
         """Ask nothing yet."""
         self._http = http
-        self._servers = [_Server(url.rstrip("/")) for url in servers]
+        self._servers = [_Server(url) for url in servers]
         self._query = query
         self._token_file = token_file
         self._newest = self._held = newest
@@ -148,7 +149,8 @@ class Watch:
 
     def _tell(self, server: _Server, reason: str) -> None:
         """Once when a server drops out; of a single one its outage tells."""
-        if server.fit and len(self._servers) > 1:
+        if not server.missed and len(self._servers) > 1:
+            server.missed = True
             keys = {"server": shown(server.url), "reason": reason}
             logger.warning("server passed over, asking the next", extra=keys)
 
@@ -189,9 +191,9 @@ class Watch:
         logger.warning("only a server that lags has answered for long, believing it", extra=keys)
 
     def _accept(self, server: _Server, *, is_new: bool) -> Delivered | None:
-        if not server.fit and len(self._servers) > 1:
-            logger.info("server is asked again", extra={"server": shown(server.url)})
-        server.fit, server.due = True, 0.0
+        if server.missed:
+            logger.info("server is believed again", extra={"server": shown(server.url)})
+        server.fit, server.missed, server.due = True, False, 0.0
         known, offer = self._newest, server.offer
         if offer is None:
             return None

@@ -126,6 +126,7 @@ class Store:
                 self._make_current(target, newest)
             # Last: a disk that refuses the rest leaves a pin, and not an old version for good.
             (self._root / target / _PINNED).unlink(missing_ok=True)
+            sync(self._root / target)
         return self.current(target)
 
     def pinned(self, target: str) -> str:

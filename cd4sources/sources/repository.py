@@ -22,6 +22,7 @@ from cd4sources.sources.housekeeping import drop_leftovers, needs_packing
 from cd4sources.sources.tips import Tips
 from cd4sources.sources.trees import check_out
 from cd4sources.targets import Repository
+from cd4sources.undisturbed import in_thread
 
 _TIP = "refs/directcd/tip"
 _NO_SUCH_REF = 2  # git ls-remote --exit-code: reached, but nothing matches
@@ -180,13 +181,13 @@ class Mirror:
         if failed:
             step = "see the disk: the remote answers, but not even a fresh mirror takes it"
             raise RepositoryError(self._message("fetch", _last_line(failed), step))
-        await asyncio.to_thread(put, self._fresh, self._directory)
-        await asyncio.to_thread(remove, self._fresh)
+        await in_thread(put, self._fresh, self._directory)
+        await in_thread(remove, self._fresh)
         self._doubted = False
         logger.warning("mirror cloned again", extra={"directory": str(self._directory)})
 
     async def _fetched_afresh(self, object_format: str) -> Completed | None:
-        await asyncio.to_thread(remove, self._fresh)
+        await in_thread(remove, self._fresh)
         return await self._fetched(self._fresh, object_format)
 
     async def _answers(self) -> bool:

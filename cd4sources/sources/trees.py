@@ -58,13 +58,13 @@ async def _updated(git: Git, mirror: Path, commit: str, tree: Path) -> Completed
     done = await git("checkout", "--quiet", "--force", "--detach", env=env)
     if done.returncode:
         return done
-    done, left = await asyncio.gather(
+    done, remains = await asyncio.gather(
         git("clean", "-ffdx", "--quiet", env=env),
-        asyncio.to_thread(_left, tree, len(commit) // 2),  # meanwhile, on another processor
+        asyncio.to_thread(_look_over, tree, len(commit) // 2),  # meanwhile, on another processor
     )
-    if done.returncode or left is None:
+    if done.returncode or remains is None:
         return done
-    await in_thread(_finish, tree, left)
+    await in_thread(_finish, tree, remains)
     return None
 
 
@@ -81,29 +81,29 @@ def _empty(tree: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Left:
+class _Remains:
     """What git leaves: directories' permissions, repositories in them, files in submodules."""
 
     directories: list[str]
     submodules: list[Path]
 
 
-def _finish(tree: Path, left: _Left) -> None:
+def _finish(tree: Path, remains: _Remains) -> None:
     """Undo what git leaves."""
     expected = tree.parent.stat().st_mode
-    for here in filter(os.path.lexists, left.directories):  # git has removed some of them
+    for here in filter(os.path.lexists, remains.directories):  # git has removed some of them
         permit(here, stat.S_IMODE(expected))
         remove(Path(here, ".git"))
-    for path in left.submodules:
+    for path in remains.submodules:
         remove(tree / path)
         (tree / path).mkdir(parents=True)  # git has removed whatever else a build left above it
 
 
-def _left(tree: Path, object_bytes: int) -> _Left | None:
+def _look_over(tree: Path, object_bytes: int) -> _Remains | None:
     """What git leaves; None when something cannot be read, and is in doubt."""
     expected = tree.parent.stat().st_mode  # made by us, too, and no build's
     try:
-        return _Left(
+        return _Remains(
             [
                 here
                 for here, mode in _directories(str(tree))

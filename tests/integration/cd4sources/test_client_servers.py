@@ -44,6 +44,27 @@ def text(journal: Journal, version: str) -> str:
     return program(journal.path, f"# {version}")
 
 
+async def test_a_server_that_drops_out_is_told_once_and_so_is_its_return(
+    tmp_path: Path,
+    journal: Journal,
+    first: ServerPeer,
+    second: ServerPeer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also one that is away from the start; at an ordinary start nothing is said."""
+    caplog.set_level("INFO", "cd4sources.delivery.watching")
+    for peer in (first, second):
+        peer.publish(V1, text(journal, V1), NOON)
+    port = int(first.url.rpartition(":")[2])
+    await first.close()
+    async with running(settings(tmp_path / "data", first.url, second.url)):
+        await eventually(lambda: "server passed over, asking the next" in caplog.messages)
+        await eventually(lambda: len(second.requests) >= 3)
+        await first.open(port)
+        await eventually(lambda: "server is believed again" in caplog.messages)
+    assert caplog.messages.count("server passed over, asking the next") == 1
+
+
 async def test_a_server_that_lags_causes_no_downgrade(
     tmp_path: Path, journal: Journal, first: ServerPeer, second: ServerPeer
 ) -> None:

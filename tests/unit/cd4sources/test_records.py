@@ -21,6 +21,12 @@ def test_an_artifact_is_below_the_servers_own_address(url: str) -> None:
     assert offered(url).artifact.url == f"{SERVER}/download?version=x"
 
 
+def test_dots_in_a_repositorys_address_lead_nowhere() -> None:
+    """Only those in the path do."""
+    url = "/download?repo=%2Fsrv%2Fx%2F..%2Fapp&version=x"
+    assert offered(url).artifact.url == f"{SERVER}{url}"
+
+
 @pytest.mark.parametrize(
     "url",
     ["https://other/x", "http://build.example.com/cd/x", "///other/x", "../x", f"{SERVER}.org/x"],

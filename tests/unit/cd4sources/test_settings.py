@@ -115,8 +115,9 @@ def test_an_address_that_cannot_be_asked_is_refused(name: str, url: str) -> None
 
 def test_a_server_is_spelled_in_one_way() -> None:
     """What it says of its artifacts is compared with it."""
-    settings = ClientSettings(servers=("HTTP://Host.Example:80/Path",))
-    assert settings.servers == ("http://host.example:80/Path",)
+    settings = ClientSettings(servers=("HTTP://Host.Example:80/Path/", "http://h/.well-known"))
+    assert settings.servers == ("http://host.example:80/Path", "http://h/.well-known")
+    assert ClientSettings(health_url="http://Me:Word@H/").health_url == "http://Me:Word@H/"
     for dots in ("/a/../b", "/%2e%2e", "/./b"):
         with pytest.raises(ValidationError, match="no dots"):
             ClientSettings(servers=(f"http://h{dots}",))
