@@ -1,7 +1,8 @@
 """
 HTTP as a client, with hubs and servers; remotes of repositories are asked by `sources/remotes.py`.
 
-Its errors are ours (`http_errors`), with the library's own as their cause.
+Its errors are ours (`http_errors`), with the library's own as their cause. The library is loaded
+with the first request: a process that asks nobody does not hold its 20 MB.
 """
 
 import asyncio
@@ -10,11 +11,11 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
 from pydantic import ValidationError
 
 from cd4sources.http_errors import (
@@ -29,6 +30,9 @@ from cd4sources.http_errors import (
 from cd4sources.http_reply import Reply
 from cd4sources.partial import Partial, opened
 from cd4sources.sse import EventParser, EventTooLong, ServerSentEvent
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 """A host that does not even accept a connection by then is treated as away."""
@@ -72,30 +76,32 @@ class Http:
     Redirects are answers like any other, that is, errors.
     """
 
-    def __init__(self) -> None:
-        """Make the pool; nothing is connected yet."""
+    @cached_property
+    def _client(self) -> "httpx.AsyncClient":
+        import httpx
+
         # These loggers print whole URLs, and URLs may hold passwords.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._client = httpx.AsyncClient(
+        return httpx.AsyncClient(
             mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
             headers={"User-Agent": "directcd", "Accept-Encoding": "identity"},
             timeout=_timeout(REQUEST_TIMEOUT_SECONDS),
         )
 
     async def __aenter__(self) -> Self:
-        """Open the pool."""
-        await self._client.__aenter__()
+        """Open the pool; nothing is connected yet."""
         return self
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         """Close every connection."""
-        await self._client.__aexit__(kind, error, trace)
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
     async def get_json(
         self,
@@ -268,13 +274,17 @@ class Http:
                 return Reply(url, response.status_code, response.headers, body)
 
 
-def _timeout(read_seconds: float | None) -> httpx.Timeout:
+def _timeout(read_seconds: float | None) -> "httpx.Timeout":
+    import httpx
+
     return httpx.Timeout(CONNECT_TIMEOUT_SECONDS, read=read_seconds)
 
 
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
     """Turn the library's errors into ours, cause kept."""
+    import httpx
+
     try:
         yield
     except TimeoutError as error:
@@ -293,7 +303,7 @@ def _words(error: Exception) -> str:
     return f"{kind} ({error})" if str(error) else kind
 
 
-async def _refuse_errors(url: str, response: httpx.Response) -> None:
+async def _refuse_errors(url: str, response: "httpx.Response") -> None:
     if response.is_success:
         return
     try:
@@ -303,7 +313,7 @@ async def _refuse_errors(url: str, response: httpx.Response) -> None:
     raise BadStatus(url, response.status_code, problem, response.headers.get("Retry-After", ""))
 
 
-def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+def _raw(response: "httpx.Response") -> AsyncIterator[bytes]:
     """The body as it travels: a few compressed bytes could become any number of others."""
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
@@ -312,7 +322,7 @@ def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
     return response.aiter_raw()
 
 
-async def _bounded_body(response: httpx.Response) -> bytes:
+async def _bounded_body(response: "httpx.Response") -> bytes:
     body = bytearray()
     async for piece in _raw(response):
         body += piece
@@ -323,7 +333,7 @@ async def _bounded_body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-async def _copy(response: httpx.Response, partial: Partial, size: int) -> None:
+async def _copy(response: "httpx.Response", partial: Partial, size: int) -> None:
     since, length = time.monotonic(), partial.length
     async for piece in _raw(response):
         seconds = time.monotonic() - since
@@ -339,7 +349,7 @@ async def _copy(response: httpx.Response, partial: Partial, size: int) -> None:
         partial.add(piece)
 
 
-async def _parsed(url: str, response: httpx.Response) -> AsyncIterator[ServerSentEvent]:
+async def _parsed(url: str, response: "httpx.Response") -> AsyncIterator[ServerSentEvent]:
     parser = EventParser()
     with _translated(url):
         async for piece in _raw(response):
@@ -347,7 +357,7 @@ async def _parsed(url: str, response: httpx.Response) -> AsyncIterator[ServerSen
                 yield event
 
 
-def _continues(response: httpx.Response, length: int) -> bool:
+def _continues(response: "httpx.Response", length: int) -> bool:
     """Whether an answer goes on where `length` bytes end."""
     place = response.headers.get("Content-Range", "")
     return response.status_code == RESUMED and place.startswith(f"bytes {length}-")

@@ -3,7 +3,7 @@
 from cd4sources.settings import ServerSettings
 from directcd import parts
 from directcd.config import Config, ConfigError
-from directcd.serving import Part
+from directcd.process import Part
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on
 

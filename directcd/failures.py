@@ -46,8 +46,8 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
+    from directcd.process import StartError
     from directcd.recordings import RecordingError
-    from directcd.serving import StartError
     from hub.log.base import LogError
     from hub.secrets import SecretFileError
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
 from directcd.config import Config, ConfigError
-from directcd.serving import Part, serve
+from directcd.process import Part
+from directcd.serving import serve
 from hub.settings import HubSettings
 
 if TYPE_CHECKING:

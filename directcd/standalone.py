@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from cd4sources.client import Client
 from cd4sources.running.reaping import adopting
-from directcd.serving import Part
+from directcd.process import Part
 
 PASSED_ON = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """By these people tell programs to read their configuration or to open their logs anew."""

@@ -12,8 +12,8 @@ from directcd.cli import options
 @options.verbose
 def command(config_file: Path, *, verbose: bool) -> None:
     """Watch, download and run one program, replacing it when a new version is offered."""
-    from directcd import config, logs, parts, serving
+    from directcd import config, logs, parts, process
     from directcd.standalone import standalone
 
     logs.set_up(verbose=verbose)
-    serving.run(standalone(parts.make_client(config.load(config_file))))
+    process.run(standalone(parts.make_client(config.load(config_file))))

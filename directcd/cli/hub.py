@@ -19,7 +19,7 @@ def command(
     """Receive webhooks, remember them and tell the servers that follow."""
     import uvloop
 
-    from directcd import config, logs, parts, serving
+    from directcd import config, logs, parts, process
 
     logs.set_up(verbose=verbose)
     _refuse_password(redis or "")
@@ -27,7 +27,7 @@ def command(
     given = {name: value for name, value in flags.items() if value is not None}
     settings = config.load(config_file, {"hub": given} if given else {})
     # The hub starts no processes, which uvloop would do in its own way, and has the most to gain.
-    serving.run(parts.hub(settings), loop_factory=uvloop.new_event_loop)
+    process.run(parts.hub(settings), loop_factory=uvloop.new_event_loop)
 
 
 def _refuse_password(redis: str) -> None:

@@ -12,7 +12,7 @@ from directcd.cli import options
 @options.verbose
 def command(config_file: Path, *, verbose: bool) -> None:
     """Pull and build the targets, and offer their versions."""
-    from directcd import config, logs, parts, serving
+    from directcd import config, logs, parts, process
 
     logs.set_up(verbose=verbose)
-    serving.run(parts.server(config.load(config_file)))
+    process.run(parts.server(config.load(config_file)))

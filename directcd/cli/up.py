@@ -12,7 +12,7 @@ from directcd.cli import options
 @options.verbose
 def command(config_file: Path, *, verbose: bool) -> None:
     """Run the hub, the server and the client of one directcd.toml in one process."""
-    from directcd import config, embedded, logs, serving
+    from directcd import config, embedded, logs, process
 
     logs.set_up(verbose=verbose)
-    serving.run(*embedded.parts_of(config.load(config_file)))
+    process.run(*embedded.parts_of(config.load(config_file)))

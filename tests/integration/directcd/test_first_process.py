@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import asyncio, os
 from cd4sources.running import reaping
-from directcd import serving
+from directcd import process
 from tests.support.waiting import eventually
 
 def ended_orphan():
@@ -24,7 +24,7 @@ async def part(stopping):
     await eventually(lambda: not ended_orphan())
 
 reaping.GRACE_SECONDS = 0.1
-serving.run(part)
+process.run(part)
 """
 
 

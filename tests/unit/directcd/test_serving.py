@@ -1,14 +1,11 @@
-"""Listening addresses and processes that start loudly or stop quickly."""
+"""Listening addresses: what can be written, and what is said at the start."""
 
-import asyncio
-import gc
-import resource
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from directcd import serving
+from directcd.process import StartError
 
 
 @pytest.mark.parametrize(
@@ -18,13 +15,13 @@ from directcd import serving
 )  # fmt: skip
 def test_an_address_that_cannot_be_used_is_one_sentence(listen: str, message: str) -> None:
     """What was written, and what to write."""
-    with pytest.raises(serving.StartError, match=message):
+    with pytest.raises(StartError, match=message):
         serving.bind(listen)
 
 
 def test_a_port_in_use_is_named() -> None:
     """The commonest reason not to start."""
-    with serving.bind("127.0.0.1:0") as taken, pytest.raises(serving.StartError, match="in use"):
+    with serving.bind("127.0.0.1:0") as taken, pytest.raises(StartError, match="in use"):
         serving.bind(serving.address(taken))
 
 
@@ -48,57 +45,3 @@ def test_an_open_api_is_said_at_start(
         serving._announce("server", listener, is_guarded=is_guarded)
     found = [one.levelname for one in caplog.records if one.message.startswith("the API")]
     assert found == ([level] if level else [])
-
-
-def test_the_first_part_that_fails_ends_the_others() -> None:
-    """A process that does half its job is worse than none."""
-    ended = []
-
-    async def fails(_: asyncio.Event) -> None:
-        raise serving.StartError("no")
-
-    async def waits(stopping: asyncio.Event) -> None:
-        try:
-            await stopping.wait()
-        finally:
-            ended.append(True)
-
-    with pytest.raises(ExceptionGroup):
-        serving.run(waits, fails)
-    assert ended == [True]
-
-
-@pytest.fixture
-def collector() -> Iterator[None]:
-    """The garbage collector as it was."""
-    before = gc.get_threshold()
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
-
-
-def test_what_is_there_at_the_start_is_not_looked_through_again(collector: None) -> None:
-    """A busy process does not pause for what never becomes garbage."""
-    frozen = []
-
-    async def looks(_: asyncio.Event) -> None:
-        frozen.append(gc.get_freeze_count())
-
-    serving.run(looks)
-    assert frozen[0] > 1000
-
-
-def test_as_many_connections_are_held_as_the_system_lets_it() -> None:
-    """The soft limit of descriptors is raised, whatever the shell gave."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    found = []
-
-    async def looks(_: asyncio.Event) -> None:
-        found.append(resource.getrlimit(resource.RLIMIT_NOFILE))
-
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-    try:
-        serving.run(looks)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert found == [(min(hard, serving.DESCRIPTORS), hard)]
