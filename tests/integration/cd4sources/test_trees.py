@@ -23,7 +23,7 @@ def source(tmp_path: Path) -> Source:
 
 
 def mirror(tmp_path: Path, url: str) -> Mirror:
-    return Mirror(tmp_path / "mirror", Repository(url), Git(tmp_path / "data", 8.0))
+    return Mirror(tmp_path / "mirror", Repository(url), Git(tmp_path / "data", 50.0))
 
 
 def contents(tree: Path) -> dict[str, tuple[int, bytes]]:
