@@ -87,8 +87,8 @@ async def made(url: str, data: Path, tips: Tips) -> list[Follower]:
 
 async def passed(follower: Follower, wake: Wake) -> None:
     """One pass, which must go well."""
-    if not await follower._attempt(wake):  # noqa: SLF001 -- a pass without the loop around it
-        raise RuntimeError(follower.failure)
+    if error := await follower.look(wake):
+        raise error
 
 
 async def pass_ms(followers: list[Follower]) -> float:

@@ -8,10 +8,8 @@ not matter why it began, how often, or what a notification said.
 import asyncio
 import logging
 import random
-import secrets
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import NoReturn
@@ -25,40 +23,18 @@ from cd4sources.keeping.store import UnknownVersion
 from cd4sources.keeping.versions import Built, Record
 from cd4sources.means import Means
 from cd4sources.offering import Offer
-from cd4sources.reporting import Result, Stage, StageReport
-from cd4sources.running.commands import CommandError
-from cd4sources.sources.addresses import redacted
 from cd4sources.sources.announced import PAUSES_SECONDS, Announced, announced_by, never_shown
-from cd4sources.sources.repository import RepositoryError
+from cd4sources.stages import Failure, Outcome, Stages, traced
 from cd4sources.targets import Target
 from cd4sources.wakes import Mailbox, Notification, Wake
 
 FIRST_PAUSE_SECONDS = 1.0
 """After a failure that may heal by itself; doubles up to the poll interval."""
 
-_EXPECTED = (BuildFailed, RepositoryError, CommandError, UnknownVersion, OSError)
+_SETTLED = (BuildFailed, UnknownVersion)
+"""It would fail again: what is waited for is other commits or an operator, or a while."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why the last pass did not end well."""
-
-    stage: Stage
-    message: str
-    at: datetime
-    version: str | None
-
-
-@dataclass
-class _Outcome:
-    """How a stage went: what its report will say."""
-
-    started_at: datetime
-    version: str | None = None
-    result: Result = "ok"
-    message: str = ""
 
 
 class Follower:
@@ -75,10 +51,10 @@ class Follower:
         settings, store = means.settings, means.store
         self.target = target
         self.offer = Offer(target, store)
-        self.failure: Failure | None = None
         self.last_pass_at: datetime | None = None
+        self.caught_by_poll = 0
         self._settings = settings
-        self._reporter = means.reporter
+        self._stages = Stages(target.name, settings.name, means.reporter, self._is_final)
         self._mailbox = Mailbox()
         self._looked_at = self.offer.newest.lockset if self.offer.newest else ()
         self._forced = False
@@ -87,6 +63,12 @@ class Follower:
         self._maker = Maker(target.name, self._workshop, means.builds, self._guard, means.lanes)
         self._pauses = PAUSES_SECONDS
         self._again: Wake | None = None
+        self._is_owed = False  # a push was heard, and its sources have not been seen since
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the last pass did not end well, None when it did."""
+        return self._stages.failure
 
     async def run(self) -> NoReturn:
         """Pass after pass, for ever; cancel to end."""
@@ -96,7 +78,8 @@ class Follower:
         while True:
             # Spread, so that many targets do not ask their forge all at once.
             pause = random.uniform(0.9, 1.1) * poll  # noqa: S311 - jitter is no secret
-            if await self._attempt(wake):
+            error = await self.look(wake)
+            if error is None or isinstance(error, _SETTLED):
                 backoff.reset()
                 pause = min(pause, self._maker.retry_seconds)
             else:
@@ -115,7 +98,8 @@ class Follower:
             await _ended(packing)
         if then and (came is None or came.reason != "push"):
             return then  # it is still waited for, whoever else has us look
-        return came or Wake("retry" if self._maker.retry_seconds <= 0 else "poll")
+        is_retry = self._is_owed or self._maker.retry_seconds <= 0
+        return came or Wake("retry" if is_retry else "poll")
 
     def wake(self, wake: Wake) -> None:
         """Look soon; several wakes during a pass are one more pass."""
@@ -128,9 +112,9 @@ class Follower:
             for one in self.target.repositories
         ):
             announced = announced_by(notification, self.target.repositories)
-            traceparent = notification.traceparent or _new_traceparent()
-            wake = Wake("push", traceparent, announced=announced)
-            self._tell("notified", _Outcome(wake.received_at), wake, wake.received_at)
+            wake = traced(Wake("push", notification.traceparent, announced=announced))
+            self._is_owed = True
+            self._stages.notified(wake)
             self.wake(wake)
 
     def refresh(self) -> None:
@@ -181,44 +165,42 @@ class Follower:
         finally:
             self.wake(Wake("refresh"))  # a pin that was lost may have been why the last one failed
 
-    async def _attempt(self, wake: Wake) -> bool:
-        """One pass; False when it failed for a reason that may heal by itself."""
+    async def look(self, wake: Wake) -> Exception | None:
+        """Make one pass; return what it failed with, which a stage has told."""
         try:
-            await self._pass(replace(wake, traceparent=wake.traceparent or _new_traceparent()))
-        except (BuildFailed, UnknownVersion):
-            return True  # it would fail again: wait for other commits or an operator, or a while
-        except Exception:  # noqa: BLE001 -- logged by the stage; retried, and no other target's affair
-            return False
+            await self._pass(traced(wake))
+        except Exception as error:  # noqa: BLE001 -- tried again, and no other target's affair
+            return error
         finally:
             self.last_pass_at = datetime.now(UTC)
             await self._workshop.rest()
-        self.failure = None
+        self._stages.failure = None
         self._maker.forget_failure()
-        return True
+        return None
 
     async def _pass(self, wake: Wake) -> None:
         """Finish what was left half done; fetch; build and publish what is not there yet."""
         if await self.offer.is_half_pinned():
-            with self._stage("published", wake) as outcome:
-                outcome.version = self.offer.pinned
+            with self._stages.of("published", wake, self.offer.pinned):
                 await self._guard.retried(self.offer.finish_pin)
-        with self._stage("fetched", wake) as outcome:
+        with self._stages.of("fetched", wake) as outcome:
             fetch = partial(self._workshop.fetch, wake.announced)
             lockset = await self._guard.retried(fetch)
             if lockset == self._looked_at:
                 outcome.result = "unchanged"
+            outcome.commits = self._news_in(lockset)
+            self._note_unannounced(wake, outcome)
             self._looked_at = lockset
             if wake.announced and not await self._workshop.shows(wake.announced):
                 self._wait_for(wake.announced, wake, outcome)
-        with self._stage("built", wake) as outcome:
+        with self._stages.of("built", wake) as outcome:
             plan = await self._workshop.plan(lockset)
             outcome.version = plan.version
             made = await self._made(plan, wake)
             if isinstance(made, Record):
                 outcome.result = "unchanged"
         if isinstance(made, Built) or not await self.offer.is_done(plan.version):
-            with self._stage("published", wake) as outcome:
-                outcome.version = plan.version
+            with self._stages.of("published", wake, plan.version):
                 await self._guard.retried(partial(self.offer.put, made))
         await self._refuse_lost_pin(wake)
 
@@ -227,11 +209,23 @@ class Follower:
         try:
             await self.offer.refuse_lost_pin()
         except UnknownVersion:
-            with self._stage("published", wake) as outcome:
-                outcome.version = self.offer.pinned
+            with self._stages.of("published", wake, self.offer.pinned):
                 raise
 
-    def _wait_for(self, announced: Announced, wake: Wake, outcome: _Outcome) -> None:
+    def _news_in(self, lockset: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """The repositories that are at another commit than at the last look, by name."""
+        before = self._looked_at or ("",) * len(lockset)
+        names = [one.name for one in self.target.repositories]
+        seen = zip(names, before, lockset, strict=True)
+        return tuple((name, now) for name, then, now in seen if now != then)
+
+    def _note_unannounced(self, wake: Wake, outcome: Outcome) -> None:
+        """Count what only a poll has found: somebody waited longer for it than was necessary."""
+        if wake.reason == "poll" and outcome.commits and self._looked_at:
+            self.caught_by_poll += 1
+        self._is_owed = False
+
+    def _wait_for(self, announced: Announced, wake: Wake, outcome: Outcome) -> None:
         """Look again soon, or say that it was in vain; what there is to see is built meanwhile."""
         if announced.looks < len(self._pauses):
             self._again = replace(wake, announced=announced.again())
@@ -258,46 +252,6 @@ class Follower:
             self._forced |= forced  # it was not even begun, or is not to blame
             raise
 
-    @contextmanager
-    def _stage(self, stage: Stage, wake: Wake) -> Iterator[_Outcome]:
-        """Time a stage, and tell how it ended; a poll that meets nothing new tells nothing."""
-        outcome = _Outcome(datetime.now(UTC))
-        try:
-            yield outcome
-        except Exception as error:
-            outcome.result = "failed"
-            outcome.message = redacted(str(error)) or type(error).__name__
-            if self._fail(stage, outcome, error) or self._is_final(wake):
-                self._tell(stage, outcome, wake, datetime.now(UTC))
-            raise
-        if outcome.result != "unchanged" or self._is_final(wake):
-            self._tell(stage, outcome, wake, datetime.now(UTC))
-
-    def _fail(self, stage: Stage, outcome: _Outcome, error: Exception) -> bool:
-        """Remember a failure; tell whether it is news."""
-        news = self.failure is None or self.failure.message != outcome.message
-        self.failure = Failure(stage, outcome.message, datetime.now(UTC), outcome.version)
-        keys = {"target": self.target.name, "stage": stage, "reason": outcome.message}
-        expected = isinstance(error, _EXPECTED)
-        level = logging.WARNING if news else logging.DEBUG
-        logger.log(level, "pass failed", extra=keys, exc_info=None if expected else error)
-        return news
-
-    def _tell(self, stage: Stage, outcome: _Outcome, wake: Wake, ended_at: datetime) -> None:
-        self._reporter.report(
-            StageReport(
-                target=self.target.name,
-                version=outcome.version,
-                stage=stage,
-                result=outcome.result,
-                started_at=outcome.started_at,
-                ended_at=ended_at,
-                traceparent=wake.traceparent,
-                message=outcome.message,
-                reporter=self._settings.name,
-            )
-        )
-
 
 async def _ended(task: "asyncio.Task[None]") -> None:
     """Cancel a task of lesser importance; its failure is nobody's."""
@@ -305,8 +259,3 @@ async def _ended(task: "asyncio.Task[None]") -> None:
     await asyncio.wait([task])
     if not task.cancelled() and (error := task.exception()):
         logger.warning("packing failed", extra={"reason": str(error)})
-
-
-def _new_traceparent() -> str:
-    """A trace that begins here (https://www.w3.org/TR/trace-context/#traceparent-header)."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, Protocol
 
 from cd4sources.backoff import Backoff, Outage
 from cd4sources.http import BadStatus, Http, HttpError
@@ -43,6 +44,22 @@ class StageReport:
     traceparent: str | None
     message: str = ""
     reporter: str = ""
+    reason: str = ""
+    """Why the look began, as a `wakes.Reason`; told in this process only, as are the commits."""
+    commits: tuple[tuple[str, str], ...] = ()
+    """The repositories that a fetch found changed: name and full hash of each."""
+    is_news: bool = True
+    """False for what has been told before, such as the same failure once more."""
+
+
+class Witness(Protocol):
+    """Who is told in this process what happens; it must not block."""
+
+    def began(self, target: str, stage: Stage, version: str | None) -> None:
+        """A stage begins; `ended` follows."""
+
+    def ended(self, report: StageReport) -> None:
+        """A stage has ended, with news or without; of `notified` nobody is told the beginning."""
 
 
 Post = Callable[[StageReport], Awaitable[None]]
@@ -65,19 +82,30 @@ class Reporter:
 
     Args:
         post: How one gets there; None: reports are dropped.
+        witness: Who else is told. Default: nobody.
     """
 
-    def __init__(self, post: Post | None) -> None:
+    def __init__(self, post: Post | None, witness: Witness | None = None) -> None:
         """Begin with nothing to post."""
         self._deliver = post
+        self._witness = witness
         self._queue: deque[StageReport] = deque()
         self._filled = asyncio.Event()
         self.dropped = 0
 
+    def began(self, target: str, stage: Stage, version: str | None) -> None:
+        """Tell the witness that a stage begins."""
+        if self._witness:
+            with _tolerated():
+                self._witness.began(target, stage, version)
+
     def report(self, report: StageReport) -> None:
-        """Take a report; when too many wait, the oldest goes."""
+        """Tell the witness, and take what is news for the hub; the oldest go when too many wait."""
+        if self._witness:
+            with _tolerated():
+                self._witness.ended(report)
         # A hub files reports under their trace: one without has no place there.
-        if self._deliver is None or not report.traceparent:
+        if self._deliver is None or not report.traceparent or not report.is_news:
             return
         if len(self._queue) >= MAX_QUEUED_REPORTS:
             self._queue.popleft()
@@ -103,6 +131,15 @@ class Reporter:
             if pause_seconds is None:
                 return
             await asyncio.sleep(pause_seconds)
+
+
+@contextmanager
+def _tolerated() -> Iterator[None]:
+    """What goes wrong with telling is nobody's affair but the log's."""
+    try:
+        yield
+    except Exception:
+        logger.exception("cannot tell of a stage")
 
 
 async def _attempt(deliver: Post, report: StageReport, outage: Outage) -> float | None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from cd4sources.following import Failure, Follower
+from cd4sources.following import Follower
 from cd4sources.keeping.versions import Record
 from cd4sources.signing import sign, statement
+from cd4sources.stages import Failure
 
 if TYPE_CHECKING:
     from cd4sources.signing import PrivateKey
