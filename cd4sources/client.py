@@ -1,9 +1,7 @@
 """
 Brings the newest version of a target here and has it run: watch, download, verify, swap.
 
-This is the composition: `watching` asks the servers, `downloads` gets what they offer, `installed`
-keeps it, `supervising` runs one version, `judging` remembers how each got on; `delivering` makes
-the rounds.
+`watching` asks the servers, `downloads` gets what they offer; what becomes of it here is `hosting`.
 """
 
 import asyncio
@@ -11,21 +9,17 @@ import re
 import signal
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-from cd4sources.delivery.delivering import Delivery
 from cd4sources.delivery.downloads import Downloads
+from cd4sources.delivery.hosting import Host
 from cd4sources.delivery.installed import Installed
 from cd4sources.delivery.judging import Judge
 from cd4sources.delivery.programs import signal_named
-from cd4sources.delivery.sockets import listening
-from cd4sources.delivery.supervising import Supervisor
 from cd4sources.delivery.trust import refuse_unsigned, trusted_keys
 from cd4sources.delivery.watching import Watch
 from cd4sources.http import Http
 from cd4sources.reporting import Post, Reporter, post_over_http
 from cd4sources.settings import ClientSettings
-from cd4sources.undisturbed import undisturbed
 
 
 class Client:
@@ -66,7 +60,7 @@ class Client:
         if keys and not name:
             raise ValueError("name the target: public keys trust versions of that one only")
         self._check = partial(refuse_unsigned, keys, target=name)
-        self._supervisor: Supervisor | None = None
+        self._host: Host | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """
@@ -81,52 +75,27 @@ class Client:
             DataInUse: Another client uses the data directory.
             AddressUnusable: One of the settings' sockets cannot be had.
         """
-        settings = self._settings
-        installed = Installed(settings.data, keep_versions=settings.keep_versions)
-        with installed.opened():
-            async with (
-                listening(settings) as sockets,
-                Http() as http,
-                asyncio.TaskGroup() as tasks,
-            ):
-                hub = post_over_http(http, settings.hub) if settings.hub else None
-                reporter = Reporter(self._post or hub)
-                judge = Judge(installed, reporter, settings.target, check=self._check)
-                self._supervisor = Supervisor(settings, http, tasks, judge, sockets)
-                delivery = self._delivery(http, installed, judge, self._supervisor)
-                reporting = tasks.create_task(reporter.run(), name="reports")
-                delivering = tasks.create_task(delivery.run(), name="delivery")
-                try:
-                    await stopping.wait()
-                finally:
-                    await _end(delivering, self._supervisor)
-                    reporting.cancel()
+        async with Http() as http:
+            hub = post_over_http(http, self._settings.hub) if self._settings.hub else None
+            reporter = Reporter(self._post or hub)
+            self._host = Host(self._settings, http, reporter, self._check)
+            reporting = asyncio.create_task(reporter.run(), name="reports")
+            try:
+                await self._host.run(partial(self._supply, http), stopping)
+            finally:
+                reporting.cancel()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Pass a signal on to the program's first process, if it runs."""
-        if self._supervisor:
-            self._supervisor.send_signal(number)
+        if self._host:
+            self._host.send_signal(number)
 
-    def _delivery(
-        self, http: Http, installed: Installed, judge: Judge, supervisor: Supervisor
-    ) -> Delivery:
+    def _supply(self, http: Http, installed: Installed, judge: Judge) -> tuple[Watch, Downloads]:
         servers, token_file = self._settings.servers, self._settings.token_file
         newest = installed.current()
         watch = Watch(http, servers, self._query, token_file=token_file, newest=newest)
         tokens = dict.fromkeys(servers, token_file)
-        downloads = Downloads(http, installed, judge, check=self._check, token_files=tokens)
-        return Delivery(watch, downloads, installed, supervisor, judge)
-
-
-async def _end(delivering: asyncio.Task[Any], supervisor: Supervisor) -> None:
-    """Stop the program gracefully; at once when that is cancelled."""
-    delivering.cancel()
-    try:
-        await asyncio.wait({delivering})
-        await supervisor.stop()
-    except asyncio.CancelledError:
-        await undisturbed(supervisor.kill())
-        raise
+        return watch, Downloads(http, installed, judge, check=self._check, token_files=tokens)
 
 
 def _without_credentials(repository: str) -> str:

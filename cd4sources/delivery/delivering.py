@@ -10,16 +10,14 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from cd4sources.backoff import Backoff, Outage
-from cd4sources.delivery.downloads import Downloads
 from cd4sources.delivery.installed import Installed
 from cd4sources.delivery.judging import Judge
-from cd4sources.delivery.records import Delivered
+from cd4sources.delivery.records import Delivered, Record
 from cd4sources.delivery.supervising import RolledBack, Supervisor
-from cd4sources.delivery.watching import Watch
-from cd4sources.http import HttpError
+from cd4sources.http_errors import HttpError
 
 FIRST_PAUSE_SECONDS = 0.2
 MOST_PAUSE_SECONDS = 5.0
@@ -28,6 +26,36 @@ MOST_PAUSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+
+class Watching(Protocol):
+    """Knows which version there is."""
+
+    async def news(self, *, patient: bool, running: str = "") -> Delivered | None:
+        """Return another version than the last one; None when there is none (in time)."""
+
+    def delivered(self, version: Delivered) -> None:
+        """Note that a version is here."""
+
+    def failed(self, version: Delivered) -> None:
+        """Note that a version could not be had: it is news once more."""
+
+    def ask_anew(self) -> None:
+        """Ask as if nothing was known."""
+
+
+class Downloading(Protocol):
+    """Brings versions here."""
+
+    @property
+    def check(self) -> Callable[[Record], None]:
+        """Raises HttpError for a version that is not to be started."""
+
+    async def has(self, record: Delivered) -> bool:
+        """Tell whether a version is here whole."""
+
+    async def get(self, record: Delivered) -> Path:
+        """Return a version's executable, brought here unless it is. Raises HttpError, OSError."""
 
 
 class Delivery:
@@ -44,8 +72,8 @@ class Delivery:
 
     def __init__(
         self,
-        watch: Watch,
-        downloads: Downloads,
+        watch: Watching,
+        downloads: Downloading,
         installed: Installed,
         supervisor: Supervisor,
         judge: Judge,
@@ -149,6 +177,7 @@ class Delivery:
         """Have a version run; the judge decides about it when it cannot."""
         started_at = datetime.now(UTC)
         current = self._installed.current()
+        self._judge.begins(record, "running")
         try:
             await self._supervisor.swap(
                 record.version,

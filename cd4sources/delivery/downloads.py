@@ -61,6 +61,7 @@ class Downloads:
             OSError: The disk does not take it.
         """
         started_at = datetime.now(UTC)
+        self._judge.begins(record, "downloaded")
         try:
             self.check(record)
             path = await asyncio.to_thread(self._installed.path, record)

@@ -105,6 +105,10 @@ class Judge:
             keys = {"version": record.version, "reason": self._installed.told(error)}
             logger.warning("quarantine cannot be written yet", extra=keys)
 
+    def begins(self, record: Delivered, stage: Stage) -> None:
+        """Tell who watches in this process that a stage begins."""
+        self._reporter.began(self._target or record.target, stage, record.version)
+
     def report(
         self,
         record: Delivered,
@@ -115,8 +119,6 @@ class Judge:
     ) -> None:
         """Tell the hub of one stage that has just ended; of the same failure only once."""
         told, self._told = self._told, (record.version, stage, result)
-        if told == self._told and result != "ok":
-            return
         self._reporter.report(
             StageReport(
                 target=self._target or record.target,
@@ -128,6 +130,7 @@ class Judge:
                 traceparent=record.traceparent,
                 message=message,
                 reporter=f"client@{socket.gethostname()}",
+                is_news=told != self._told or result == "ok",
             )
         )
 

@@ -1,0 +1,91 @@
+"""Hosting one target's program on this machine, wherever its versions come from."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from cd4sources.delivery.delivering import Delivery, Downloading, Watching
+from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.judging import Judge
+from cd4sources.delivery.records import Record
+from cd4sources.delivery.sockets import listening
+from cd4sources.delivery.supervising import Supervisor
+from cd4sources.http import Http
+from cd4sources.reporting import Reporter
+from cd4sources.settings import ClientSettings
+from cd4sources.undisturbed import undisturbed
+
+Supply = Callable[[Installed, Judge], tuple[Watching, Downloading]]
+"""Makes what knows the versions, and what brings them here."""
+
+
+class Host:
+    """
+    Keeps the newest version of one target running here.
+
+    Args:
+        settings: Where it is kept, and how it is run.
+        http: The connections to use for the health URL.
+        reporter: Who is told how each version gets on.
+        check: Raises HttpError for a version that is not to be started.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        http: Http,
+        reporter: Reporter,
+        check: Callable[[Record], None],
+    ) -> None:
+        """Start nothing yet."""
+        self._settings = settings
+        self._http = http
+        self._reporter = reporter
+        self._check = check
+        self._supervisor: Supervisor | None = None
+
+    async def run(self, supply: Supply, stopping: asyncio.Event) -> None:
+        """
+        Deliver until told to stop; then end the program gracefully and return.
+
+        A cancel during that end kills the program's tree first, and then is a cancel.
+
+        Args:
+            supply: Where versions come from.
+            stopping: Set it to stop.
+
+        Raises:
+            DataInUse: Another client uses the data directory.
+            AddressUnusable: One of the settings' sockets cannot be had.
+        """
+        settings = self._settings
+        installed = Installed(settings.data, keep_versions=settings.keep_versions)
+        with installed.opened():
+            async with listening(settings) as sockets, asyncio.TaskGroup() as tasks:
+                judge = Judge(installed, self._reporter, settings.target, check=self._check)
+                supervisor = Supervisor(settings, self._http, tasks, judge, sockets)
+                self._supervisor = supervisor
+                watch, downloads = supply(installed, judge)
+                delivery = Delivery(watch, downloads, installed, supervisor, judge)
+                delivering = tasks.create_task(delivery.run(), name="delivery")
+                try:
+                    await stopping.wait()
+                finally:
+                    await _end(delivering, supervisor)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Pass a signal on to the program's first process, if it runs."""
+        if self._supervisor:
+            self._supervisor.send_signal(number)
+
+
+async def _end(delivering: asyncio.Task[Any], supervisor: Supervisor) -> None:
+    """Stop the program gracefully; at once when that is cancelled."""
+    delivering.cancel()
+    try:
+        await asyncio.wait({delivering})
+        await supervisor.stop()
+    except asyncio.CancelledError:
+        await undisturbed(supervisor.kill())
+        raise
