@@ -17,8 +17,8 @@ from cd4sources.backoff import Backoff
 from cd4sources.delivery import programs
 from cd4sources.delivery.overlapping import Overlap
 from cd4sources.delivery.programs import Program, Unhealthy, signal_named
-from cd4sources.delivery.proving import Health, Sick
 from cd4sources.delivery.sockets import Sockets
+from cd4sources.delivery.starting import Starter
 from cd4sources.http import Http
 from cd4sources.running.commands import INHERITED, Outputs, owned_by, reap_leftovers
 from cd4sources.settings import ClientSettings
@@ -97,11 +97,9 @@ class Supervisor:
         """Begin with nothing running."""
         signal_named(settings.stop_signal)
         self._settings = settings
-        self._health = Health(settings, http)
+        self._starter = Starter(settings, http, sockets, outputs)
         self._tasks = tasks
         self._verdicts = verdicts
-        self._sockets = sockets
-        self._outputs = outputs
         self._overlap = Overlap(settings)
         self._program: Program | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -177,7 +175,7 @@ class Supervisor:
         """Start a version beside what runs, or in its place if need be; wait for its health."""
         if self._overlap.possible is not False:
             try:
-                return await self._proven(version, path, forgiving=forgiving)
+                return await self._starter.healthy(version, path, forgiving=forgiving)
             except Unhealthy as error:
                 if not await self._overlap.is_in_doubt(error, self._program):
                     raise
@@ -189,7 +187,7 @@ class Supervisor:
         """Stop everything before; what was kept running is brought back if that does not help."""
         old = await self._make_way()
         try:
-            new = await self._proven(version, path, forgiving=forgiving)
+            new = await self._starter.healthy(version, path, forgiving=forgiving)
         except Unhealthy:
             if old:
                 await self._bring_back(old)
@@ -217,7 +215,7 @@ class Supervisor:
 
     async def _bring_back(self, old: Program) -> None:
         try:
-            self._run(await self._start(old.version, old.path))
+            self._run(await self._starter.start(old.version, old.path))
         except Unhealthy:
             logger.exception("program could not be started again")
 
@@ -228,34 +226,13 @@ class Supervisor:
             self._keeper.cancel()
         self._keeper = self._tasks.create_task(self._keep(program), name=f"keep {program.version}")
 
-    async def _start(self, version: str, path: Path) -> Program:
-        command = self._sockets.command((str(path), *self._settings.args))
-        descriptors = self._sockets.descriptors
-        return await programs.start(
-            version, path, self._settings, command, descriptors, outputs=self._outputs
-        )
-
-    async def _proven(self, version: str, path: Path, *, forgiving: bool) -> Program:
-        """Start a program and wait until it is healthy; kill it whenever that ends otherwise."""
-        program = await self._start(version, path)
-        try:
-            await self._health.prove(program)
-        except BaseException as error:
-            if forgiving and isinstance(error, Sick):
-                keys = {"version": program.version, "reason": str(error)}
-                logger.warning("program lives and was healthy here before: kept", extra=keys)
-                return program
-            await program.kill()
-            raise
-        return program
-
     async def _keep(self, program: Program) -> None:
         """Start the program again whenever it ends, until it is swapped, stopped or given up."""
         backoff = Backoff(FIRST_RESTART_SECONDS, MOST_RESTART_SECONDS)
         starts = 1
         while await self._outlived(program, backoff, starts):
             try:
-                program = await self._start(program.version, program.path)
+                program = await self._starter.start(program.version, program.path)
             except Unhealthy:
                 logger.exception("program could not be started again")
                 break

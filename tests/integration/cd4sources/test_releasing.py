@@ -59,8 +59,11 @@ async def test_a_released_program_is_nobodys_here(tmp_path: Path, journal: Journ
     app = executable(tmp_path / "app", program(journal.path))
     async with supervised(tmp_path) as supervisor:
         await supervisor.swap("v1", app, nothing)
+        kept = supervisor._program
         supervisor.release()
         assert supervisor.version is None
+        assert kept
+        kept.spawned.transport.close()
         assert left_running(tmp_path) == {"v1"}
         os.kill(journal.pids("start v1")[0], signal.SIGKILL)
         await eventually(lambda: left_running(tmp_path) == set())
