@@ -321,10 +321,12 @@ class ClientSettings(_Settings):
     The program finds them from descriptor 3 on, as `LISTEN_FDS` says (sd_listen_fds(3)), and a swap
     loses no connection. Default none: the program listens for itself."""
 
-    overlap: bool = True
+    overlap: bool | Literal["auto"] = True
     """Whether the new program starts beside the old one. Default true: nothing is down meanwhile.
     false: the old one is stopped first, and started again when the new one is sick; for programs
-    with a fixed port that know neither `sockets` nor SO_REUSEPORT."""
+    with a fixed port that know neither `sockets` nor SO_REUSEPORT. "auto": beside it; when the new
+    one fails at once and the old one listens, it is tried alone, and if that helps, the old one is
+    stopped first from then on."""
 
     stop_signal: Annotated[str, AfterValidator(_known_signal)] = "TERM"
     """Signal that asks the old program to end. Default TERM, what service managers send."""

@@ -4,6 +4,7 @@ Which processes hold a listening socket: as the kernel tells in /proc, for one's
 See https://man7.org/linux/man-pages/man5/proc_pid_net.5.html
 """
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from cd4sources.disk import pointed
 
 _LISTENING = "0A"
+_ACCEPTS = 1 << 16
 _TCP_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _UNIX_TABLE = Path("/proc/net/unix")
 
@@ -30,12 +32,25 @@ def _sockets(descriptors: Path) -> Iterable[str]:
 
 def listening_on(address: str) -> set[str]:
     """The inodes of the sockets that listen on a `host:port`, whatever the host, or on a path."""
-    if address.startswith("/"):
-        rows = (line.split(maxsplit=7) for line in _lines(_UNIX_TABLE))
-        return {row[6] for row in rows if len(row) > 7 and row[7] == address}  # noqa: PLR2004
-    port = f"{int(address.rpartition(':')[2]):04X}"
-    rows = (line.split() for table in _TCP_TABLES for line in _lines(table))
-    return {row[9] for row in rows if row[3] == _LISTENING and row[1].endswith(f":{port}")}
+    wanted = address if address.startswith("/") else address.rpartition(":")[2]
+    return {inode for inode, place in _listening() if place == wanted}
+
+
+def places_of(pids: Iterable[int]) -> set[str]:
+    """The ports and paths that processes listen on by themselves, as far as we may see that."""
+    # What we hold, too, we have handed over: that is in nobody's way.
+    held = held_by(pids) - held_by([os.getpid()])
+    return {place for inode, place in _listening() if inode in held}
+
+
+def _listening() -> Iterable[tuple[str, str]]:
+    """Every socket that listens: its inode, and its port or path."""
+    for row in (line.split() for table in _TCP_TABLES for line in _lines(table)):
+        if row[3] == _LISTENING:
+            yield row[9], str(int(row[1].rpartition(":")[2], 16))
+    for row in (line.split(maxsplit=7) for line in _lines(_UNIX_TABLE)):
+        if int(row[3], 16) & _ACCEPTS:
+            yield row[6], row[7] if len(row) > 7 else ""  # noqa: PLR2004
 
 
 def _lines(table: Path) -> list[str]:

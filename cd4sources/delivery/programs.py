@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources.running.commands import (
+    INHERITED,
     CommandNotFound,
+    Outputs,
     Spawned,
     Tree,
+    environments_of,
     kill_tree,
     spawn,
     stop_tree,
     trees_of,
 )
 from cd4sources.settings import ClientSettings
+
+VERSION_VARIABLE = "DIRECTCD_VERSION"
 
 BUSY_ATTEMPTS = 50
 BUSY_PAUSE_SECONDS = 0.02
@@ -46,6 +51,15 @@ class Unhealthy(Exception):
         """Say why."""
         super().__init__(reason)
         self.blameless = blameless
+
+
+class Ended(Unhealthy):
+    """A program ended by itself, with an exit status; negative: the signal that ended it."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        """Say how."""
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +93,13 @@ class Program:
         Wait while it lives.
 
         Raises:
-            Unhealthy: It has ended.
+            Ended: It has ended.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.spawned.process.wait()
-        if not self.lives:
-            raise Unhealthy(self.ending)
+        if (status := self.spawned.process.returncode) is not None:
+            raise Ended(self.ending, status)
 
     @property
     def ending(self) -> str:
@@ -117,6 +131,8 @@ async def start(
     settings: ClientSettings,
     command: Sequence[str],
     descriptors: tuple[int, ...],
+    *,
+    outputs: Outputs = INHERITED,
 ) -> Program:
     """
     Start a program.
@@ -127,6 +143,7 @@ async def start(
         settings: The data directory it works for.
         command: What to execute: the file with its arguments, or what becomes that.
         descriptors: What it inherits.
+        outputs: Where its output goes.
 
     Raises:
         Unhealthy: It cannot be started.
@@ -135,12 +152,14 @@ async def start(
     # that somebody passed to us.
     ours = ("DIRECTCD_", "LISTEN_")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    env = {**inherited, "DIRECTCD_VERSION": version}
+    env = {**inherited, VERSION_VARIABLE: version}
     if not os.access(path, os.X_OK):
         raise Unhealthy(f"{path} may not be executed; is it mounted noexec?", blameless=True)
     for _ in range(BUSY_ATTEMPTS):
         try:
-            spawned = await spawn(command, env=env, owner=settings.data, pass_fds=descriptors)
+            spawned = await spawn(
+                command, env=env, owner=settings.data, pass_fds=descriptors, outputs=outputs
+            )
         except CommandNotFound as error:
             if (number := _number(error)) != errno.ETXTBSY:
                 raise Unhealthy(str(error), blameless=number in _OF_THE_MACHINE) from error
@@ -150,6 +169,11 @@ async def start(
             logger.info("program started", extra=keys)
             return Program(version, path, env, spawned, time.monotonic())
     raise Unhealthy(f"{path} stays open for writing; what else writes there?", blameless=True)
+
+
+def left_running(data: Path) -> frozenset[str]:
+    """The versions of the living programs that work for a data directory; reads all of /proc."""
+    return environments_of(data, VERSION_VARIABLE)
 
 
 async def stop_all(

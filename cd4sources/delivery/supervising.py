@@ -3,7 +3,7 @@ Runs one version of the delivered program: swaps it for a healthy successor, res
 
 The running program is touched only when its successor has proven healthy. For a moment both run,
 so a program that listens must be able to do so beside its predecessor; or the client listens for it
-(`sockets`), or the old one is stopped first (`overlap = false`).
+(`sockets`), or the old one is stopped first (`overlap`).
 """
 
 import asyncio
@@ -15,11 +15,12 @@ from typing import Protocol
 
 from cd4sources.backoff import Backoff
 from cd4sources.delivery import programs
+from cd4sources.delivery.overlapping import Overlap
 from cd4sources.delivery.programs import Program, Unhealthy, signal_named
-from cd4sources.delivery.proving import Health, Sick
 from cd4sources.delivery.sockets import Sockets
+from cd4sources.delivery.starting import Starter
 from cd4sources.http import Http
-from cd4sources.running.commands import owned_by, reap_leftovers
+from cd4sources.running.commands import INHERITED, Outputs, owned_by, reap_leftovers
 from cd4sources.settings import ClientSettings
 
 FIRST_RESTART_SECONDS = 0.2
@@ -74,6 +75,7 @@ class Supervisor:
         tasks: Owns the task that restarts the program.
         verdicts: Decides about a version that ends again and again.
         sockets: What the program inherits.
+        outputs: Where its output goes.
 
     Attributes:
         given_up: Set when what was kept running is not started again any more.
@@ -89,14 +91,16 @@ class Supervisor:
         tasks: asyncio.TaskGroup,
         verdicts: Verdicts,
         sockets: Sockets,
+        *,
+        outputs: Outputs = INHERITED,
     ) -> None:
         """Begin with nothing running."""
         signal_named(settings.stop_signal)
         self._settings = settings
-        self._health = Health(settings, http)
+        self._starter = Starter(settings, http, sockets, outputs)
         self._tasks = tasks
         self._verdicts = verdicts
-        self._sockets = sockets
+        self._overlap = Overlap(settings)
         self._program: Program | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.given_up = asyncio.Event()
@@ -123,15 +127,11 @@ class Supervisor:
         Raises:
             RolledBack: It did not become healthy and was killed; what ran before runs.
         """
-        alone = self._program is None
-        old = None if self._settings.overlap else await self._make_way()
+        forgiving = proven and self._program is None
         try:
-            new = await self._start(version, path)
-            await self._prove(new, forgiving=proven and alone)
+            new = await self._healthy(version, path, forgiving=forgiving)
         except Unhealthy as error:
-            if old:
-                await self._bring_back(old)
-            if proven and alone and await self._cleared(version, error):
+            if forgiving and await self._cleared(version, error):
                 await self.swap(version, path, on_running, proven=proven)
                 return
             kept, blameless = self.version, error.blameless
@@ -144,6 +144,7 @@ class Supervisor:
         self._run(new)
         try:
             on_running()
+            await self._overlap.ran_beside(old, new)
         finally:
             await programs.stop_all(self._settings, old=old, kept=new)
 
@@ -157,10 +158,42 @@ class Supervisor:
             await self._program.kill()
         await reap_leftovers(self._settings.data)
 
+    def release(self) -> None:
+        """Let the program run on when we end; neither stop nor kill it then. A later life may."""
+        if self._keeper:
+            self._keeper.cancel()
+        if self._program:
+            self._program.spawned.let_go()
+        self._program = None
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the program's first process, if there is one."""
         if self._program:
             self._program.send_signal(number)
+
+    async def _healthy(self, version: str, path: Path, *, forgiving: bool) -> Program:
+        """Start a version beside what runs, or in its place if need be; wait for its health."""
+        if self._overlap.possible is not False:
+            try:
+                return await self._starter.healthy(version, path, forgiving=forgiving)
+            except Unhealthy as error:
+                if not await self._overlap.is_in_doubt(error, self._program):
+                    raise
+                keys = {"version": version, "reason": str(error)}
+                logger.warning("the old program may be in the way, trying without it", extra=keys)
+        return await self._healthy_alone(version, path, forgiving=forgiving)
+
+    async def _healthy_alone(self, version: str, path: Path, *, forgiving: bool) -> Program:
+        """Stop everything before; what was kept running is brought back if that does not help."""
+        old = await self._make_way()
+        try:
+            new = await self._starter.healthy(version, path, forgiving=forgiving)
+        except Unhealthy:
+            if old:
+                await self._bring_back(old)
+            raise
+        self._overlap.helped_to_be_alone(version)
+        return new
 
     async def _make_way(self) -> Program | None:
         """Stop everything; return what was kept running until now."""
@@ -182,7 +215,7 @@ class Supervisor:
 
     async def _bring_back(self, old: Program) -> None:
         try:
-            self._run(await self._start(old.version, old.path))
+            self._run(await self._starter.start(old.version, old.path))
         except Unhealthy:
             logger.exception("program could not be started again")
 
@@ -193,30 +226,13 @@ class Supervisor:
             self._keeper.cancel()
         self._keeper = self._tasks.create_task(self._keep(program), name=f"keep {program.version}")
 
-    async def _start(self, version: str, path: Path) -> Program:
-        command = self._sockets.command((str(path), *self._settings.args))
-        descriptors = self._sockets.descriptors
-        return await programs.start(version, path, self._settings, command, descriptors)
-
-    async def _prove(self, program: Program, *, forgiving: bool) -> None:
-        """Wait until a program is healthy; kill it whenever that ends otherwise."""
-        try:
-            await self._health.prove(program)
-        except BaseException as error:
-            if forgiving and isinstance(error, Sick):
-                keys = {"version": program.version, "reason": str(error)}
-                logger.warning("program lives and was healthy here before: kept", extra=keys)
-                return
-            await program.kill()
-            raise
-
     async def _keep(self, program: Program) -> None:
         """Start the program again whenever it ends, until it is swapped, stopped or given up."""
         backoff = Backoff(FIRST_RESTART_SECONDS, MOST_RESTART_SECONDS)
         starts = 1
         while await self._outlived(program, backoff, starts):
             try:
-                program = await self._start(program.version, program.path)
+                program = await self._starter.start(program.version, program.path)
             except Unhealthy:
                 logger.exception("program could not be started again")
                 break

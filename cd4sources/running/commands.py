@@ -12,9 +12,11 @@ import asyncio
 import os
 import secrets
 import time
+from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cd4sources.running.confinement import UNCONFINED, Confinement
 from cd4sources.running.nursing import Nanny, Order
@@ -23,8 +25,10 @@ from cd4sources.running.processes import (
     OWNER_VARIABLE,
     TREE_VARIABLE,
     Tree,
+    environments_of,
     kill_tree,
     marked,
+    members_of,
     owned_by,
     owner_of,
     reap_leftovers,
@@ -34,6 +38,7 @@ from cd4sources.running.processes import (
 from cd4sources.undisturbed import undisturbed
 
 __all__ = [
+    "INHERITED",
     "OWNER_VARIABLE",
     "TREE_VARIABLE",
     "Command",
@@ -41,10 +46,13 @@ __all__ = [
     "CommandNotFound",
     "CommandTimeout",
     "Completed",
+    "Outputs",
     "Spawned",
     "Tree",
+    "environments_of",
     "inherited",
     "kill_tree",
+    "members_of",
     "owned_by",
     "owner_of",
     "reap_leftovers",
@@ -106,11 +114,28 @@ class Completed:
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """The descriptors that a program's output goes to; None: where ours goes."""
+
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+INHERITED = Outputs()
+
+
+@dataclass(frozen=True)
 class Spawned:
     """A program that goes on running, and the id of its tree for `kill_tree`."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     marker: str
+    transport: asyncio.SubprocessTransport
+
+    def let_go(self) -> None:
+        """Leave it running when we end: asyncio kills whatever has no exit status by then."""
+        self.transport.get_extra_info("subprocess").returncode = 0
+        self.transport.close()
 
 
 async def run(command: Command) -> Completed:
@@ -176,52 +201,65 @@ async def _kill(running: Spawned) -> None:
 
 
 async def spawn(
-    argv: Sequence[str], *, env: Mapping[str, str], owner: Path, pass_fds: tuple[int, ...] = ()
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    owner: Path,
+    pass_fds: tuple[int, ...] = (),
+    outputs: Outputs = INHERITED,
 ) -> Spawned:
     """
-    Start a program that outlives this call, in its own session; it inherits stdout and stderr.
+    Start a program that outlives this call, in its own session.
 
     Args:
         argv: Program and arguments.
         env: Its whole environment; the two markers are added.
         owner: The data directory it works for.
         pass_fds: Descriptors that it inherits.
+        outputs: Where its output goes.
 
     Raises:
         CommandNotFound: The program cannot be started.
     """
-    marker = secrets.token_hex(8)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            env=marked(env, marker, owner),
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise _not_found(argv[0], error) from error
-    return Spawned(process, marker)
+    streams = {"stdout": outputs.stdout, "stderr": outputs.stderr}
+    return await _launch(argv, argv[0], env, owner, pass_fds=pass_fds, **streams)
 
 
 async def _start(command: Command, output: Output) -> Spawned:
-    marker = secrets.token_hex(8)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command.argv,
-            stdin=asyncio.subprocess.DEVNULL,
+        return await _launch(
+            command.argv,
+            command.label,
+            command.env,
+            command.owner,
+            cwd=command.cwd,
+            pass_fds=command.pass_fds,
             stdout=output.stdout_end,
             stderr=output.stderr_end,
-            cwd=command.cwd,
-            env=marked(command.env, marker, command.owner),
-            pass_fds=command.pass_fds,
-            start_new_session=True,
         )
-    except OSError as error:
-        raise _not_found(command.label, error) from error
     finally:
         output.close_write_ends()
-    return Spawned(process, marker)
+
+
+async def _launch(
+    argv: Sequence[str], label: str, env: Mapping[str, str], owner: Path, **options: Any
+) -> Spawned:
+    """Start a process in its own session, with the markers; options are those of `subprocess`."""
+    marker = secrets.token_hex(8)
+    loop = asyncio.get_running_loop()
+    try:
+        # As create_subprocess_exec does, which keeps the transport to itself.
+        transport, protocol = await loop.subprocess_exec(
+            lambda: SubprocessStreamProtocol(limit=0, loop=loop),
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            env=marked(env, marker, owner),
+            start_new_session=True,
+            **options,
+        )
+    except OSError as error:
+        raise _not_found(label, error) from error
+    return Spawned(Process(transport, protocol, loop), marker, transport)
 
 
 def inherited(*names: str) -> dict[str, str]:

@@ -103,6 +103,19 @@ def owned_by(data: Path) -> frozenset[int]:
     return _members(OWNER_VARIABLE, owner_of(data), 0)
 
 
+def members_of(tree: Tree) -> frozenset[int]:
+    """The living processes of a tree."""
+    return _members(TREE_VARIABLE, tree.marker, tree.group)
+
+
+def environments_of(data: Path, variable: str) -> frozenset[str]:
+    """What a variable says in the living processes, other than this one, that work for `data`."""
+    owner, prefix = f"{OWNER_VARIABLE}={owner_of(data)}".encode(), f"{variable}=".encode()
+    theirs = (p.environ for p in _table() if owner in p.environ and p.pid != os.getpid())
+    values = (entry for environ in theirs for entry in environ if entry.startswith(prefix))
+    return frozenset(os.fsdecode(value.removeprefix(prefix)) for value in values)
+
+
 def trees_of(data: Path) -> list[Tree]:
     """The living trees that work for a data directory; each with its oldest process's group."""
     wanted = f"{OWNER_VARIABLE}={owner_of(data)}".encode()

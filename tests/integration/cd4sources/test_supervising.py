@@ -5,60 +5,24 @@ import itertools
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cd4sources.delivery.programs import start, stop_all
-from cd4sources.delivery.sockets import Sockets
-from cd4sources.delivery.supervising import RolledBack, Supervisor
-from cd4sources.http import Http
+from cd4sources.delivery.supervising import RolledBack
 from cd4sources.running.commands import spawn
 from cd4sources.settings import ClientSettings
 from tests.integration.cd4sources.peers import Peer, Request, respond, serving
 from tests.integration.cd4sources.programs import Journal, executable, owned, program
+from tests.integration.cd4sources.supervisors import left_behind, nothing, supervised
 from tests.support.processes import is_alive
 from tests.support.waiting import eventually
 
 DOUBLE_FORK = """
 (setsid sh -c 'sh -c "sleep 300" & echo "child $DIRECTCD_VERSION $!" >> {journal}; exit' &)
 """
-
-
-class Lenient:
-    """Never gives a version up."""
-
-    def is_steady(self, version: str) -> None:
-        """Take note of nothing."""
-
-    async def gives_up(self, version: str, reason: str) -> bool:
-        """Have it started again."""
-        return False
-
-
-@asynccontextmanager
-async def supervised(tmp_path: Path, **changes: Any) -> AsyncIterator[Supervisor]:
-    settings = ClientSettings(data=tmp_path, **{"settle_seconds": 0.2} | changes)
-    async with Http() as http, asyncio.TaskGroup() as tasks:
-        supervisor = Supervisor(settings, http, tasks, Lenient(), Sockets())
-        try:
-            yield supervisor
-        finally:
-            await supervisor.stop()
-
-
-async def left_behind(tmp_path: Path, app: Path) -> None:
-    """Have a program run as v1 that nobody keeps: the client that started it was killed."""
-    settings = ClientSettings(data=tmp_path)
-    await start("v1", app, settings, (str(app),), ())
-
-
-def nothing() -> None:
-    """For swaps whose moment of health does not matter."""
 
 
 async def test_the_old_stops_only_after_the_new_is_healthy(
