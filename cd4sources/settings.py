@@ -172,6 +172,10 @@ class TargetSettings(_Settings):
     """File name that clients give the artifact. Default empty: the target's name. Not `record.json`
     or `build.log`, which stand beside it."""
 
+    in_place: bool = False
+    """Whether a Go build edits go.mod in the tree and puts it back. Default false: it builds with a
+    copy."""
+
 
 class TokenSettings(_Settings):
     """What the holder of one bearer token may do."""
@@ -321,7 +325,7 @@ class ClientSettings(_Settings):
     The program finds them from descriptor 3 on, as `LISTEN_FDS` says (sd_listen_fds(3)), and a swap
     loses no connection. Default none: the program listens for itself."""
 
-    overlap: bool = True
+    overlap: bool | Literal["auto"] = True
     """Whether the new program starts beside the old one. Default true: nothing is down meanwhile.
     false: the old one is stopped first, and started again when the new one is sick; for programs
     with a fixed port that know neither `sockets` nor SO_REUSEPORT."""

@@ -46,6 +46,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
+    from directcd.pull.errors import BadArguments
     from directcd.recordings import RecordingError
     from directcd.serving import StartError
     from hub.log.base import LogError
@@ -53,6 +54,7 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
 
     return [
         (ConfigError, USAGE),
+        (BadArguments, USAGE),
         (TargetError, USAGE),
         (KeyUnusable, USAGE),
         (CannotConfine, USAGE),
