@@ -21,7 +21,7 @@ from cd4sources.settings import (
     ServerSettings,
     TargetSettings,
 )
-from cd4sources.sources.addresses import parse_address
+from cd4sources.sources.addresses import full_ref, parse_address
 from cd4sources.targets import Repository, Target, TargetError
 from directcd.pull.errors import BadArguments
 from directcd.pull.repositories import Named, replacement, repository
@@ -142,12 +142,19 @@ def _settings_of(
         "password_file": options.password_file,
         "ssh_key_file": options.ssh_key_file,
     }
-    yield _checked({"url": main.url, "ref": options.branch, **login})
+    yield _checked({"url": main.url, "ref": _branch(options.branch or ""), **login})
     place = _place(main.url)
     for other in others:
         is_ours = place and place == _place(other.url) and not _has_password(other.url)
         shared = login if is_ours else {}
         yield _checked({"url": other.url, "replaces": other.replaces, **shared})
+
+
+def _branch(name: str) -> str:
+    try:
+        return full_ref(name)
+    except TargetError as error:
+        raise BadArguments(f"--branch: {error}") from None
 
 
 def _checked(values: Mapping[str, str | None]) -> RepositorySettings:
