@@ -172,6 +172,10 @@ class TargetSettings(_Settings):
     """File name that clients give the artifact. Default empty: the target's name. Not `record.json`
     or `build.log`, which stand beside it."""
 
+    in_place: bool = False
+    """Whether a Go build edits go.mod in the tree and puts it back. Default false: it builds with a
+    copy."""
+
 
 class TokenSettings(_Settings):
     """What the holder of one bearer token may do."""

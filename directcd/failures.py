@@ -47,12 +47,14 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
     from directcd.process import StartError
+    from directcd.pull.errors import BadArguments
     from directcd.recordings import RecordingError
     from hub.log.base import LogError
     from hub.secrets import SecretFileError
 
     return [
         (ConfigError, USAGE),
+        (BadArguments, USAGE),
         (TargetError, USAGE),
         (KeyUnusable, USAGE),
         (CannotConfine, USAGE),

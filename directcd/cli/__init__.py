@@ -2,7 +2,8 @@
 The command line: one file a command, each imported only when it is called.
 
 Human text goes to stderr, data to stdout. Exit codes: 0 ok, 1 failed, 2 usage or configuration,
-3 nothing new (`watch`), 4 wrong signature (`explain`) or not allowed, 7 out of reach.
+3 nothing new (`watch`, `pull --once`), 4 wrong signature (`explain`) or not allowed, 5 build failed
+and 6 rolled back (both `pull --once`), 7 out of reach.
 """
 
 import importlib
@@ -20,12 +21,16 @@ COMMANDS = {
     "explain": "Say what a recorded webhook delivery means, offline.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",
     "key": "Make keys that sign artifacts.",
+    "pull": "Pull, build and run one program in one process: the same as `directcd --repo …`.",
     "server": "Pull and build the targets, and offer their versions.",
     "token": "Make bearer tokens for the server's API.",
     "versions": "List what a server keeps of a target, pin a version, or go back.",
     "up": "Run the hub, the server and the client of one directcd.toml in one process.",
     "watch": "Wait for another version of a target, and print it.",
 }
+
+
+_OF_ITS_OWN = ("--version", "-h", "--help")
 
 
 class LazyGroup(click.Group):
@@ -43,6 +48,20 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read an option that is not the group's own as one of `pull`."""
+        if args and args[0].startswith("-") and args[0] not in _OF_ITS_OWN:
+            args = ["pull", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, without showing what may be a password."""
+        if "://" in args[0] or "@" in args[0]:
+            ctx.fail("a repository is named by --repo URL")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands from the table above, without importing them."""
         with formatter.section("Commands"):
@@ -52,12 +71,20 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(directcd.__version__, package_name="directcd", message="directcd %(version)s")
 def command() -> None:
-    """Continuous delivery straight from source repositories to running processes."""
+    """
+    Continuous delivery straight from source repositories to running processes.
+
+    directcd --repo https://git.example.com/acme/shop.git -o shop
+
+    pulls, builds and runs that program, and again at every push: `directcd pull --help`.
+    """
 
 
 def main() -> None:
     """Run the command line and turn the errors a person can mend into one sentence."""
     from directcd.failures import explained
+    from directcd.pull.hiding import hide_secrets
 
+    hide_secrets()
     with explained():
         command.main(standalone_mode=True)
