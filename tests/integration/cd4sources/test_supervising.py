@@ -337,7 +337,7 @@ async def test_a_health_command_that_fails_says_why(
     app = executable(tmp_path / "app", program(journal.path))
     limits = {
         "health_command": words,
-        "health_timeout_seconds": 0.3,
+        "health_timeout_seconds": 1,
         "settle_seconds": 0,
     }
     async with supervised(tmp_path, **limits) as supervisor:
