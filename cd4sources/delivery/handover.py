@@ -17,6 +17,10 @@ from collections.abc import Mapping, Sequence
 
 FIRST_DESCRIPTOR = 3
 CANNOT_START = 126  # what shells exit with for a file that is there and cannot be executed
+CANNOT_NOW = 125  # what wrappers such as env and nohup exit with when they fail themselves
+
+OF_THE_MACHINE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""Errors at a start that say nothing about the program."""
 
 _BUSY_ATTEMPTS = 50
 _BUSY_PAUSE_SECONDS = 0.02
@@ -66,11 +70,14 @@ def main(arguments: Sequence[str]) -> int:
     """Hand the sockets over; the exit status when that cannot be done."""
     end = arguments.index("--")
     pairs = [argument.rpartition("=") for argument in arguments[:end]]
-    arrange([int(descriptor) for _, _, descriptor in pairs])
+    argv = [*arguments[end + 1 :]]
     try:
-        become([*arguments[end + 1 :]], environment([name for name, _, _ in pairs]))
+        arrange([int(descriptor) for _, _, descriptor in pairs])
+        become(argv, environment([name for name, _, _ in pairs]))
     except OSError as error:
-        sys.stderr.write(f"{error.filename} cannot be started: {error.strerror}\n")
+        sys.stderr.write(f"{argv[0]} cannot be started: {error.strerror}\n")
+        if error.errno in OF_THE_MACHINE | {errno.ETXTBSY}:
+            return CANNOT_NOW
     return CANNOT_START
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cd4sources.delivery.handover import CANNOT_NOW, OF_THE_MACHINE
 from cd4sources.running.commands import (
     INHERITED,
     CommandNotFound,
@@ -30,9 +31,6 @@ VERSION_VARIABLE = "DIRECTCD_VERSION"
 BUSY_ATTEMPTS = 50
 BUSY_PAUSE_SECONDS = 0.02
 """A file just written can be held open by a fork in another thread for some milliseconds."""
-
-_OF_THE_MACHINE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""Errors at a start that say nothing about the program."""
 
 REAP_SECONDS = 5.0
 """Only a process in uninterruptible sleep outlives SIGKILL that long."""
@@ -64,13 +62,14 @@ class Ended(Unhealthy):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One started process of a version, with the environment it got."""
+    """One started process of a version, with the environment it got, and whether by `handover`."""
 
     version: str
     path: Path
     env: Mapping[str, str]
     spawned: Spawned
     started: float
+    handed_over: bool = False
 
     @property
     def tree(self) -> Tree:
@@ -94,11 +93,16 @@ class Program:
 
         Raises:
             Ended: It has ended.
+            Unhealthy: The machine could not start it.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.spawned.process.wait()
-        if (status := self.spawned.process.returncode) is not None:
+        status = self.spawned.process.returncode
+        if status == CANNOT_NOW and self.handed_over:
+            reason = f"{self.path} could not be started just now; what it printed says why"
+            raise Unhealthy(reason, blameless=True)
+        if status is not None:
             raise Ended(self.ending, status)
 
     @property
@@ -162,12 +166,12 @@ async def start(
             )
         except CommandNotFound as error:
             if (number := _number(error)) != errno.ETXTBSY:
-                raise Unhealthy(str(error), blameless=number in _OF_THE_MACHINE) from error
+                raise Unhealthy(str(error), blameless=number in OF_THE_MACHINE) from error
             await asyncio.sleep(BUSY_PAUSE_SECONDS)
         else:
             keys = {"version": version, "pid": spawned.process.pid}
             logger.info("program started", extra=keys)
-            return Program(version, path, env, spawned, time.monotonic())
+            return Program(version, path, env, spawned, time.monotonic(), bool(descriptors))
     raise Unhealthy(f"{path} stays open for writing; what else writes there?", blameless=True)
 
 

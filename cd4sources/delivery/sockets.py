@@ -59,6 +59,11 @@ class Sockets:
                     Path(one.getsockname()).unlink()
             one.close()
 
+    def let_go(self) -> None:
+        """Leave them, paths and all, to the program that has inherited them."""
+        for _, one in self.named:
+            one.close()
+
 
 @asynccontextmanager
 async def listening(settings: ClientSettings) -> AsyncIterator[Sockets]:

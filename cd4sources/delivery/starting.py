@@ -47,6 +47,11 @@ class Starter:
             version, path, self._settings, command, descriptors, outputs=self._outputs
         )
 
+    def let_go(self, program: Program) -> None:
+        """Have one live on, with its sockets, when we end; another cannot be started here then."""
+        program.spawned.let_go()
+        self._sockets.let_go()
+
     async def healthy(self, version: str, path: Path, *, forgiving: bool) -> Program:
         """
         Start a version and wait until it is healthy; kill it whenever that ends otherwise.

@@ -163,7 +163,7 @@ class Supervisor:
         if self._keeper:
             self._keeper.cancel()
         if self._program:
-            self._program.spawned.let_go()
+            self._starter.let_go(self._program)
         self._program = None
 
     def send_signal(self, number: signal.Signals) -> None:

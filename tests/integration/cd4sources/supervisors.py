@@ -25,10 +25,12 @@ class Lenient:
 
 
 @asynccontextmanager
-async def supervised(tmp_path: Path, **changes: Any) -> AsyncIterator[Supervisor]:
+async def supervised(
+    tmp_path: Path, sockets: Sockets | None = None, /, **changes: Any
+) -> AsyncIterator[Supervisor]:
     settings = ClientSettings(data=tmp_path, **{"settle_seconds": 0.2} | changes)
     async with Http() as http, asyncio.TaskGroup() as tasks:
-        supervisor = Supervisor(settings, http, tasks, Lenient(), Sockets())
+        supervisor = Supervisor(settings, http, tasks, Lenient(), sockets or Sockets())
         try:
             yield supervisor
         finally:

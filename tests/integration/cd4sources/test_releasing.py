@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
 from cd4sources.delivery.programs import left_running, start
+from cd4sources.delivery.sockets import listen
 from cd4sources.running.commands import Command, Completed, Outputs, run, spawn
 from cd4sources.settings import ClientSettings
 from tests.integration.cd4sources.programs import Journal, executable, owned, program
@@ -68,6 +70,18 @@ async def test_a_released_program_is_nobodys_here(tmp_path: Path, journal: Journ
         os.kill(journal.pids("start v1")[0], signal.SIGKILL)
         await eventually(lambda: left_running(tmp_path) == set())
     assert journal.lines() == ["start v1"]
+
+
+async def test_a_released_program_keeps_its_socket(tmp_path: Path) -> None:
+    """Also the path, which goes away otherwise when nobody here listens any more."""
+    path = tmp_path / "app.sock"
+    sockets = listen([str(path)])
+    async with supervised(tmp_path, sockets) as supervisor:
+        await supervisor.swap("v1", executable(tmp_path / "app", "#!/bin/sh\nsleep 60\n"), nothing)
+        supervisor.release()
+        sockets.close()
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(path))
 
 
 async def test_programs_of_other_data_directories_are_not_left_running_here(

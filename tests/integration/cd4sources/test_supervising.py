@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from cd4sources.delivery.programs import start, stop_all
+from cd4sources.delivery.sockets import listen
 from cd4sources.delivery.supervising import RolledBack
 from cd4sources.running.commands import spawn
 from cd4sources.settings import ClientSettings
+from directcd.demo.world import free_ports
 from tests.integration.cd4sources.peers import Peer, Request, respond, serving
 from tests.integration.cd4sources.programs import Journal, executable, owned, program
 from tests.integration.cd4sources.supervisors import left_behind, nothing, supervised
@@ -88,6 +90,21 @@ async def test_a_machine_that_cannot_start_anything_blames_no_version(
                 await supervisor.swap("v1", app, nothing)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert caught.value.blameless
+
+
+async def test_a_machine_that_cannot_hand_sockets_over_blames_no_version(tmp_path: Path) -> None:
+    """Here: the file is being written to, for longer than a moment."""
+    app = executable(tmp_path / "app", "#!/bin/sh\n")
+    [port] = free_ports(1)
+    sockets = listen([f"127.0.0.1:{port}"])
+    async with supervised(tmp_path, sockets, settle_seconds=30) as supervisor:
+        with (
+            app.open("a"),
+            pytest.raises(RolledBack, match="not be started just now") as caught,
+        ):
+            await supervisor.swap("v1", app, nothing)
+    sockets.close()
     assert caught.value.blameless
 
 
@@ -318,7 +335,11 @@ async def test_a_health_command_that_fails_says_why(
 ) -> None:
     """Its last line is the best hint; that it cannot be started is not the program's fault."""
     app = executable(tmp_path / "app", program(journal.path))
-    limits = {"health_command": words, "health_timeout_seconds": 0.3, "settle_seconds": 0}
+    limits = {
+        "health_command": words,
+        "health_timeout_seconds": 1,
+        "settle_seconds": 0,
+    }
     async with supervised(tmp_path, **limits) as supervisor:
         with pytest.raises(RolledBack, match=reason) as caught:
             await supervisor.swap("v1", app, nothing)

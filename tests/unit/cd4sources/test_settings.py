@@ -67,6 +67,20 @@ def test_output_must_be_a_file_name(output: str) -> None:
         TargetSettings(name="x", repositories=repositories, output=output)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"), [("auto", "auto"), ("true", True), ("0", False), (False, False)]
+)
+def test_overlap_is_read_from_files_and_variables(written: str | bool, read: str | bool) -> None:  # noqa: FBT001
+    """A variable holds a word also where a file has true or false."""
+    assert ClientSettings.model_validate({"overlap": written}).overlap == read
+
+
+def test_another_overlap_is_refused() -> None:
+    """A mistyped one must not mean something."""
+    with pytest.raises(ValidationError, match="overlap"):
+        ClientSettings.model_validate({"overlap": "automatic"})
+
+
 @pytest.mark.parametrize("model", [ServerSettings, ClientSettings])
 def test_defaults_are_valid(model: type[ServerSettings | ClientSettings]) -> None:
     """An empty section is a working one."""
