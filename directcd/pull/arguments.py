@@ -169,7 +169,7 @@ def _checked(values: Mapping[str, str | None]) -> RepositorySettings:
 def _place(url: str) -> str:
     """Where a credential may go: the origin of an http(s) address, the host of one for ssh."""
     address = parse_address(url)
-    if address.origin or address.scheme != "ssh":
+    if address.scheme != "ssh":
         return address.origin.lower()
     return min(repository_keys(address.url), key=len, default="").partition("/")[0]
 

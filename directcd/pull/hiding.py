@@ -9,7 +9,6 @@ start, everyone can still see them: a password in a file never shows.
 import os
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 # Generous: up to the last `@` of a word, for a password may hold what it should not.
@@ -19,15 +18,9 @@ _SECRET = re.compile(rb"(?<=://)[^\0]*(?=@)|(?<=password=)[^\0&]*")
 _ARG_START, _ARG_END = 48 - 3, 49 - 3
 
 
-def hide_secrets(words: Sequence[str] | None = None) -> None:
-    """
-    Write stars over what may be a password in this process's arguments, if there is any.
-
-    Args:
-        words: The arguments, to see whether there is; sys.argv by default.
-    """
-    given = sys.argv if words is None else words
-    if any(_SECRET.search(os.fsencode(word)) for word in given):
+def hide_secrets() -> None:
+    """Write stars over what may be a password in this process's arguments, if there is any."""
+    if any(_SECRET.search(os.fsencode(word)) for word in sys.argv):
         _write_over()
 
 
