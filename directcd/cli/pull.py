@@ -51,7 +51,7 @@ class PullCommand(click.Command):
 @click.option("--password-file", metavar="FILE",
               help="Password or token for the built repository and the others at the same place, "
               "read anew each time. Better than https://user:password@host, which everyone on "
-              "this machine can see for some milliseconds.")  # fmt: skip
+              "this machine can see for a moment.")  # fmt: skip
 @click.option("--ssh-key-file", metavar="FILE",
               help="The same for ssh: a key without a passphrase.")  # fmt: skip
 @click.option("-o", "--output", metavar="NAME",

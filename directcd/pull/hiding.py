@@ -2,8 +2,8 @@
 Passwords taken out of `ps`: the seed's command line may hold one, and everyone may read that.
 
 The kernel shows a process's arguments from the process's own memory, so they can be written over
-there; what Python has read of them is a copy. Until that is done, some ten milliseconds after the
-start, everyone can still see them: a password in a file never shows.
+there; what Python has read of them is a copy. Until that is done, about a tenth of a second after
+the start, everyone can still see them: a password in a file never shows.
 """
 
 import os
