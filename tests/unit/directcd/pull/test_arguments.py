@@ -177,6 +177,15 @@ def test_an_ssh_key_goes_where_the_built_repository_is() -> None:
     assert [one.ssh_key_file is not None for one in found] == [True, True, False, False]
 
 
+def test_home_is_found_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell replaces the `~` behind an `=`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    value = pull(working_dir="~/w", status_file="~/s", password_file="~/p")
+    assert value.server.data == tmp_path / "w/server"
+    assert value.status_file == tmp_path / "s"
+    assert value.target.repositories[0].password_file == tmp_path / "p"
+
+
 def test_two_passwords_are_one_too_many() -> None:
     """Said in the options' names, without either."""
     message = refused("https://me:s3cr3t@git.example.com/x", password_file="token")
