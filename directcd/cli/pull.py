@@ -51,7 +51,7 @@ class PullCommand(click.Command):
 @click.option("--password-file", metavar="FILE",
               help="Password or token for the built repository and the others at the same place, "
               "read anew each time. Better than https://user:password@host, which everyone on "
-              "this machine can see for some milliseconds.")  # fmt: skip
+              "this machine can see for a moment.")  # fmt: skip
 @click.option("--ssh-key-file", metavar="FILE",
               help="The same for ssh: a key without a passphrase.")  # fmt: skip
 @click.option("-o", "--output", metavar="NAME",
@@ -71,8 +71,8 @@ class PullCommand(click.Command):
 @click.option("--health-url", metavar="URL", help="Answers 2xx when the new program is ready.")
 @click.option("--health-cmd", metavar="COMMAND", help="Exits with 0 when it is.")
 @click.option("--overlap", metavar="auto|yes|no",
-              help="Whether the old program runs until the new one is healthy. Default auto: no "
-              "where they want the same port.")  # fmt: skip
+              help="Whether the new program starts beside the old one. Default auto: as far as it "
+              "can.")  # fmt: skip
 @click.option("--socket", "sockets", multiple=True, metavar="ADDRESS",
               help="host:port or /path to listen on for the program: no swap loses a "
               "connection.")  # fmt: skip

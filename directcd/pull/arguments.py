@@ -116,7 +116,7 @@ def understood(options: Options) -> Pull:
         _client(options, working_dir, target.name),
         once=options.once,
         dry_run=options.dry_run,
-        status_file=Path(options.status_file).absolute() if options.status_file else None,
+        status_file=_path(options.status_file),
         as_json=options.as_json,
         verbose=options.verbose,
     )
@@ -139,8 +139,8 @@ def _settings_of(
 ) -> Iterator[RepositorySettings]:
     login = {
         "user": options.user,
-        "password_file": options.password_file,
-        "ssh_key_file": options.ssh_key_file,
+        "password_file": _path(options.password_file),
+        "ssh_key_file": _path(options.ssh_key_file),
     }
     yield _checked({"url": main.url, "ref": _branch(options.branch or ""), **login})
     place = _place(main.url)
@@ -157,7 +157,7 @@ def _branch(name: str) -> str:
         raise BadArguments(f"--branch: {error}") from None
 
 
-def _checked(values: Mapping[str, str | None]) -> RepositorySettings:
+def _checked(values: Mapping[str, Any]) -> RepositorySettings:
     settings = _validated(RepositorySettings, values)
     try:
         Repository.from_settings(settings)
@@ -169,7 +169,7 @@ def _checked(values: Mapping[str, str | None]) -> RepositorySettings:
 def _place(url: str) -> str:
     """Where a credential may go: the origin of an http(s) address, the host of one for ssh."""
     address = parse_address(url)
-    if address.origin or address.scheme != "ssh":
+    if address.scheme != "ssh":
         return address.origin.lower()
     return min(repository_keys(address.url), key=len, default="").partition("/")[0]
 
@@ -213,7 +213,12 @@ def _output(options: Options, default: str) -> str:
 
 
 def _working_dir(options: Options, output: str) -> Path:
-    return Path(options.working_dir or f".directcd/{output}").expanduser().absolute()
+    return _path(options.working_dir) or Path(".directcd", output).absolute()
+
+
+def _path(text: str | None) -> Path | None:
+    """Absolute; `~` as a shell reads it, which does not in `--password-file=~/token`."""
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _name(output: str) -> str:

@@ -2,14 +2,13 @@
 Passwords taken out of `ps`: the seed's command line may hold one, and everyone may read that.
 
 The kernel shows a process's arguments from the process's own memory, so they can be written over
-there; what Python has read of them is a copy. Until that is done, some ten milliseconds after the
-start, everyone can still see them: a password in a file never shows.
+there; what Python has read of them is a copy. Until that is done, about a tenth of a second after
+the start, everyone can still see them: a password in a file never shows.
 """
 
 import os
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 # Generous: up to the last `@` of a word, for a password may hold what it should not.
@@ -19,15 +18,9 @@ _SECRET = re.compile(rb"(?<=://)[^\0]*(?=@)|(?<=password=)[^\0&]*")
 _ARG_START, _ARG_END = 48 - 3, 49 - 3
 
 
-def hide_secrets(words: Sequence[str] | None = None) -> None:
-    """
-    Write stars over what may be a password in this process's arguments, if there is any.
-
-    Args:
-        words: The arguments, to see whether there is; sys.argv by default.
-    """
-    given = sys.argv if words is None else words
-    if any(_SECRET.search(os.fsencode(word)) for word in given):
+def hide_secrets() -> None:
+    """Write stars over what may be a password in this process's arguments, if there is any."""
+    if any(_SECRET.search(os.fsencode(word)) for word in sys.argv):
         _write_over()
 
 

@@ -39,9 +39,11 @@ def repositories(*repos: str, **options: Any) -> list[RepositorySettings]:
 
 def test_the_first_bare_repository_is_built() -> None:
     """Wherever it stands; the others keep their order."""
-    value = pull(f"example.com/lib={LIB}", SHOP, "https://h/tools")
-    assert urls(value) == [SHOP, LIB, "https://h/tools"]
-    assert [one.replaces for one in value.target.repositories] == ["", "example.com/lib", ""]
+    replacements = ("example.com/x=https://h/x",)
+    value = pull(f"example.com/lib={LIB}", SHOP, "https://h/tools", replacements=replacements)
+    assert urls(value) == [SHOP, LIB, "https://h/tools", "https://h/x"]
+    found = [one.replaces for one in value.target.repositories]
+    assert found == ["", "example.com/lib", "", "example.com/x"]
 
 
 def test_both_spellings_of_a_replacement_mean_the_same() -> None:
@@ -161,11 +163,27 @@ def test_a_password_file_goes_where_the_built_repository_is() -> None:
     assert [one.password_file is not None for one in found] == [True, True, *[False] * 4]
 
 
+def test_a_repository_is_named_once() -> None:
+    """The complaint does not speak of targets, which nobody has heard of here."""
+    message = refused(SHOP, LIB, LIB)
+    assert "beside the first" in message
+    assert "target" not in message
+
+
 def test_an_ssh_key_goes_where_the_built_repository_is() -> None:
     """In either spelling of an address."""
     others = ["ssh://git@git.example.com:2222/lib", "git@example.org:acme/b", SHOP]
     found = repositories("git@git.example.com:acme/app.git", *others, ssh_key_file="key")
     assert [one.ssh_key_file is not None for one in found] == [True, True, False, False]
+
+
+def test_home_is_found_in_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell replaces the `~` behind an `=`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    value = pull(working_dir="~/w", status_file="~/s", password_file="~/p")
+    assert value.server.data == tmp_path / "w/server"
+    assert value.status_file == tmp_path / "s"
+    assert value.target.repositories[0].password_file == tmp_path / "p"
 
 
 def test_two_passwords_are_one_too_many() -> None:

@@ -13,23 +13,26 @@ from directcd.pull.hiding import masked
 URL = "https://me:s3cr3t@git.example.com/x.git"
 CODE = """
 import sys
-from directcd.pull.hiding import hide_secrets
-hide_secrets()
-print(*sys.argv[1:], flush=True)
-sys.stdin.read()
+from directcd.cli import main
+try:
+    main()
+except SystemExit:
+    print(*sys.argv[1:], flush=True)
+    sys.stdin.read()
 """
 
 
 @contextmanager
 def hidden(*words: str) -> Iterator[tuple[int, str]]:
-    """A process that has hidden its secrets: its number, and the words it still knows itself."""
+    """A command that could not do it and waits: its number, and the words it knows itself."""
     command = [sys.executable, "-c", CODE, *words]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
         yield process.pid, process.stdout.readline().rstrip("\n")
-        process.communicate()
-    assert process.returncode == 0
+        _, said = process.communicate()
+    assert said.startswith("directcd: --output: ")
+    assert "s3cr3t" not in said
 
 
 def words_of(pid: int) -> list[str]:
@@ -39,20 +42,17 @@ def words_of(pid: int) -> list[str]:
 
 def test_a_password_is_not_in_the_process_list() -> None:
     """Its other words are, as they were; the process itself still knows it."""
-    with hidden("pull", f"--repo={URL}", "-o", "app") as (pid, known):
-        assert words_of(pid) == [
-            "pull",
-            f"--repo=https://{'*' * 9}@git.example.com/x.git",
-            "-o",
-            "app",
-        ]
+    with hidden("pull", f"--repo={URL}", "-o", "bin/app") as (pid, known):
+        shown = f"--repo=https://{'*' * 9}@git.example.com/x.git"
+        assert words_of(pid) == ["pull", shown, "-o", "bin/app"]
     assert URL in known
 
 
 def test_without_a_password_nothing_is_touched() -> None:
-    """Not even looked at."""
-    with hidden("pull", "--repo=https://git.example.com/x.git") as (pid, _):
-        assert words_of(pid) == ["pull", "--repo=https://git.example.com/x.git"]
+    """Whoever looks for the process by its words finds it."""
+    words = ["pull", "--repo=https://git.example.com/x.git", "-o=bin/app"]
+    with hidden(*words) as (pid, _):
+        assert words_of(pid) == words
 
 
 @pytest.mark.parametrize(

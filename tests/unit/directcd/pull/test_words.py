@@ -84,6 +84,7 @@ def test_a_flag_is_nothing_else() -> None:
     ("word", "shown"),
     [
         ("app", "`app`"),
+        ("-", "`-`"),
         ("", "an empty word"),
         ("https://me:s3cr3t@h/x", "an address without --repo"),
     ],
