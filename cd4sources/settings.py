@@ -172,6 +172,11 @@ class TargetSettings(_Settings):
     """File name that clients give the artifact. Default empty: the target's name. Not `record.json`
     or `build.log`, which stand beside it."""
 
+    in_place: bool = False
+    """Whether Go's replacements are written into the build tree's own go.mod, which is put back
+    afterwards. Default false: go reads an edited copy, and the tree is never changed. The program
+    is the same; true is for a go.mod that must be seen where it stands."""
+
 
 class TokenSettings(_Settings):
     """What the holder of one bearer token may do."""
