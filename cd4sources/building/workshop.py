@@ -158,9 +158,7 @@ class Workshop:
             await in_thread(workspace.prepare)
             path = await plan.recipe.build(workspace)
         if plan.recipe.stamp() != plan.stamp:
-            raise BuildFailed(
-                "other tools were installed meanwhile; the next look builds with them"
-            )
+            raise BuildFailed("the tools were exchanged meanwhile; the next look builds anew")
         return Built(
             version=plan.version,
             target=self._target.name,
