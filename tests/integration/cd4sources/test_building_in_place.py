@@ -1,6 +1,7 @@
 """go.mod edited where it stands: as committed afterwards, however the build or the server ends."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -15,11 +16,13 @@ from cd4sources.building.in_place import editable, put_back
 from cd4sources.building.lanes import Lanes
 from cd4sources.building.workshop import Workshop
 from cd4sources.running.commands import reap_leftovers
+from cd4sources.running.confinement import Confinement, User
 from cd4sources.settings import ServerSettings
 from tests.chaos.delivery.tracing import Point, Tracer, is_possible
 from tests.support.go_modules import (
     APP,
     GO_MARKS,
+    GO_MOD,
     LIB,
     SIBLING,
     built,
@@ -128,6 +131,33 @@ async def test_go_mod_is_as_committed_after_kill_9_in_mid_build(
     shop = opened(tmp_path)
     assert {name: one[0].decode() for name, one in state(tree).items()} == FILES
     assert said_by(await one_build(shop, tmp_path)) == "sibling"
+
+
+async def test_what_could_not_be_put_back_is_before_the_next_checkout(tmp_path: Path) -> None:
+    """Afterwards it would be another commit's; and what is kept would be in the way."""
+    app, lib = Source(tmp_path / "app"), Source(tmp_path / "lib")
+    app.commit({**FILES, "go.mod": "not a go.mod\n"})
+    lib.commit({name.removeprefix("lib/"): text for name, text in SIBLING.items()})
+    shop = opened(tmp_path)
+    with pytest.raises(BuildFailed, match=r"go mod edit ended with 1: \S*go\.mod:1: "):
+        await one_build(shop, tmp_path)
+    tree = tmp_path / "data/trees/app/0-app"
+    (tmp_path / "data/trees/app/0-app.kept").mkdir()
+    (tree / "go.mod").rename(tmp_path / "data/trees/app/0-app.kept/go.mod")
+    app.commit(FILES)
+    assert said_by(await one_build(shop, tmp_path)) == "sibling"
+    assert (tree / "go.mod").read_text() == GO_MOD
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can build as somebody else")
+async def test_build_user_may_change_the_copy(tmp_path: Path) -> None:
+    """And what is kept is out of its reach."""
+    somebody = Confinement(user=User(65_534, 65_534))
+    place = workspace(tmp_path, APP, siblings={}, confinement=somebody)
+    async with editable(place) as file:
+        assert file.stat().st_uid == 65_534
+        assert (tmp_path / "app.kept").stat().st_uid == 0
+    assert file.read_text() == GO_MOD
 
 
 def opened(directory: Path) -> Workshop:
