@@ -173,8 +173,9 @@ class TargetSettings(_Settings):
     or `build.log`, which stand beside it."""
 
     in_place: bool = False
-    """Whether a Go build edits go.mod in the tree and puts it back. Default false: it builds with a
-    copy."""
+    """Whether Go's replacements are written into the build tree's own go.mod, which is put back
+    afterwards. Default false: go reads an edited copy, and the tree is never changed. The program
+    is the same; true is for a go.mod that must be seen where it stands."""
 
 
 class TokenSettings(_Settings):

@@ -10,6 +10,7 @@ What to deliver: targets made of repositories, and how to find one by its reposi
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -101,6 +102,7 @@ class Target:
     build: tuple[str, ...] = ("build",)
     artifact: tuple[str, ...] = ("artifact",)
     output: str = ""
+    in_place: bool = False
 
     @classmethod
     def from_settings(cls, settings: TargetSettings) -> "Target":
@@ -108,20 +110,30 @@ class Target:
         Make a target of its configuration.
 
         Raises:
-            BadTarget: A repository's URL or ref, or the build words, are malformed.
+            BadTarget: A repository's URL or ref, or the build words, are malformed; or two
+                checkouts beside the first cannot be told apart.
         """
         try:
             build, artifact = shlex.split(settings.build), shlex.split(settings.artifact)
             repositories = tuple(map(Repository.from_settings, settings.repositories))
         except (BadTarget, ValueError) as error:
             raise BadTarget(f"target {settings.name}: {error}") from error
-        variables = [_variable(one.name) for one in repositories[1:]]
-        if len(set(variables)) < len(variables):
+        if lost := _without_variable(repositories[1:]):
             raise BadTarget(
-                f"target {settings.name}: two repositories beside the first have the same name"
+                f"target {settings.name}: {lost[0].url} cannot be told apart from another "
+                "repository beside the first; name each once, at one ref"
             )
         output = settings.output or settings.name
-        return cls(settings.name, repositories, tuple(build), tuple(artifact), output)
+        words = tuple(build), tuple(artifact)
+        return cls(settings.name, repositories, *words, output, settings.in_place)
+
+    @property
+    def script_words(self) -> str:
+        """What build.sh is called with, if it is not what it is always called with."""
+        words = {"build": self.build, "artifact": self.artifact}
+        return ", ".join(
+            f"{name} = {shlex.join(one)!r}" for name, one in words.items() if one != (name,)
+        )
 
     def is_made_of(self, asked: Sequence[str]) -> bool:
         """Tell whether these are all its repositories, in any order and spelling."""
@@ -201,11 +213,51 @@ def variables_of(repositories: Sequence[Repository]) -> dict[str, Repository]:
 
     By the name of each, and by that of what it replaces, unless another one has it.
     """
-    found = {_variable(one.name): one for one in repositories}
-    for one in repositories:
-        if one.replaces:
-            found.setdefault(_variable(_last_part(one.replaces)), one)
-    return found
+    replacing = [one for one in repositories if one.replaces]
+    replaced = _told_apart([one.replaces for one in replacing])
+    return {
+        **{name: replacing[number] for name, number in replaced.items()},
+        **{name: repositories[number] for name, number in _own_variables(repositories).items()},
+    }
+
+
+def _without_variable(repositories: Sequence[Repository]) -> list[Repository]:
+    """Those that no variable tells apart from the others, or which are another one once more."""
+    named = set(_own_variables(repositories).values())
+    return [
+        one
+        for number, one in enumerate(repositories)
+        if number not in named or any(one.keys & other.keys for other in repositories[:number])
+    ]
+
+
+def _own_variables(repositories: Sequence[Repository]) -> dict[str, int]:
+    return _told_apart([one.url for one in repositories])
+
+
+def _told_apart(addresses: Sequence[str]) -> dict[str, int]:
+    """
+    Variables' names, each with its address's number, whatever the order of the addresses.
+
+    The name is the last part of the path. Those that share it take in the parts before it, and
+    the host at the end, until nobody else could have the name; the same address has none.
+    """
+    names = [_variables(one) for one in addresses]
+    shortest = Counter(one[0] for one in names)
+    alone = {one[0]: number for number, one in enumerate(names) if shortest[one[0]] == 1}
+    taken = Counter(name for one in names if one[0] not in alone for name in dict.fromkeys(one))
+    for number, own in enumerate(names):
+        if own[0] not in alone:
+            free = (one for one in own if taken[one] == 1 and one not in alone)
+            alone |= {one: number for one in [next(free, "")] if one}
+    return alone
+
+
+def _variables(address: str) -> list[str]:
+    """What a checkout may be called, the shortest name first."""
+    parts = [part for part in re.split(r"[/:@]+", address.partition("://")[2] or address) if part]
+    parts = [*parts[:-1], _last_part(address)]
+    return [_variable("_".join(parts[-number:])) for number in range(1, len(parts) + 1)]
 
 
 def _variable(name: str) -> str:

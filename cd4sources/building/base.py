@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from cd4sources.building.first_error import first_error
 from cd4sources.disk import remove
 from cd4sources.running.commands import (
     Command,
@@ -27,8 +28,9 @@ class BuildFailed(Exception):
     """
     A version could not be built; what runs goes on running.
 
-    The message names the step, how it ended, and where the whole log is, and ends with
-    `last_lines`, what the step said at the end; `tail` is the last 64 KiB of that.
+    The message names the step, how it ended, the first error with its file and line, and where the
+    whole log is, and ends with `last_lines`, what the step said at the end; `tail` is the last
+    64 KiB of that.
     """
 
     def __init__(
@@ -104,6 +106,14 @@ class Recipe(Protocol):
         """Text that differs when the same commit would be built differently."""
         ...
 
+    def stamp(self) -> str:
+        """
+        Text that differs when the toolchain may be another one; costs a few looks at files.
+
+        Empty: it cannot be told in that way, so that the toolchain is asked with every commit.
+        """
+        ...
+
     async def toolchain(self, data: Path) -> str:
         """Text that names the tools outside the commit. Raises BuildFailed without them."""
         ...
@@ -153,8 +163,9 @@ async def step(
         tail = error.tail if isinstance(error, CommandTimeout) else ""
         raise BuildFailed(str(error), tail=tail, log=workspace.log) from error
     if done.returncode:
+        first = first_error(done.tail.replace(f"{workspace.tree}/", ""))
         raise BuildFailed(
-            f"{label} ended with {done.returncode}",
+            f"{label} ended with {done.returncode}" + (f": {first}" if first else ""),
             exit_code=done.returncode,
             tail=done.tail,
             log=workspace.log,

@@ -19,13 +19,18 @@ def choose(target: Target, present: Collection[str]) -> Recipe:
         present: Which of MARKS the commit has at its top level.
 
     Raises:
-        BuildFailed: Neither is there; says the two ways out.
+        BuildFailed: Neither is there, or no build.sh for the target's words; says the two ways out.
     """
     if "build.sh" in present:
         return ScriptRecipe(target)
-    if "go.mod" in present:
-        return GoRecipe(target)
-    raise BuildFailed(
-        "nothing says how to build this: add a build.sh "
-        "(`sh build.sh build`, `sh build.sh artifact` prints the path), or a go.mod"
-    )
+    if "go.mod" not in present:
+        raise BuildFailed(
+            "nothing says how to build this: add a build.sh "
+            "(`sh build.sh build`, `sh build.sh artifact` prints the path), or a go.mod"
+        )
+    if words := target.script_words:
+        raise BuildFailed(
+            f"the target's words ({words}) are for a build.sh, which this commit has not at its "
+            "top level: commit one, or leave `build` and `artifact` out of the target"
+        )
+    return GoRecipe(target)

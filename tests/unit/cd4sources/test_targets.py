@@ -1,5 +1,7 @@
 """Targets: what a configured repository means, and which target a set of repositories names."""
 
+from itertools import permutations
+
 import pytest
 from pydantic import SecretStr
 
@@ -12,6 +14,7 @@ from cd4sources.targets import (
     Target,
     UnknownTarget,
     find,
+    variables_of,
 )
 
 PASSWORD = "pa:ss/word@1"
@@ -126,15 +129,48 @@ def test_ref_tells_targets_of_one_repository_apart() -> None:
         find(TARGETS, repos)
 
 
-def test_siblings_of_one_name_are_refused() -> None:
-    """Two siblings would share one DIRECTCD_REPO_ variable."""
-    urls = (
-        "https://h.example.com/app",
-        "https://h.example.com/a/lib",
-        "https://h.example.com/b/lib",
-    )
-    with pytest.raises(BadTarget, match="same name"):
-        target("x", *map(repository, urls))
+@pytest.mark.parametrize(
+    ("urls", "names"),
+    [
+        (("https://a/x/lib", "https://b/y/app"), {"LIB", "APP"}),
+        (("https://a/x/lib", "https://b/y/lib.git"), {"X_LIB", "Y_LIB"}),
+        (("https://a/x/lib", "git@b:x/lib", "ssh://c:22/y/lib"), {"A_X_LIB", "B_X_LIB", "Y_LIB"}),
+        (
+            ("https://a/x/lib", "https://a/y/lib", "https://a/z/x-lib"),
+            {"A_X_LIB", "Y_LIB", "X_LIB"},
+        ),
+        (("/srv/one/lib", "/srv/two/lib"), {"ONE_LIB", "TWO_LIB"}),
+    ],
+)
+def test_siblings_of_one_name_are_told_apart(urls: tuple[str, ...], names: set[str]) -> None:
+    """By as much of what stands before the name as it takes, whatever their order."""
+    for order in permutations(urls):
+        made = target("x", *map(repository, ("https://h/lib", *order)))
+        found = {name: one.url for name, one in variables_of(made.repositories[1:]).items()}
+        assert {name.removeprefix("DIRECTCD_REPO_") for name in found} == names
+        assert sorted(found.values()) == sorted(urls)
+
+
+def test_replaced_names_are_told_apart_and_yield_to_own_ones() -> None:
+    """A sibling is also found by the name of what it replaces, unless that is another's name."""
+    ours = [
+        repository("https://h/me/fork", replaces="h.example.com/a/lib"),
+        repository("https://h/me/other", replaces="h.example.com/b/lib"),
+        repository("https://h/me/log", replaces="h.example.com/b/fork"),
+    ]
+    found = variables_of(target("x", repository("/app"), *ours).repositories[1:])
+    names = {name.removeprefix("DIRECTCD_REPO_"): one.name for name, one in found.items()}
+    own = {"FORK": "fork", "OTHER": "other", "LOG": "log"}
+    assert names == {**own, "A_LIB": "fork", "B_LIB": "other"}
+
+
+@pytest.mark.parametrize(
+    "urls", [("https://a/x/lib", "git@a:X/lib.git"), ("https://a/x-y/lib", "https://a/x_y/lib")]
+)
+def test_siblings_that_cannot_be_told_apart_are_refused(urls: tuple[str, ...]) -> None:
+    """One repository at two refs, or names that no variable can spell in two ways."""
+    with pytest.raises(BadTarget, match="told apart from another repository beside the first"):
+        target("x", *map(repository, ("https://h/app", *urls)))
 
 
 def test_unbalanced_quote_in_build_words_is_refused() -> None:
