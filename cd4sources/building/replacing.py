@@ -5,8 +5,9 @@ A replacement is named by the sibling's path relative to the tree, as a person w
 (`../1-lib`): so no directory of this machine gets into the program.
 """
 
-import json
+import asyncio
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from adapters.identity import repository_keys
 from cd4sources.building.base import BuildFailed, Workspace
 from cd4sources.building.go_tool import go
 from cd4sources.targets import Repository
+
+# A path and a version on one line, https://go.dev/ref/mod#go-mod-file-lexical: go would tell it
+# exactly, but takes some milliseconds for that on the way of every push.
+_REQUIRED = re.compile(r'^\s*(?:require\s+)?"?([^\s"()]+)"?\s+"?v\d', re.MULTILINE)
 
 
 async def replace(workspace: Workspace, repositories: Sequence[Repository], file: Path) -> None:
@@ -28,10 +33,13 @@ async def replace(workspace: Workspace, repositories: Sequence[Repository], file
     Raises:
         BuildFailed: go cannot read it, or it requires nothing of what a repository replaces.
     """
-    read = await go(workspace, "go mod edit", "mod", "edit", "-json", str(file))
-    required = [one["Path"] for one in json.loads(read.stdout).get("Require") or ()]
-    edits = [edit for one in repositories for edit in _edits(workspace, one, required)]
+    edits = await asyncio.to_thread(_all_edits, workspace, repositories, file)
     await go(workspace, "go mod edit", "mod", "edit", *edits, str(file))
+
+
+def _all_edits(workspace: Workspace, repositories: Sequence[Repository], file: Path) -> list[str]:
+    required = _REQUIRED.findall(file.read_text(encoding="utf-8", errors="replace"))
+    return [edit for one in repositories for edit in _edits(workspace, one, required)]
 
 
 def _edits(workspace: Workspace, repository: Repository, required: list[str]) -> list[str]:

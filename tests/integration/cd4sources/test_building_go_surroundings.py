@@ -34,6 +34,10 @@ ASTRAY = {
     "workspace": {"app/go.work": "go 1.21\n\nuse ./elsewhere\n"},
     "replaced": {"app/go.mod": f"{GO_MOD}\nreplace {LIB} => ./elsewhere\n"},
     "replaced version": {"app/go.mod": f"{GO_MOD}\nreplace {LIB} v1.2.3 => ../elsewhere\n"},
+    "long": {
+        "app/go.mod": f'module app\n\ngo 1.21\n\nrequire "{LIB}" v1.2.3 // why\n//{LIB} v1.2.3\n'
+        + "".join(f"exclude h.example.com/{'x' * 40}/{n} v1.0.0\n" for n in range(1000))
+    },
     "kept in mod": {
         "app/go.mod": f"{GO_MOD}\nrequire h.example.com/x v0.0.0\nreplace h.example.com/x => ./x\n",
         "app/main.go": MAIN.replace("import", 'import _ "h.example.com/x"\nimport'),
@@ -56,7 +60,7 @@ async def test_our_replacement_wins(
     """Over a workspace, a parent's module, a vendor directory, flags, and go.mod's own replaces."""
     monkeypatch.setenv("GOFLAGS", "-mod=vendor")
     place = workspace(tmp_path, {**APP, **SIBLING, **VENDORED, **files})
-    assert said_by(await built(recipe(LIB, in_place=in_place), place)) == "sibling"
+    assert said_by(await built(recipe(REPOSITORY, in_place=in_place), place)) == "sibling"
 
 
 @pytest.mark.parametrize(

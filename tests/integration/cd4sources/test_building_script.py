@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 
 from cd4sources.building import BuildFailed, Workspace, choose
+from cd4sources.building.caches import Caches
+from cd4sources.building.lanes import Lanes
+from cd4sources.building.workshop import Workshop
 from cd4sources.running.nursing import Nanny
+from cd4sources.settings import ServerSettings
 from tests.support.processes import daemon_command, is_alive
 from tests.support.serving import target_of
+from tests.support.sources import Source
 from tests.support.waiting import eventually
 
 TARGET = target_of("app", "/srv/app", build="build --fast", artifact="artifact")
@@ -103,6 +108,22 @@ async def test_daemon_of_a_finished_build_is_ended(tmp_path: Path) -> None:
     script = f"test -e {pid_file} || {daemon_command(pid_file)}\ntouch out; echo out\n"
     await build(workspace(tmp_path, script))
     await eventually(lambda: not pid_file.exists() or not is_alive(int(pid_file.read_text())))
+
+
+async def test_checkouts_of_one_name_stand_beside_each_other(tmp_path: Path) -> None:
+    """Three repositories called `lib`, each under a variable of its own."""
+    sources = [Source(tmp_path / name / "lib") for name in ("main", "one", "two")]
+    sources[0].commit(
+        {"build.sh": "cat $DIRECTCD_REPO_ONE_LIB/x $DIRECTCD_REPO_TWO_LIB/x >x; echo x"}
+    )
+    for source in sources[1:]:
+        source.commit({"x": f"{source.path.parent.name}\n"})
+    target = target_of("app", *(source.path for source in sources))
+    settings = ServerSettings(data=tmp_path / "data")
+    shop = Workshop(target, settings, Lanes(1), Caches(settings.data))
+    made = await shop.build(await shop.plan(await shop.fetch()), tmp_path / "log", None)
+    assert made.path.read_text() == "one\ntwo\n"
+    await shop.rest()
 
 
 def test_nothing_to_build_with_names_both_ways_out() -> None:

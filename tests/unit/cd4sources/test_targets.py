@@ -165,7 +165,12 @@ def test_replaced_names_are_told_apart_and_yield_to_own_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "urls", [("https://a/x/lib", "git@a:X/lib.git"), ("https://a/x-y/lib", "https://a/x_y/lib")]
+    "urls",
+    [
+        ("https://a/x/lib", "git@a:X/lib.git"),
+        ("ssh://me@a/x/lib", "ssh://you@a/x/lib"),
+        ("https://a/x-y/lib", "https://a/x_y/lib"),
+    ],
 )
 def test_siblings_that_cannot_be_told_apart_are_refused(urls: tuple[str, ...]) -> None:
     """One repository at two refs, or names that no variable can spell in two ways."""
