@@ -13,6 +13,7 @@ SHOP = Repository("https://git.example.com/acme/shop.git")
 LIB = Repository("https://git.example.com/me/lib.git")
 BROKEN = """go build ended with 1: main.go:5:2: undefined: foo; the whole log: /w/7.log
 # example.com/shop
+
 ./main.go:5:2: undefined: foo"""
 
 
@@ -116,6 +117,7 @@ def test_a_push_that_nobody_announced_comes_with_the_next_step_once() -> None:
     (step,) = heard.more(fetched())
     assert "--hub http://your-hub:8080" in step
     assert SHOP.url in step
+    assert heard.more(report("fetched", reason="poll", commits=(("lib", "2" * 40),))) == ()
 
 
 def test_with_a_hub_each_repository_needs_its_webhook() -> None:
