@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from directcd.pull.advice import Advice
-from directcd.pull.interactive import Interactive
+from directcd.pull.interactive import FRAME_SECONDS, Interactive
 from directcd.pull.records import Among, handled
 from directcd.pull.sentences import Sentences
 from directcd.pull.sink import Sink
 from directcd.pull.standing import Standing
-from directcd.pull.telling import Teller
+from directcd.pull.telling import LASTING_SECONDS, Teller
 from tests.support.stages import VERSION, failed, fetched, report
 from tests.support.terminals import Terminal, terminal
 from tests.support.waiting import eventually
@@ -61,6 +61,8 @@ async def test_what_takes_its_time_is_shown_below_the_cursor_and_taken_back(
     await eventually(lambda: len(LIVE.findall(screen.seen())) > 1)
     teller.ended(report("built"))
     assert re.search(r"\x1b\[J\x1b\[32m✓\x1b\[0m built .* s\n$", screen.seen())
+    await asyncio.sleep(3 * FRAME_SECONDS)
+    assert not screen.read()
 
 
 async def test_records_do_not_break_the_live_line(screen: Terminal) -> None:
@@ -84,7 +86,7 @@ async def test_a_short_stage_is_never_shown(screen: Terminal) -> None:
     teller.ended(report("fetched", result="unchanged", is_news=False))
     teller.began("shop", "fetched", None)
     teller.close()
-    await asyncio.sleep(0.3)  # longer than it takes to be shown
+    await asyncio.sleep(LASTING_SECONDS + FRAME_SECONDS)
     assert not screen.read()
 
 
@@ -99,6 +101,15 @@ def test_a_terminal_that_knows_no_colours_gets_none(
     """See https://no-color.org."""
     telling(screen, environment).ended(fetched("start"))
     assert screen.read().startswith("✓ fetched")
+
+
+async def test_a_terminal_that_cannot_move_its_cursor_gets_lines_alone(screen: Terminal) -> None:
+    """What lasts is told of when it ends."""
+    teller = telling(screen, {"TERM": "dumb"})
+    teller.began("shop", "built", None)
+    await asyncio.sleep(LASTING_SECONDS + FRAME_SECONDS)
+    teller.ended(report("built"))
+    assert screen.read().startswith("✓ built")
 
 
 def test_a_terminal_that_is_narrow_or_knows_ascii_alone_is_served() -> None:
