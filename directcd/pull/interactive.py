@@ -88,9 +88,8 @@ class Interactive:
 
     def _lines(self, told: Told) -> str:
         mark, colour = (self._good, _GREEN) if told.is_good else (self._bad, _RED)
-        text = f"{told.head:8}  {told.text}"
-        gap = min(_COLUMN, self._sink.columns) - cells(f"{mark} {text}{told.took}")
-        first = f"{self._painted(mark, colour)} {text}{' ' * max(2, gap)}{told.took}\n"
+        gap = min(_COLUMN, self._sink.columns) - cells(f"{mark} {told.words}{told.took}")
+        first = f"{self._painted(mark, colour)} {told.words}{' ' * max(2, gap)}{told.took}\n"
         return first + "".join(map(self._below, told.more))
 
     def _below(self, sentence: str) -> str:

@@ -37,7 +37,7 @@ class Plain:
         told = self._sentences.of(report)
         if told:
             kind = "ok" if told.is_good else "failed"
-            lines = f"{told.head:9} {told.text}  {told.took}", *(f"  {one}" for one in told.more)
+            lines = f"{told.words}  {told.took}", *(f"  {one}" for one in told.more)
             self._write(kind, report.ended_at, lines)
 
     def say(self, sentence: str) -> None:

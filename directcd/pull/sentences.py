@@ -43,6 +43,11 @@ class Told:
     more: tuple[str, ...] = ()
 
     @property
+    def words(self) -> str:
+        """Its line, but for how long it took."""
+        return f"{self.head:8}  {self.text}"
+
+    @property
     def took(self) -> str:
         """How long, for people."""
         return f"{self.seconds:.2f} s"
