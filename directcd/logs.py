@@ -39,6 +39,11 @@ def set_up(*, verbose: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(KeyValueFormatter())
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    spare()
+
+
+def spare() -> None:
+    """Have no record say what nobody reads, or what must not be said."""
     # Nothing below says where in the code or by which thread a line was logged, and finding that
     # out is half of a line's cost: https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None  # noqa: SLF001 - the documented way

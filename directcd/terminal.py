@@ -24,9 +24,14 @@ def printable(text: str) -> str:
     return _UNWANTED.sub(lambda found: found[1] or "", re.sub("\r+\n|\r", "\n", text))
 
 
+def colourless(text: str) -> str:
+    """The same without the colours, which would go on behind it."""
+    return re.sub(_COLOUR, "", printable(text))
+
+
 def line(text: str) -> str:
-    """The same on one line, and without the colours, which would go on behind it."""
-    return " ".join(re.sub(_COLOUR, "", printable(text)).split())
+    """That on one line."""
+    return " ".join(colourless(text).split())
 
 
 class Printer:
