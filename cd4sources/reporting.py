@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NoReturn, Protocol
@@ -91,6 +91,8 @@ class Reporter:
         self._witness = witness
         self._queue: deque[StageReport] = deque()
         self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
         self.dropped = 0
 
     def began(self, target: str, stage: Stage, version: str | None) -> None:
@@ -111,6 +113,7 @@ class Reporter:
             self._queue.popleft()
             self.dropped += 1
         self._queue.append(report)
+        self._emptied.clear()
         self._filled.set()
 
     async def run(self) -> NoReturn:
@@ -121,6 +124,13 @@ class Reporter:
             self._filled.clear()
             while self._queue:
                 await self._post(self._queue.popleft(), outage)
+            self._emptied.set()
+
+    async def posted(self, patience_seconds: float) -> None:
+        """Wait until everything is posted, but not for longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                await self._emptied.wait()
 
     async def _post(self, report: StageReport, outage: Outage) -> None:
         """Post one report until it arrives, so that those behind it keep their order."""

@@ -7,18 +7,17 @@ left to `serving`.
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
 from directcd.config import Config, ConfigError
+from directcd.hubs import redis_hub
 from directcd.process import Part
 from directcd.serving import serve
 from hub.settings import HubSettings
 
 if TYPE_CHECKING:
     from cd4sources.client import Client
-    from directcd.redis_hub import RedisHub
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,8 @@ def server(config: Config) -> Part:
     targets = [Target.from_settings(target) for target in config.target]
     if not targets:
         raise ConfigError("no [[target]]: say what the server should build")
-    app = create_app(settings, targets, hub=_redis_hub(settings.hub, settings.name, targets))
+    hub = redis_hub(settings.hub, settings.name, targets)
+    app = create_app(settings, targets, hub=hub)
 
     async def run(stopping: asyncio.Event) -> None:
         await serve(app, settings.listen, "server", stopping)
@@ -94,24 +94,10 @@ def make_client(config: Config) -> "Client":
     settings = config.client or ClientSettings()
     target = client_target(config, settings.target)
     urls = [repository.url for repository in target.repositories]
-    redis = _redis_hub(settings.hub)
+    redis = redis_hub(settings.hub)
     post = redis.report if redis else None
     ref = target.repositories[0].ref
     return Client(settings, urls, ref=ref, target=target.name, post=post)
-
-
-def _redis_hub(url: str, name: str = "", targets: Sequence[Target] = ()) -> "RedisHub | None":
-    if not url.startswith("redis"):
-        return None
-    from directcd.redis_hub import RedisHub, Subscriber
-    from hub.wants import make_want
-
-    followed = [one for target in targets for one in target.repositories]
-    try:
-        wants = tuple(make_want(one.url, one.ref) for one in followed)
-        return RedisHub(url, Subscriber(name, wants) if wants else None)
-    except ValueError as error:
-        raise ConfigError(f"hub, in [server] or [client]: {error}") from error
 
 
 def client_target(config: Config, name: str) -> Target:

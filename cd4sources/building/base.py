@@ -106,6 +106,11 @@ class Recipe(Protocol):
         """Text that differs when the same commit would be built differently."""
         ...
 
+    @property
+    def summary(self) -> str:
+        """The command that builds, for people."""
+        ...
+
     def stamp(self) -> str:
         """
         Text that differs when the toolchain may be another one; costs a few looks at files.

@@ -30,6 +30,12 @@ class GoRecipe:
         # In place or not makes no difference: both ways give the same bytes.
         self.fingerprint = f"go 2 {self._output}"
 
+    @property
+    def summary(self) -> str:
+        """The command that builds."""
+        where = "go.mod edited and put back" if self._in_place else "go.mod untouched"
+        return f"go build -o {self._output}, {where}"
+
     def stamp(self) -> str:
         """Which go there is."""
         return go_tool.stamp()

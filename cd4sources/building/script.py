@@ -16,6 +16,11 @@ class ScriptRecipe:
         self._artifact = target.artifact
         self.fingerprint = f"script 1 {target.build} {target.artifact} {target.output}"
 
+    @property
+    def summary(self) -> str:
+        """The command that builds."""
+        return _label(self._build)
+
     def stamp(self) -> str:
         """None: what build.sh uses, only build.sh knows."""
         return ""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
 from cd4sources.backoff import Backoff, Outage
 from cd4sources.delivery.installed import Installed
@@ -26,6 +26,9 @@ MOST_PAUSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+Round = Literal["started", "unchanged", "refused"]
+"""What one round came to: the newest version runs now, ran before, or did not become healthy."""
 
 
 class Watching(Protocol):
@@ -97,6 +100,31 @@ class Delivery:
                 await asyncio.sleep(outage.failed(reason))
             else:
                 outage.over()
+
+    async def once(self, running: Callable[[], Awaitable[frozenset[str]]]) -> Round:
+        """
+        Make one round.
+
+        Args:
+            running: Tells which versions run that an earlier life has started.
+
+        Raises:
+            HttpError: The version cannot be had, or is not to be taken.
+            RolledBack: It did not become healthy, but may be tried again.
+            OSError: The disk does not take it.
+        """
+        record = await self._watch.news(patient=False)
+        if record and record.version in await running():
+            return "unchanged"
+        try:
+            if record:
+                await self._deliver(record)
+        finally:
+            if not self._supervisor.version and not await running():
+                await self._fall_back()
+        if record is None:
+            return "unchanged"
+        return "started" if self._supervisor.version == record.version else "refused"
 
     async def _attempt(self, step: Callable[[], Awaitable[None]]) -> str:
         """Do one step of a round; return why it failed, empty when it did not."""

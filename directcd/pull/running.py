@@ -1,0 +1,109 @@
+"""Running what `directcd pull` was told: for ever, once, or not at all."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cd4sources.building import BuildFailed
+from cd4sources.delivery.supervising import RolledBack
+from cd4sources.direct.pulling import Direct, Once
+from cd4sources.running.commands import INHERITED, Outputs
+from cd4sources.sources.repository import RepositoryError
+from cd4sources.targets import Target
+from directcd import process
+from directcd.hubs import redis_hub
+from directcd.pull.arguments import Pull
+from directcd.pull.errors import BadArguments
+from directcd.pull.rehearsal import rehearse
+from directcd.pull.telling import teller_for
+from directcd.standalone import standalone
+
+OK, FAILED, NOTHING_NEW, BUILD_FAILED, ROLLED_BACK, OUT_OF_REACH = 0, 1, 3, 5, 6, 7
+
+_STDERR = 2
+_PROGRAM_LOG = "program.log"
+
+
+def run(pull: Pull) -> int:
+    """
+    Do it; returns the exit code.
+
+    Raises:
+        BadArguments: The options contradict each other.
+        ConfigError: The hub's address is malformed.
+        NoToolchain: There is nothing to build with, and nothing is built that could run.
+        DataInUse: Another process works in the directory.
+        AddressUnusable: A socket cannot be had.
+    """
+    target = Target.from_settings(pull.target)
+    if pull.dry_run:
+        return asyncio.run(rehearse(pull, target))
+    if pull.once and pull.client.sockets:
+        raise BadArguments("--socket: with --once nobody would go on listening; leave one of both")
+    with _outputs(pull) as outputs, teller_for(pull, target) as teller:
+        direct = Direct(
+            pull.server,
+            pull.client,
+            target,
+            hub=redis_hub(pull.server.hub, pull.server.name, [target]),
+            witness=teller,
+            outputs=outputs,
+        )
+        return _once(direct) if pull.once else _for_ever(direct)
+
+
+def _for_ever(direct: Direct) -> int:
+    process.run(standalone(direct))
+    return OK
+
+
+def _once(direct: Direct) -> int:
+    """What it came to as an exit code; the program runs on without us."""
+    found: list[int] = []
+
+    async def look(_: asyncio.Event) -> None:
+        found.append(await _code(direct))
+
+    process.run(look)
+    return found[0]
+
+
+async def _code(direct: Direct) -> int:
+    try:
+        once = await direct.once()
+    except RolledBack:
+        return ROLLED_BACK
+    return _code_of(once)
+
+
+def _code_of(once: Once) -> int:
+    if isinstance(once.error, BuildFailed):
+        return BUILD_FAILED
+    if isinstance(once.error, RepositoryError):
+        return OUT_OF_REACH
+    if once.error:
+        return FAILED
+    return {"started": OK, "unchanged": NOTHING_NEW, "refused": ROLLED_BACK}[once.came_to]
+
+
+@contextmanager
+def _outputs(pull: Pull) -> Iterator[Outputs]:
+    """Where the program's output goes: its own when we leave it, beside our events otherwise."""
+    if not pull.once:
+        yield Outputs(stdout=_STDERR) if pull.as_json else INHERITED
+        return
+    log = pull.client.data.parent / _PROGRAM_LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with _appended(log) as descriptor:
+        yield Outputs(descriptor, descriptor)
+
+
+@contextmanager
+def _appended(log: Path) -> Iterator[int]:
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
