@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 FAILED = 1
 USAGE = 2
+BUILD_FAILED = 5
+OUT_OF_REACH = 7
 
 
 @contextmanager
@@ -39,10 +41,12 @@ def _say(error: BaseException) -> int | None:
 def _mendable() -> list[tuple[type[BaseException], int]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
+    from cd4sources.building import BuildFailed, NoToolchain
     from cd4sources.delivery.sockets import AddressUnusable
     from cd4sources.locking import DataUnusable
     from cd4sources.running.confinement import CannotConfine
     from cd4sources.signing import KeyUnusable
+    from cd4sources.sources.repository import RepositoryError
     from cd4sources.targets import TargetError
     from directcd.config import ConfigError
     from directcd.demo.world import DemoError
@@ -56,6 +60,9 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
         (ConfigError, USAGE),
         (BadArguments, USAGE),
         (TargetError, USAGE),
+        (NoToolchain, USAGE),
+        (BuildFailed, BUILD_FAILED),
+        (RepositoryError, OUT_OF_REACH),
         (KeyUnusable, USAGE),
         (CannotConfine, USAGE),
         (AdapterError, USAGE),

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.building.workshop import Plan, Workshop
+from cd4sources.running.commands import reap_leftovers
 from cd4sources.settings import ServerSettings
 from cd4sources.targets import Target
 
@@ -29,3 +30,5 @@ async def rehearsed(settings: ServerSettings, target: Target) -> Plan:
             return await workshop.plan(await workshop.fetch())
         finally:
             await workshop.rest()
+            # What go has left at work, its telemetry, would write where all is being removed.
+            await reap_leftovers(elsewhere.data)

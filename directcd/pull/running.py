@@ -13,6 +13,7 @@ from cd4sources.running.commands import INHERITED, Outputs
 from cd4sources.sources.repository import RepositoryError
 from cd4sources.targets import Target
 from directcd import process
+from directcd.failures import BUILD_FAILED, FAILED, OUT_OF_REACH
 from directcd.hubs import redis_hub
 from directcd.pull.arguments import Pull
 from directcd.pull.errors import BadArguments
@@ -20,7 +21,7 @@ from directcd.pull.rehearsal import rehearse
 from directcd.pull.telling import teller_for
 from directcd.standalone import standalone
 
-OK, FAILED, NOTHING_NEW, BUILD_FAILED, ROLLED_BACK, OUT_OF_REACH = 0, 1, 3, 5, 6, 7
+OK, NOTHING_NEW, ROLLED_BACK = 0, 3, 6
 
 _STDERR = 2
 _PROGRAM_LOG = "program.log"

@@ -19,7 +19,7 @@ from tests.support.go_modules import go_root
 from tests.support.processes import is_alive
 from tests.support.pulled import GO_MOD, LIBRARY, Modules, go_environment, library, program, warmed
 from tests.support.sources import Source
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 DIRECTCD = (sys.executable, "-m", "directcd")
 QUICK = ("-t", "0.3", "--settle", "0.1")
@@ -61,7 +61,7 @@ class Place:
     def repositories(self) -> tuple[str, ...]:
         """The options that name both repositories."""
         replaced = f"{LIBRARY}={self.modules.lib.path}"
-        return ("--repo", str(self.modules.app.path), "--repo", replaced)
+        return ("--repo", self.modules.app.path.as_uri(), "--repo", replaced)
 
     def said(self) -> list[list[str]]:
         """What the programs have said, word by word: WORD LIBRARY-WORD PID ARGUMENTS…."""
@@ -113,6 +113,14 @@ async def running(
             process.kill()
         kill_programs(place)  # they hold the pipes
         await process.communicate()
+
+
+async def hears(process: Process, wanted: bytes) -> None:
+    """Wait until a command has said something on stderr."""
+    assert process.stderr is not None
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while wanted not in (line := await process.stderr.readline()):
+            assert line, "it has ended without saying so"
 
 
 def kill_programs(place: Place) -> None:
@@ -170,21 +178,12 @@ async def test_a_broken_commit_is_told_and_the_next_one_heals(place: Place) -> N
         await place.answer("one uno")
         broken = program("two").replace("time.Hour", "time.Tomorrow")
         place.modules.app.commit({"main.go": broken})
-        assert process.stderr is not None
-        wanted = b"main.go:19:18: undefined: time.Tomorrow"
-        assert any([wanted in line async for line in _until(process.stderr, wanted)])
+        wanted = b"main.go:18:18: undefined: time.Tomorrow"
+        await hears(process, wanted)
         assert place.living() == ["one uno"]
         place.modules.app.commit({"main.go": program("three")})
         await place.answer("three uno")
         assert "two uno" not in place.words()
-
-
-async def _until(stream: asyncio.StreamReader, wanted: bytes) -> AsyncIterator[bytes]:
-    """The lines up to one that holds something."""
-    async for line in stream:
-        yield line
-        if wanted in line:
-            return
 
 
 @pytest.mark.parametrize("way", [(), ("--in-place",)], ids=["modfile", "in-place"])
@@ -241,10 +240,8 @@ async def test_the_prototypes_scripts_run_unchanged(place: Place, script: str) -
     modules = place.modules
     text = script.format(app=modules.app.path, lib=modules.lib.path, library=LIBRARY)
     (place.path / "run.sh").write_text(f"#/bin/bash\n{text}")
-    async with running(place, "sh", "run.sh") as process:
+    async with running(place, "sh", "run.sh"):
         await place.answer("one uno")
-        process.send_signal(signal.SIGKILL)
-        await eventually(lambda: _directcd_pids(place.path))
         for pid in _directcd_pids(place.path):
             os.kill(pid, signal.SIGTERM)
         await eventually(lambda: place.living() == [])
@@ -308,7 +305,7 @@ async def test_a_second_interrupt_forces_the_end(place: Place, tmp_path: Path) -
     source.commit({"build.sh": build_sh, "words": stubborn})
     command = (*DIRECTCD, "--repo", str(source.path), *QUICK, "--stop-timeout", "600", "-o", "app")
     async with running(place, *command) as process:
-        await place.answer("one _")
+        await hears(process, b"running")
         process.send_signal(signal.SIGINT)
         await eventually((place.path / "asked").exists)
         process.send_signal(signal.SIGINT)
@@ -371,8 +368,7 @@ async def test_what_a_poll_has_caught_is_said_aloud(place: Place) -> None:
     async with running(place, *command) as process:
         await place.answer("one uno")
         place.modules.app.commit({"main.go": program("two")})
-        assert process.stderr is not None
-        assert any([b"--hub" in line async for line in _until(process.stderr, b"--hub")])
+        await hears(process, b"--hub")
         await place.answer("two uno")
         await eventually(lambda: json.loads(status.read_text())["state"] == "running")
         assert json.loads(status.read_text())["caught_by_poll"] == 1
