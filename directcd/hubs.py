@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
-from directcd.config import ConfigError
+from directcd.errors import ConfigError
 
 if TYPE_CHECKING:
     from directcd.redis_hub import RedisHub

@@ -10,7 +10,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
-from directcd.config import Config, ConfigError
+from directcd.config import Config
+from directcd.errors import ConfigError
 from directcd.hubs import redis_hub
 from directcd.process import Part
 from directcd.serving import serve

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from directcd.config import ConfigError, load
+from directcd.config import load
+from directcd.errors import ConfigError
 
 MINIMAL = """
 [hub.sources.main]
