@@ -35,6 +35,9 @@ from cd4sources.sse import EventParser, EventTooLong, ServerSentEvent
 if TYPE_CHECKING:
     import httpx
 
+# The library loads its own command line, and what that draws with, if it can: 4 MB for nothing.
+cast("dict[str, object]", sys.modules).setdefault("httpx._main", None)
+
 CONNECT_TIMEOUT_SECONDS = 5.0
 """A host that does not even accept a connection by then is treated as away."""
 
@@ -79,8 +82,6 @@ class Http:
 
     @cached_property
     def _client(self) -> "httpx.AsyncClient":
-        # Without its command line and what that draws with it takes 4 MB less.
-        cast("dict[str, object]", sys.modules).setdefault("httpx._main", None)
         import httpx
 
         # These loggers print whole URLs, and URLs may hold passwords.

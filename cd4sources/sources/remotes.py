@@ -10,12 +10,14 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpcore
 
 from cd4sources.http_errors import BadAnswer, Unreachable, shown
 from cd4sources.http_reply import Reply
+
+if TYPE_CHECKING:
+    import httpcore
 
 ASK_SECONDS = 10.0
 """For one answer; git has its own patience."""
@@ -34,8 +36,10 @@ class Remotes:
     """A pool of connections with a deadline on everything; close it when done."""
 
     @cached_property
-    def _pool(self) -> httpcore.AsyncConnectionPool:
+    def _pool(self) -> "httpcore.AsyncConnectionPool":
         # Made when first needed: certificates take some 20 ms, and not everybody has such a remote.
+        import httpcore
+
         return httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=_CONNECTIONS,
@@ -60,8 +64,10 @@ class Remotes:
                 return await self._asked(method, url, headers, body)
         except TimeoutError as error:
             raise Unreachable(f"{shown(url)} did not answer in time") from error
-        except (*_FAILURES, OSError, ValueError) as error:
-            raise Unreachable(f"{shown(url)} is out of reach: {error}") from error
+        except Exception as error:
+            if isinstance(error, (OSError, ValueError, *_failures())):
+                raise Unreachable(f"{shown(url)} is out of reach: {error}") from error
+            raise
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -77,21 +83,24 @@ class Remotes:
             return Reply(url, response.status, _headers(response), await _bounded(url, response))
 
 
-_FAILURES = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-    httpcore.UnsupportedProtocol,
-)
+def _failures() -> tuple[type[Exception], ...]:
+    import httpcore
+
+    return (
+        httpcore.NetworkError,
+        httpcore.ProtocolError,
+        httpcore.TimeoutException,
+        httpcore.UnsupportedProtocol,
+    )
 
 
-def _headers(response: httpcore.Response) -> dict[str, str]:
+def _headers(response: "httpcore.Response") -> dict[str, str]:
     return {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
     }
 
 
-async def _bounded(url: str, response: httpcore.Response) -> bytes:
+async def _bounded(url: str, response: "httpcore.Response") -> bytes:
     body, pieces = bytearray(), 0
     async for piece in response.aiter_stream():
         body += piece

@@ -17,8 +17,8 @@ from directcd.failures import BUILD_FAILED, FAILED, OUT_OF_REACH
 from directcd.hubs import redis_hub
 from directcd.pull.arguments import Pull
 from directcd.pull.errors import BadArguments
-from directcd.pull.rehearsal import rehearse
 from directcd.pull.telling import teller_for
+from directcd.pull.thrift import be_thrifty
 from directcd.standalone import standalone
 
 OK, NOTHING_NEW, ROLLED_BACK = 0, 3, 6
@@ -38,8 +38,11 @@ def run(pull: Pull) -> int:
         DataInUse: Another process works in the directory.
         AddressUnusable: A socket cannot be had.
     """
+    be_thrifty()
     target = Target.from_settings(pull.target)
     if pull.dry_run:
+        from directcd.pull.rehearsal import rehearse
+
         return asyncio.run(rehearse(pull, target))
     if pull.once and pull.client.sockets:
         raise BadArguments("--socket: with --once nobody would go on listening; leave one of both")
