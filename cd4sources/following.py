@@ -63,6 +63,7 @@ class Follower:
         self._maker = Maker(target.name, self._workshop, means.builds, self._guard, means.lanes)
         self._pauses = PAUSES_SECONDS
         self._again: Wake | None = None
+        self._has_looked = False  # in this life
         self._is_owed = False  # a push was heard, and its sources have not been seen since
 
     @property
@@ -213,16 +214,16 @@ class Follower:
                 raise
 
     def _news_in(self, lockset: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        """The repositories that are at another commit than at the last look, by name."""
-        before = self._looked_at or ("",) * len(lockset)
-        names = [one.name for one in self.target.repositories]
-        seen = zip(names, before, lockset, strict=True)
+        """The repositories at another commit than at the last look, by name; at first, all."""
+        before = self._looked_at if self._has_looked else ("",) * len(lockset)
+        seen = zip(self.target.names, before, lockset, strict=True)
         return tuple((name, now) for name, then, now in seen if now != then)
 
     def _note_unannounced(self, wake: Wake, outcome: Outcome) -> None:
         """Count what only a poll has found: somebody waited longer for it than was necessary."""
-        if wake.reason == "poll" and outcome.commits and self._looked_at:
+        if wake.reason == "poll" and outcome.commits and self._has_looked:
             self.caught_by_poll += 1
+        self._has_looked = True
         self._is_owed = False
 
     def _wait_for(self, announced: Announced, wake: Wake, outcome: Outcome) -> None:

@@ -135,6 +135,14 @@ class Target:
             f"{name} = {shlex.join(one)!r}" for name, one in words.items() if one != (name,)
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What to call each repository: its name, or its URL where two have the same name."""
+        names = [one.name for one in self.repositories]
+        return tuple(
+            one.url if names.count(one.name) > 1 else one.name for one in self.repositories
+        )
+
     def is_made_of(self, asked: Sequence[str]) -> bool:
         """Tell whether these are all its repositories, in any order and spelling."""
         left = list(self.repositories)

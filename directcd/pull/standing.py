@@ -1,6 +1,6 @@
 """How a pull stands: what runs, what is being built, and what went wrong last."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -132,6 +132,8 @@ class Standing:
             self._made_of[report.version] = tuple(self._commits.items())
             for oldest in list(self._made_of)[:-_REMEMBERED]:
                 del self._made_of[oldest]
+            if self.running and self.running.version == report.version:  # it was started first
+                self.running = replace(self.running, commits=self._made_of[report.version])
 
     def _ran(self, report: StageReport) -> None:
         version = report.version or ""

@@ -12,16 +12,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.cd4sources.programs import owned
+from tests.support.deliveries import push
+from tests.support.githttp import GitServer
 from tests.support.go_modules import go_root
+from tests.support.hub_process import running_hub
 from tests.support.processes import is_alive
 from tests.support.pulled import GO_MOD, LIBRARY, Modules, go_environment, library, program, warmed
 from tests.support.sources import Source
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 DIRECTCD = (sys.executable, "-m", "directcd")
+WEBHOOK = "/webhooks/github/main"
 QUICK = ("-t", "0.3", "--settle", "0.1")
 
 SINGLE = r"""./directcd pull \
@@ -372,3 +377,32 @@ async def test_what_a_poll_has_caught_is_said_aloud(place: Place) -> None:
         await place.answer("two uno")
         await eventually(lambda: json.loads(status.read_text())["state"] == "running")
         assert json.loads(status.read_text())["caught_by_poll"] == 1
+
+
+async def test_with_a_hub_a_push_is_instant(place: Place, tmp_path: Path) -> None:
+    """Long before the next poll; and the hub has the whole way on its timeline."""
+    source = Source(tmp_path / "git" / "acme" / "shop")
+    build_sh = 'case "$1" in build) chmod 755 words;; artifact) echo words;; esac\n'
+    source.commit({"build.sh": build_sh, "words": _script("one")})
+    with running_hub(tmp_path) as hub, GitServer.serving(tmp_path / "git") as server:
+        url, address = server.url("acme/shop/.git"), f"http://127.0.0.1:{hub.port}"
+        options = ("--branch", "main", "-t", "3600", "--settle", "0.1", "--hub", address)
+        command = (*DIRECTCD, "--repo", url, *options, "-o", "app", "-v")
+        async with running(place, *command) as process, httpx.AsyncClient(base_url=address) as http:
+            await hears(process, b"subscribed")
+            await place.answer("one _")
+            delivery = push(source.commit({"words": _script("two")}), url=url)
+            await http.post(WEBHOOK, content=delivery.body, headers=delivery.headers)
+            await place.answer("two _")
+            way = {"received", "fetched", "built", "published", "downloaded", "running"}
+            await has_come(http, way)
+
+
+async def has_come(http: httpx.AsyncClient, way: set[str]) -> None:
+    """Wait until the hub knows of a push that has come through all these stages."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            traces = (await http.get("/v1/targets/app/timeline")).json()["traces"]
+            if any(way <= {stage["stage"] for stage in one["stages"]} for one in traces):
+                return
+            await asyncio.sleep(0.1)

@@ -28,6 +28,15 @@ def test_what_runs_is_known_with_its_commits() -> None:
     assert standing.running.commits == (("shop", COMMIT),)
 
 
+def test_what_an_earlier_life_has_built_is_known_with_its_commits() -> None:
+    """It is started before the first look has ended."""
+    standing = standing_after(
+        report("running"), fetched("start"), report("built", result="unchanged")
+    )
+    assert standing.running
+    assert standing.running.commits == (("shop", COMMIT),)
+
+
 def test_a_failure_stands_until_its_stage_goes_well() -> None:
     """The old version runs on, and a good look alone heals no build."""
     standing = standing_after(report("running"), failed("built", "no"), fetched())
