@@ -7,6 +7,8 @@ import click
 
 from directcd.pull.words import Spellings, arranged
 
+HELP = {"help_option_names": ["-h", "--help"]}  # also where the group is not asked
+
 SECTIONS = {
     "What is pulled": ("repos", "replacements", "branch", "user", "password_file", "ssh_key_file"),
     "How it is built": ("output", "build", "artifact", "in_place"),
@@ -38,7 +40,7 @@ class PullCommand(click.Command):
         return Spellings(frozenset(valued), frozenset(flags))
 
 
-@click.command(name="pull", cls=PullCommand)
+@click.command(name="pull", cls=PullCommand, context_settings=HELP)
 @click.option("-r", "--repo", "repos", multiple=True, metavar="URL[=URL]",
               help="The first is built; each further one is pulled and watched beside it. With "
               "A=B, B is pulled and stands in for A, a module path or a repository. A directory "
