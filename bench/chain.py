@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -62,11 +62,11 @@ esac
 class ByHand:
     """What has to be done in any case, by commands that do nothing else."""
 
-    def __init__(self, root: Path, url: str) -> None:
+    def __init__(self, root: Path, url: str, env: Mapping[str, str] = os.environ) -> None:
         self.url, self.root, self.tree = url, root, root / "tree"
         self.tree.mkdir(parents=True)
         mirror = str(root / "mirror")
-        self.env = {**os.environ, "GIT_DIR": mirror, "GIT_WORK_TREE": str(self.tree)}
+        self.env = {**env, "GIT_DIR": mirror, "GIT_WORK_TREE": str(self.tree)}
         self.running: subprocess.Popen[bytes] | None = None
         subprocess.run(["git", "init", "--quiet", "--bare", mirror], check=True)
 
@@ -74,12 +74,17 @@ class ByHand:
         """Fetch, build and start the newest commit."""
         self.run("git", "fetch", "--quiet", self.url, "+refs/heads/main:refs/tip")
         self.run("git", "read-tree", "--reset", "-u", "refs/tip")
-        self.run("sh", "build.sh", "build")
-        self.run("sh", "build.sh", "artifact")
-        program = shutil.copy(self.tree / "app", self.root / "app")
-        Path(program).chmod(0o755)
+        program = self.build()
         self.stop()
         self.running = subprocess.Popen([program])
+
+    def build(self) -> Path:
+        """What the commit makes."""
+        self.run("sh", "build.sh", "build")
+        self.run("sh", "build.sh", "artifact")
+        program = Path(shutil.copy(self.tree / "app", self.root / "app"))
+        program.chmod(0o755)
+        return program
 
     def stop(self) -> None:
         """End what runs."""

@@ -23,7 +23,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from bench.chain import Arrivals, post_push
+from bench.chain import Arrivals, ByHand, post_push
 from directcd.demo.world import free_ports
 from tests.support.commands import started
 from tests.support.deliveries import SECRET
@@ -61,38 +61,19 @@ func main() {{
 Round = tuple[float, float, float, float]
 
 
-class ByHand:
-    """What has to be done in any case, by commands that do nothing else."""
+class GoByHand(ByHand):
+    """The same by hand, which remembers how long each build took."""
 
     def __init__(self, root: Path, url: str, env: dict[str, str]) -> None:
-        self.url, self.root, self.tree = url, root, root / "tree"
-        self.tree.mkdir(parents=True)
-        mirror = str(root / "mirror")
-        self.env = {**env, "GIT_DIR": mirror, "GIT_WORK_TREE": str(self.tree)}
-        self.running: subprocess.Popen[bytes] | None = None
+        super().__init__(root, url, env)
         self.build_ms: list[float] = []
-        subprocess.run(["git", "init", "--quiet", "--bare", mirror], check=True)
 
-    def deliver(self) -> None:
-        """Fetch, build and start the newest commit."""
-        self.run("git", "fetch", "--quiet", self.url, "+refs/heads/main:refs/tip")
-        self.run("git", "read-tree", "--reset", "-u", "refs/tip")
-        began = time.monotonic()
-        program = str(self.root / "app")
-        self.run("go", "build", "-trimpath", "-buildvcs=false", "-o", program, ".")
+    def build(self) -> Path:
+        """Have go make the program."""
+        began, program = time.monotonic(), self.root / "app"
+        self.run("go", "build", "-trimpath", "-buildvcs=false", "-o", str(program), ".")
         self.build_ms.append((time.monotonic() - began) * 1000)
-        self.stop()
-        self.running = subprocess.Popen([program])
-
-    def stop(self) -> None:
-        """End what runs."""
-        if self.running:
-            self.running.kill()
-            self.running.wait()
-
-    def run(self, *argv: str) -> None:
-        """One command, in the tree."""
-        subprocess.run(argv, cwd=self.tree, env=self.env, stdout=subprocess.DEVNULL, check=True)
+        return program
 
 
 @contextmanager
@@ -147,7 +128,7 @@ def measured(root: Path) -> tuple[list[Round], tuple[float, float]]:
     with ExitStack() as stack:
         server = stack.enter_context(GitServer.serving(root / "git"))
         url = server.url("acme/app/.git")
-        by_hand = ByHand(root / "by-hand", url, env)
+        by_hand = GoByHand(root / "by-hand", url, env)
         stack.callback(by_hand.stop)
         port, pid = stack.enter_context(pulling(root, url, env))
         arrivals.time_ms("first", lambda: None)

@@ -118,7 +118,7 @@ class Judge:
         message: str = "",
     ) -> None:
         """Tell the hub of one stage that has just ended; of the same failure only once."""
-        told, self._told = self._told, (record.version, stage, result)
+        is_news = result != "unchanged" and self._is_news((record.version, stage, result))
         self._reporter.report(
             StageReport(
                 target=self._target or record.target,
@@ -130,9 +130,13 @@ class Judge:
                 traceparent=record.traceparent,
                 message=message,
                 reporter=f"client@{socket.gethostname()}",
-                is_news=told != self._told or result == "ok",
+                is_news=is_news,
             )
         )
+
+    def _is_news(self, told: tuple[str, Stage, Result]) -> bool:
+        before, self._told = self._told, told
+        return told != before or told[2] == "ok"
 
     def _quarantine(self, version: str, reason: str) -> None:
         keys = {"version": version, "reason": reason}

@@ -3,11 +3,11 @@
 import asyncio
 import errno
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cd4sources.delivery.installed import Installed
 from cd4sources.delivery.judging import Judge
+from cd4sources.delivery.obtaining import Obtaining
 from cd4sources.delivery.records import Delivered, Record
 from cd4sources.disk import FULL
 from cd4sources.following import Follower
@@ -24,7 +24,7 @@ class NotHere(HttpError):
     """A version cannot be taken; the message says why."""
 
 
-class LocalDownloads:
+class LocalDownloads(Obtaining):
     """
     Brings versions from the store to where they run: by a link, because both are on one disk.
 
@@ -40,44 +40,17 @@ class LocalDownloads:
         self, follower: Follower, store: Store, installed: Installed, judge: Judge, origin: str
     ) -> None:
         """Take nothing yet."""
+        super().__init__(installed, judge, _refusing(origin))
         self._follower = follower
         self._store = store
-        self._installed = installed
-        self._judge = judge
-        self.check: Callable[[Record], None] = _refusing(origin)
 
-    async def has(self, record: Delivered) -> bool:
-        """Tell whether a version is here whole."""
-        return await asyncio.to_thread(self._installed.path, record) is not None
-
-    async def get(self, record: Delivered) -> Path:
-        """
-        Return a version's executable, taken from the store unless it is here whole.
-
-        Raises:
-            HttpError: It is of other repositories, not kept any more, or damaged.
-            OSError: The disk does not take it.
-        """
-        started_at = datetime.now(UTC)
-        self._judge.begins(record, "downloaded")
-        try:
-            self.check(record)
-            path = await asyncio.to_thread(self._installed.path, record)
-            path = path or await self._take(record)
-        except (HttpError, OSError) as error:
-            told = self._installed.told(error)
-            self._judge.report(record, "downloaded", "failed", started_at, told)
-            raise
-        self._judge.report(record, "downloaded", "ok", started_at)
-        return path
-
-    async def _take(self, record: Delivered) -> Path:
+    async def _bring(self, record: Delivered) -> Path:
         kept = await asyncio.to_thread(self._store.get, record.target, record.version)
         if kept is None:
             raise NotHere(f"{record.version} is not kept any more; next: push another commit")
         part = await asyncio.to_thread(self._installed.incoming, record)
         try:
-            await in_thread(_bring, self._store.artifact(kept), part)
+            await in_thread(_second_name, self._store.artifact(kept), part)
             await in_thread(self._installed.install, record, part)
         except OSError as error:
             if error.errno in FULL:  # the program needs what room is left
@@ -99,7 +72,7 @@ def _refusing(origin: str) -> Callable[[Record], None]:
     return check
 
 
-def _bring(source: Path, part: Path) -> None:
+def _second_name(source: Path, part: Path) -> None:
     """Give the same file a second name; where that cannot be, copy it."""
     part.unlink(missing_ok=True)
     try:
