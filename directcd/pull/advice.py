@@ -1,7 +1,9 @@
 """What makes a push instant that only a poll has found; said once, not at every push."""
 
+from collections.abc import Mapping
+
 from cd4sources.http_errors import shown
-from cd4sources.targets import Repository
+from cd4sources.sources.addresses import parse_address
 
 
 class Advice:
@@ -10,20 +12,24 @@ class Advice:
 
     Args:
         hub: The URL of the hub, or of its Redis, that is listened to; empty for none.
-        repositories: What is pulled.
+        urls: Those of the repositories, by what they are called.
     """
 
-    def __init__(self, hub: str, repositories: tuple[Repository, ...]) -> None:
+    def __init__(self, hub: str, urls: Mapping[str, str]) -> None:
         """Nobody was told yet."""
         self._hub = shown(hub) if hub.startswith("http") else hub and "http://your-hub:8080"
-        self._urls = {one.name: one.url for one in repositories}
+        self._urls = urls
         self._told: set[str] = set()
 
     def on(self, names: list[str]) -> list[str]:
         """What to do about the repositories of these names that nobody was told of yet."""
-        new = [name for name in names if name not in self._told]
+        new = [name for name in names if name not in self._told and self._has_forge(name)]
         self._told |= set(names if self._hub else self._urls)
-        return [self._step(self._urls.get(name, name)) for name in (new if self._hub else new[:1])]
+        return [self._step(self._urls[name]) for name in (new if self._hub else new[:1])]
+
+    def _has_forge(self, name: str) -> bool:
+        """No webhook names a repository on this machine."""
+        return parse_address(self._urls[name]).scheme != "file"
 
     def _step(self, url: str) -> str:
         if not self._hub:

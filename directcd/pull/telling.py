@@ -108,7 +108,8 @@ def _form(pull: Pull, target: Target, standing: Standing) -> tuple[Form, logging
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(KeyValueFormatter())
         return Events(Sink(sys.stdout), standing), handler
-    advice = Advice(pull.server.hub, target.repositories)
+    urls = [one.url for one in target.repositories]
+    advice = Advice(pull.server.hub, dict(zip(target.names, urls, strict=True)))
     sentences = Sentences(standing, advice, verbose=pull.verbose)
     sink = Sink(sys.stderr)
     form = (

@@ -367,13 +367,13 @@ async def test_events_are_lines_of_json(place: Place) -> None:
 
 
 async def test_what_a_poll_has_caught_is_said_aloud(place: Place) -> None:
-    """With the option that would have made it instant; and counted in the status file."""
+    """And counted in the status file."""
     status = place.path / "status.json"
     command = (*DIRECTCD, *place.repositories, *QUICK, "-o", "app", "--status-file", str(status))
     async with running(place, *command) as process:
         await place.answer("one uno")
         place.modules.app.commit({"main.go": program("two")})
-        await hears(process, b"--hub")
+        await hears(process, b"caught by poll")
         await place.answer("two uno")
         await eventually(lambda: json.loads(status.read_text())["state"] == "running")
         assert json.loads(status.read_text())["caught_by_poll"] == 1

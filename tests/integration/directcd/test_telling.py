@@ -35,7 +35,7 @@ def pull(**options: Any) -> tuple[Pull, Target]:
 def test_plain_lines_have_a_time_each(capfd: pytest.CaptureFixture[str]) -> None:
     """And strangers' text begins none."""
     standing = Standing()
-    plain = Plain(Sink(sys.stderr), Sentences(standing, Advice("", ()), verbose=False))
+    plain = Plain(Sink(sys.stderr), Sentences(standing, Advice("", {}), verbose=False))
     teller = Teller(standing, [plain])
     teller.ended(fetched("push"))
     teller.ended(failed("built", "no\n2026-01-01T00:00:00.000+00:00 ok forged\x1b[31m\r\u2028x"))

@@ -32,7 +32,7 @@ def screen() -> Iterator[Terminal]:
 
 def on(screen: Terminal, environment: Mapping[str, str] = XTERM) -> Interactive:
     """The form for a terminal."""
-    sentences = Sentences(Standing(), Advice("", ()), verbose=False)
+    sentences = Sentences(Standing(), Advice("", {}), verbose=False)
     return Interactive(Sink(screen.stream), sentences, environment)
 
 

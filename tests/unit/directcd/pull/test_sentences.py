@@ -3,14 +3,14 @@
 import pytest
 
 from cd4sources.reporting import StageReport
-from cd4sources.targets import Repository
 from directcd.pull.advice import Advice
 from directcd.pull.sentences import Sentences, Told, doing
 from directcd.pull.standing import Lasting, Standing
 from tests.support.stages import BEGAN, OTHER, VERSION, failed, fetched, report
 
-SHOP = Repository("https://git.example.com/acme/shop.git")
-LIB = Repository("https://git.example.com/me/lib.git")
+SHOP = "https://git.example.com/acme/shop.git"
+LIB = "https://git.example.com/me/lib.git"
+URLS = {"shop": SHOP, "lib": LIB, "here": "/srv/git/here"}
 BROKEN = """go build ended with 1: main.go:5:2: undefined: foo; the whole log: /w/7.log
 # example.com/shop
 
@@ -22,7 +22,7 @@ class Heard:
 
     def __init__(self, hub: str = "", *, verbose: bool = False) -> None:
         self.standing = Standing()
-        self._sentences = Sentences(self.standing, Advice(hub, (SHOP, LIB)), verbose=verbose)
+        self._sentences = Sentences(self.standing, Advice(hub, URLS), verbose=verbose)
 
     def of(self, one: StageReport) -> Told | None:
         """What is said of this one."""
@@ -116,7 +116,7 @@ def test_a_push_that_nobody_announced_comes_with_the_next_step_once() -> None:
     heard.of(fetched("start"))
     (step,) = heard.more(fetched())
     assert "--hub http://your-hub:8080" in step
-    assert SHOP.url in step
+    assert SHOP in step
     assert heard.more(report("fetched", reason="poll", commits=(("lib", "2" * 40),))) == ()
 
 
@@ -126,16 +126,16 @@ def test_with_a_hub_each_repository_needs_its_webhook() -> None:
     heard.of(fetched("start"))
     both = report("fetched", reason="poll", commits=(("shop", "1" * 40), ("lib", "2" * 40)))
     (step,) = heard.more(fetched())
-    assert step.startswith(f"the hub heard no push of {SHOP.url}: add a webhook at the forge to ")
+    assert step.startswith(f"the hub heard no push of {SHOP}: add a webhook at the forge to ")
     assert step.endswith(" http://hub:8080/webhooks/PROVIDER/SOURCE")
     (step,) = heard.more(both)
-    assert LIB.url in step
+    assert LIB in step
 
 
 def test_a_hub_behind_redis_has_another_address() -> None:
     """That of its Redis is nobody's webhook."""
     assert (
-        Advice("redis://:secret@redis:6379/0", (SHOP,))
+        Advice("redis://:secret@redis:6379/0", URLS)
         .on(["shop"])[0]
         .endswith("http://your-hub:8080/webhooks/PROVIDER/SOURCE")
     )
@@ -146,3 +146,8 @@ def test_what_lasts_is_told_with_its_time() -> None:
     now = BEGAN.replace(second=7)
     assert doing(Lasting("built", None, BEGAN), now) == "building  2.0 s"
     assert doing(Lasting("running", VERSION, BEGAN), now) == f"starting {VERSION}  2.0 s"
+
+
+def test_no_webhook_is_asked_for_that_cannot_be() -> None:
+    """A repository on this machine has no forge."""
+    assert Advice("", URLS).on(["here"]) == []
