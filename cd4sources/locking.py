@@ -31,7 +31,7 @@ def locked(data: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DataInUse(
-                f"another process works in {data}; stop it, or give this one another `data`"
+                f"another process works in {data}; stop it, or give this one another directory"
             ) from error
         yield
 
@@ -46,7 +46,7 @@ def _lock_file(data: Path) -> IO[bytes]:
 
 def unusable(data: Path, error: OSError) -> DataUnusable:
     """What to raise when a part of a data directory cannot be made."""
-    step = "give `data` a directory that this user may write"
+    step = "give it a directory that this user may write"
     if error.errno in FULL:
         step = "its disk is full; next: make room there"
     return DataUnusable(f"{data}: {error.strerror}; {step}")

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
@@ -27,8 +28,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-Round = Literal["started", "unchanged", "refused"]
-"""What one round came to: the newest version runs now, ran before, or did not become healthy."""
+Round = Literal["started", "unchanged", "refused", "failed"]
+"""What one round came to: the newest version runs now, ran before, did not become healthy, or could
+not be tried."""
 
 
 class Watching(Protocol):
@@ -107,24 +109,27 @@ class Delivery:
 
         Args:
             running: Tells which versions run that an earlier life has started.
-
-        Raises:
-            HttpError: The version cannot be had, or is not to be taken.
-            RolledBack: It did not become healthy, but may be tried again.
-            OSError: The disk does not take it.
         """
-        record = await self._watch.news(patient=False)
-        if record and record.version in await running():
-            return "unchanged"
-        try:
-            if record:
-                await self._deliver(record)
-        finally:
-            if not self._supervisor.version and not await running():
-                await self._fall_back()
-        if record is None:
-            return "unchanged"
-        return "started" if self._supervisor.version == record.version else "refused"
+        record, left = await self._watch.news(patient=False), await running()
+        self._tell_of(left)
+        if record is None or record.version in left:
+            reason = "" if left else await self._attempt(self._fall_back)
+            return "failed" if reason else "unchanged"
+        reason = await self._attempt(partial(self._deliver, record, is_served=bool(left)))
+        if self._supervisor.version == record.version:
+            return "started"
+        if not await running():
+            reason = await self._attempt(self._fall_back) or reason
+        if reason:
+            logger.warning("round failed", extra={"reason": reason})
+        return "failed" if reason else "refused"
+
+    def _tell_of(self, left: frozenset[str]) -> None:
+        """Say what runs already: whoever looks at us has not seen it start."""
+        current = self._installed.current()
+        if current and current.version in left:
+            since = current.healthy_at or datetime.now(UTC)
+            self._judge.report(current, "running", "unchanged", since)
 
     async def _attempt(self, step: Callable[[], Awaitable[None]]) -> str:
         """Do one step of a round; return why it failed, empty when it did not."""
@@ -175,23 +180,24 @@ class Delivery:
             given_up.cancel()
             await asyncio.gather(doing, given_up, return_exceptions=True)
 
-    async def _deliver(self, record: Delivered) -> None:
+    async def _deliver(self, record: Delivered, *, is_served: bool = False) -> None:
         reason = self._installed.quarantined(record.version)
         if reason is not None:
             step = f"push another commit, or remove {self._installed.verdict(record.version)}"
             keys = {"version": record.version, "reason": reason, "next": step}
             logger.warning("version is quarantined, not starting it", extra=keys)
             return
-        path = await self._fetched(record)
+        path = await self._fetched(record, is_served=is_served)
         if record.version == self._supervisor.version:
             self._installed.set_current(record)  # the disk may have been full before
         else:
             await self._swap(record, path)
 
-    async def _fetched(self, record: Delivered) -> Path:
+    async def _fetched(self, record: Delivered, *, is_served: bool) -> Path:
         """Have a version here; not at the price of nothing running meanwhile."""
         self._supervisor.given_up.clear()
-        if self._supervisor.version is None and not await self._downloads.has(record):
+        idle = not is_served and self._supervisor.version is None
+        if idle and not await self._downloads.has(record):
             # What is at hand runs while the download takes its time.
             reason = await self._attempt(self._fall_back)
             if reason:

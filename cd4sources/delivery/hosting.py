@@ -75,7 +75,7 @@ class Host:
 
     async def once(self, supply: Supply) -> Round:
         """
-        Have the newest version run, and leave it running; errors as for `run` and `Delivery.once`.
+        Have the newest version run, and leave it running; errors as for `run`.
 
         What an earlier life has left running is replaced like any old program.
         """

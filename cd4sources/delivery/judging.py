@@ -139,6 +139,7 @@ class Judge:
         return told != before or told[2] == "ok"
 
     def _quarantine(self, version: str, reason: str) -> None:
-        keys = {"version": version, "reason": reason}
+        verdict = str(self._installed.verdict(version))
+        keys = {"version": version, "reason": reason, "verdict": verdict}
         logger.error("version rolled back and quarantined", extra=keys)
         self._installed.quarantine(version, reason)

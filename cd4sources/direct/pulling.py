@@ -28,7 +28,7 @@ from cd4sources.targets import Target
 from cd4sources.wakes import Wake
 from cd4sources.workers import Hub, Workers, workers
 
-REPORT_SECONDS = 5.0
+REPORT_SECONDS = 2.0
 """A hub that is away keeps nobody longer."""
 
 
@@ -101,9 +101,7 @@ class Direct:
         Raises:
             NoToolchain: There is nothing to build with, and nothing is built that could run.
             DataInUse: Another process works in one of the directories.
-            HttpError: A version cannot be taken, see `NotHere`.
-            RolledBack: A version could not be started for a reason that lies in the machine.
-            OSError: The disk does not take it.
+            AddressUnusable: One of the settings' sockets cannot be had.
         """
         async with self._made() as (made, follower, host):
             reporting = asyncio.create_task(made.reporter.run(), name="report")

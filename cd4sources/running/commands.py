@@ -9,6 +9,7 @@ A non-zero exit status is a result, not an error: the caller knows what it means
 """
 
 import asyncio
+import errno
 import os
 import secrets
 import time
@@ -268,9 +269,11 @@ def inherited(*names: str) -> dict[str, str]:
 
 
 def _not_found(label: str, error: OSError) -> CommandNotFound:
+    step = "see that it is installed and may be executed"
+    if error.errno == errno.ENOEXEC:
+        step = "a script begins with `#!` and its interpreter, a program is made for this machine"
     return CommandNotFound(
-        f"{label} cannot be started: {error.strerror} ({error.filename}); "
-        "see that it is installed and may be executed"
+        f"{label} cannot be started: {error.strerror} ({error.filename}); {step}"
     )
 
 

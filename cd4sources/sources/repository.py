@@ -29,6 +29,7 @@ _NO_SUCH_REF = 2  # git ls-remote --exit-code: reached, but nothing matches
 FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
 _CANNOT_WRITE = re.compile(f"{NO_SPACE}|unable to write|could not write")
 _MAKE_ROOM = "make room if the disk is full"
+_IN_GENERAL = "Could not read from remote repository"
 _MOVED = re.compile(r"returned error: 30[1278]")
 
 logger = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ class Mirror:
         if failed and _cannot_write(failed):
             raise RepositoryError(self._message("fetch", _last_line(failed), _MAKE_ROOM))
         if not await self._answers():
-            step = "push it, or correct `ref`"
+            step = "push it, or correct the branch or ref"
             raise RefMissing(self._message("look up", "no such ref there", step))
         if not self._doubted:
             failed = await self._fetched(self._directory)
@@ -212,7 +213,9 @@ class Mirror:
     async def _read_tip(self) -> _Tip:
         found = await self._git("rev-parse", "--quiet", _TIP, f"{_TIP}^{{commit}}", env=self._env)
         if found.returncode:
-            raise RepositoryError(self._message("read", "its ref names no commit", "correct `ref`"))
+            raise RepositoryError(
+                self._message("read", "its ref names no commit", "correct the branch or ref")
+            )
         return _Tip(*found.stdout.split())
 
     def _broken(self, done: Completed) -> RepositoryError:
@@ -254,7 +257,9 @@ def _last_line(done: Completed) -> str:
     lines = [re.sub(r"[^\x20-\x7e]+", " ", line).strip() for line in done.tail.splitlines()]
     said = [line for line in lines if line and not line.startswith(("hint:", "remote:"))]
     full = [line for line in said if _CANNOT_WRITE.search(line)]
-    # The last line may be the end of a longer advice; what went wrong begins with these words.
+    # The last line may be the end of a longer advice; what went wrong begins with these words, and
+    # behind what really did git says once more that it could not read.
     wrong = [line for line in said if line.startswith(("fatal:", "error:", "ssh:"))]
-    said = full or wrong or said
+    first = [line for line in wrong if _IN_GENERAL not in line][-1:]
+    said = full or first or wrong or said
     return said[-1] if said else f"git ended with {done.returncode}"

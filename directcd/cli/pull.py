@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from directcd.pull.words import Spellings, arranged
+from directcd.pull.words import PROGRAM, Spellings, arranged
 
 HELP = {"help_option_names": ["-h", "--help"]}  # also where the group is not asked
 
@@ -13,7 +13,7 @@ SECTIONS = {
     "What is pulled": ("repos", "replacements", "branch", "user", "password_file", "ssh_key_file"),
     "How it is built": ("output", "build", "artifact", "in_place"),
     "How it is run": ("stop_signal", "stop_timeout", "settle", "health_url", "health_cmd",
-                      "overlap", "sockets"),
+                      "health_timeout", "overlap", "sockets"),
     "When and where": ("interval", "hub", "working_dir", "once", "dry_run"),
     "What is told": ("status_file", "as_json", "verbose"),
 }  # fmt: skip
@@ -24,7 +24,11 @@ class PullCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words as they were meant."""
-        return super().parse_args(ctx, arranged(args, self._spellings(ctx)))
+        try:
+            return super().parse_args(ctx, arranged(args, self._spellings(ctx)))
+        except click.NoSuchOption as error:
+            told = f"No such option {error.option_name}; {PROGRAM}."
+            raise click.NoSuchOption(error.option_name, told, error.possibilities, ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One list a group."""
@@ -72,6 +76,8 @@ class PullCommand(click.Command):
               help="That a new program must live before it counts. Default 3.")  # fmt: skip
 @click.option("--health-url", metavar="URL", help="Answers 2xx when the new program is ready.")
 @click.option("--health-cmd", metavar="COMMAND", help="Exits with 0 when it is.")
+@click.option("--health-timeout", metavar="SECONDS",
+              help="For that, after --settle. Default 30.")  # fmt: skip
 @click.option("--overlap", metavar="auto|yes|no",
               help="Whether the new program starts beside the old one. Default auto: as far as it "
               "can.")  # fmt: skip

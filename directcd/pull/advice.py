@@ -38,6 +38,6 @@ class Advice:
                 f"pushes of {url} there"
             )
         return (
-            f"the hub heard no push of {url}: add a webhook at the forge to "
+            f"no push of {url} came from the hub: see that it runs, and that the forge posts to "
             f"{self._hub.rstrip('/')}/webhooks/PROVIDER/SOURCE"
         )

@@ -35,6 +35,7 @@ _OPTIONS = {
     "build": "--build",
     "data": "--working-dir",
     "health_command": "--health-cmd",
+    "health_timeout_seconds": "--health-timeout",
     "health_url": "--health-url",
     "hub": "--hub",
     "in_place": "--in-place",
@@ -73,6 +74,7 @@ class Options:
     settle: str | None = None
     health_url: str | None = None
     health_cmd: str | None = None
+    health_timeout: str | None = None
     overlap: str | None = None
     sockets: tuple[str, ...] = ()
     user: str | None = None
@@ -253,6 +255,7 @@ def _client(options: Options, working_dir: Path, name: str) -> ClientSettings:
             "stop_timeout_seconds": options.stop_timeout,
             "settle_seconds": options.settle,
             "health_url": options.health_url,
+            "health_timeout_seconds": options.health_timeout,
             "health_command": _words("--health-cmd", options.health_cmd or ""),
         },
     )
@@ -283,6 +286,8 @@ def _complaints(error: ValidationError) -> Iterator[str]:
 
 
 def _message(setting: str, said: str) -> str:
+    if said.startswith("Input should be a valid number"):
+        return "seconds, such as 10"
     if setting == "overlap":
         return "auto, yes or no"
     if said.startswith("String should match"):

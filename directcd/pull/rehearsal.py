@@ -1,5 +1,6 @@
 """`directcd pull --dry-run`: what would be pulled, built and run, without doing it."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ async def rehearse(pull: Pull, target: Target) -> int:
         RepositoryError: A repository cannot be fetched.
         BuildFailed: It could not be built.
     """
+    logging.disable(logging.WARNING)  # what is left behind there and ended is nobody's news
     plan = await rehearsed(pull.server, target)
     for heading, text in _lines(pull, target, plan):
         sys.stdout.write(f"{heading:12} {text}\n")

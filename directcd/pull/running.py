@@ -1,14 +1,16 @@
 """Running what `directcd pull` was told: for ever, once, or not at all."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cd4sources.building import BuildFailed
-from cd4sources.delivery.supervising import RolledBack
-from cd4sources.direct.pulling import Direct, Once
+from cd4sources.delivery.delivering import Round
+from cd4sources.direct.pulling import Direct
+from cd4sources.locking import unusable
 from cd4sources.running.commands import INHERITED, Outputs
 from cd4sources.sources.repository import RepositoryError
 from cd4sources.targets import Target
@@ -23,8 +25,14 @@ from directcd.standalone import standalone
 
 OK, NOTHING_NEW, ROLLED_BACK = 0, 3, 6
 
+_CODES: dict[Round, int] = {
+    "started": OK, "unchanged": NOTHING_NEW, "refused": ROLLED_BACK, "failed": FAILED,
+}  # fmt: skip
 _STDERR = 2
+_QUIET_END_SECONDS = 0.5
 _PROGRAM_LOG = "program.log"
+
+logger = logging.getLogger(__name__)
 
 
 def run(pull: Pull) -> int:
@@ -55,11 +63,25 @@ def run(pull: Pull) -> int:
             witness=teller,
             outputs=outputs,
         )
-        return _once(direct) if pull.once else _for_ever(direct)
+        return _once(direct) if pull.once else _for_ever(direct, pull)
 
 
-def _for_ever(direct: Direct) -> int:
-    process.run(standalone(direct))
+def _for_ever(direct: Direct, pull: Pull) -> int:
+    async def tell(stopping: asyncio.Event) -> None:
+        """Say why it takes long to end, if it does."""
+        await stopping.wait()
+        await asyncio.sleep(_QUIET_END_SECONDS)
+        seconds = pull.client.stop_timeout_seconds
+        logger.warning("stopping", extra={"killed_after_seconds": seconds, "at_once": "Ctrl-C"})
+
+    async def run(stopping: asyncio.Event) -> None:
+        telling = asyncio.create_task(tell(stopping), name="tell")
+        try:
+            await standalone(direct)(stopping)
+        finally:
+            telling.cancel()
+
+    process.run(run)
     return OK
 
 
@@ -75,21 +97,14 @@ def _once(direct: Direct) -> int:
 
 
 async def _code(direct: Direct) -> int:
-    try:
-        once = await direct.once()
-    except RolledBack:
-        return ROLLED_BACK
-    return _code_of(once)
-
-
-def _code_of(once: Once) -> int:
+    once = await direct.once()
     if isinstance(once.error, BuildFailed):
         return BUILD_FAILED
     if isinstance(once.error, RepositoryError):
         return OUT_OF_REACH
     if once.error:
         return FAILED
-    return {"started": OK, "unchanged": NOTHING_NEW, "refused": ROLLED_BACK}[once.came_to]
+    return _CODES[once.came_to]
 
 
 @contextmanager
@@ -98,16 +113,16 @@ def _outputs(pull: Pull) -> Iterator[Outputs]:
     if not pull.once:
         yield Outputs(stdout=_STDERR) if pull.as_json else INHERITED
         return
-    log = pull.client.data.parent / _PROGRAM_LOG
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with _appended(log) as descriptor:
-        yield Outputs(descriptor, descriptor)
-
-
-@contextmanager
-def _appended(log: Path) -> Iterator[int]:
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = _opened(pull.client.data.parent / _PROGRAM_LOG)
     try:
-        yield descriptor
+        yield Outputs(descriptor, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _opened(log: Path) -> int:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise unusable(log.parent, error) from error

@@ -123,9 +123,16 @@ class Sentences:
             return []
         running = self._standing.running
         now = f"{running.version} runs on" if running else "nothing runs yet"
+        again = "" if self._standing.is_outlived else "; this one is tried again after a while"
+        if _says_what_to_do(report.message):
+            return [now]
         if report.stage == "built":
-            return [f"{now}; next: push another commit; this one is tried again after a while"]
-        return [f"{now}; next: nothing, it is tried again"]
+            return [f"{now}; next: push another commit{again}"]
+        return [now if self._standing.is_outlived else f"{now}; next: nothing, it is tried again"]
+
+
+def _says_what_to_do(message: str) -> bool:
+    return "next: " in message or "install Go" in message
 
 
 def doing(lasting: Lasting, now: datetime) -> str:

@@ -62,11 +62,12 @@ class Standing:
         last_look_at: When the repositories were asked last.
         caught_by_poll: Pushes that nobody announced.
         is_caught: Whether the last stage has found one.
+        is_outlived: Whether the program goes on when we end.
     """
 
     def __init__(self, *, outlived: bool = False) -> None:
         """Nothing has happened."""
-        self._is_outlived = outlived
+        self.is_outlived = outlived
         self.running: Running | None = None
         self.failure: Failure | None = None
         self.building: Building | None = None
@@ -112,7 +113,7 @@ class Standing:
     def close(self) -> None:
         """Note the end of all."""
         self.building = None
-        if not self._is_outlived:
+        if not self.is_outlived:
             self._is_stopped, self.running = True, None
 
     def _fail(self, report: StageReport) -> None:
@@ -137,7 +138,7 @@ class Standing:
 
     def _ran(self, report: StageReport) -> None:
         version = report.version or ""
-        if report.result == "ok":
+        if report.result in {"ok", "unchanged"}:
             commits = self._made_of.get(version, ())
             self.running = Running(version, report.ended_at, commits)
         elif report.result == "failed" or (self.running and self.running.version == version):

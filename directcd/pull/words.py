@@ -15,7 +15,7 @@ from directcd.pull.errors import BadArguments
 
 _TRUE = frozenset({"true", "t", "1"})
 _FALSE = frozenset({"false", "f", "0", ""})
-_PROGRAM = "the program's arguments stand behind `--`"
+PROGRAM = "the program's arguments stand behind `--`"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def arranged(words: Sequence[str], spellings: Spellings) -> list[str]:
 def _options(words: Iterator[str], spellings: Spellings) -> Iterator[str]:
     for word in words:
         if not word.startswith("-") or word == "-":
-            raise BadArguments(f"{_shown(word)} is no option; {_PROGRAM}")
+            raise BadArguments(f"{_shown(word)} is no option; {PROGRAM}")
         yield from _option(word, words, spellings)
 
 

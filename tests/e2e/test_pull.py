@@ -320,22 +320,38 @@ async def test_a_second_interrupt_forces_the_end(place: Place, tmp_path: Path) -
 
 async def test_once_leaves_the_program_running(place: Place) -> None:
     """0: it runs; 3: nothing new; 5: it could not be built, and the old one runs; 0: replaced."""
-    once = (*DIRECTCD, *place.repositories, *QUICK, "-o", "app", "--once")
+    status = place.path / "status.json"
+    options = ("-o", "app", "--once", "--status-file", str(status))
+    once = (*DIRECTCD, *place.repositories, *QUICK, *options)
     assert (await output(place, *once))[0] == 0
     await place.answer("one uno")
     assert (await output(place, *once))[0] == 3
+    assert json.loads(status.read_text())["state"] == "running"
     place.modules.app.commit({"main.go": "package main\n\nfunc main() { broken }\n"})
     assert (await output(place, *once))[0] == 5
     assert place.living() == ["one uno"]
     place.modules.app.commit({"main.go": program("two")})
     assert (await output(place, *once))[0] == 0
     await place.answer("two uno")
+    assert place.words() == ["one uno", "two uno"]
     place.modules.app.commit({"main.go": "package main\n\nfunc main() { panic(1) }\n"})
     assert (await output(place, *once))[0] == 6
     assert place.living() == ["two uno"]
     place.modules.app.path.rename(place.path / "away")
     assert (await output(place, *once))[0] == 7
     kill_programs(place)
+
+
+@pytest.mark.parametrize("way", [(), ("--once",)], ids=["for ever", "once"])
+async def test_a_directory_that_cannot_be_is_one_sentence(
+    place: Place, way: tuple[str, ...]
+) -> None:
+    """No traceback, whoever reads it."""
+    (place.path / "file").touch()
+    command = (*DIRECTCD, *place.repositories, "-o", "app", "-w", "file/x", *way)
+    code, _, err = await output(place, *command)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "Not a directory; give it a directory that this user may write" in err
 
 
 async def test_a_dry_run_changes_nothing(place: Place) -> None:

@@ -139,6 +139,19 @@ async def test_another_repositorys_program_is_not_run(
     assert journal.pids("start") == started
 
 
+async def test_repositories_may_be_added_and_dropped(
+    tmp_path: Path, app: Source, journal: Journal
+) -> None:
+    """In the same directory; what runs then was made of those that are named."""
+    lib = Source(tmp_path / "lib")
+    lib.commit({"words": "lib"})
+    alone, both = target_of("app", app.path), target_of("app", app.path, lib.path)
+    for target in (alone, both, alone):
+        async with pulling(tmp_path, target) as witness:
+            await eventually(lambda witness=witness: witness.results("running") == ["ok"])  # type: ignore[misc]
+            assert len(runs(journal)) == 1
+
+
 async def test_the_program_is_no_second_copy(tmp_path: Path, app: Source) -> None:
     """What is kept and what runs is one file with two names."""
     async with pulling(tmp_path, target_of("app", app.path)) as witness:

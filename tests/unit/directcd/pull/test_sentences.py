@@ -126,7 +126,7 @@ def test_with_a_hub_each_repository_needs_its_webhook() -> None:
     heard.of(fetched("start"))
     both = report("fetched", reason="poll", commits=(("shop", "1" * 40), ("lib", "2" * 40)))
     (step,) = heard.more(fetched())
-    assert step.startswith(f"the hub heard no push of {SHOP}: add a webhook at the forge to ")
+    assert step.startswith(f"no push of {SHOP} came from the hub: see that it runs, and ")
     assert step.endswith(" http://hub:8080/webhooks/PROVIDER/SOURCE")
     (step,) = heard.more(both)
     assert LIB in step
