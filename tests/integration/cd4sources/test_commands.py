@@ -67,7 +67,7 @@ async def test_time_out_kills_a_double_forked_child(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script = f"{daemon_command(pid_file)}; echo waiting; sleep 300"
     with pytest.raises(CommandTimeout) as raised:
-        await run(shell(script, tmp_path, seconds=1.0))
+        await run(shell(script, tmp_path, seconds=4.0))
     assert raised.value.tail == "waiting\n"
     assert not is_alive(int(pid_file.read_text()))
     assert not owned_by(tmp_path)
