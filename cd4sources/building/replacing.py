@@ -18,7 +18,11 @@ from cd4sources.targets import Repository
 
 # A path and a version on one line, https://go.dev/ref/mod#go-mod-file-lexical: go would tell it
 # exactly, but takes some milliseconds for that on the way of every push.
-_REQUIRED = re.compile(r'^\s*(?:require\s+)?"?([^\s"()]+)"?\s+"?v\d', re.MULTILINE)
+_REQUIRED = re.compile(
+    r'^[ \t]*(?:require[ \t]+)?"?([^\s"()]+)"?[ \t]+"?v\d', re.MULTILINE | re.ASCII
+)
+_MOST_BYTES = 1024 * 1024
+"""It is read in this process; the largest there are come to a tenth of it."""
 
 
 async def replace(workspace: Workspace, repositories: Sequence[Repository], file: Path) -> None:
@@ -37,8 +41,15 @@ async def replace(workspace: Workspace, repositories: Sequence[Repository], file
     await go(workspace, "go mod edit", "mod", "edit", *edits, str(file))
 
 
+def required_in(file: Path) -> list[str]:
+    """The modules that a go.mod requires. Raises BuildFailed when it is too long to be one."""
+    if file.stat().st_size > _MOST_BYTES:
+        raise BuildFailed(f"go.mod is longer than {_MOST_BYTES} bytes; shorten it")
+    return _REQUIRED.findall(file.read_text(encoding="utf-8", errors="replace"))
+
+
 def _all_edits(workspace: Workspace, repositories: Sequence[Repository], file: Path) -> list[str]:
-    required = _REQUIRED.findall(file.read_text(encoding="utf-8", errors="replace"))
+    required = required_in(file)
     return [edit for one in repositories for edit in _edits(workspace, one, required)]
 
 

@@ -112,7 +112,7 @@ class Delivery:
         """
         record, left = await self._watch.news(patient=False), await running()
         self._tell_of(left)
-        if record is None or record.version in left:
+        if record is None or self._is_served(record, left):
             reason = "" if left else await self._attempt(self._fall_back)
             return "failed" if reason else "unchanged"
         reason = await self._attempt(partial(self._deliver, record, is_served=bool(left)))
@@ -123,6 +123,11 @@ class Delivery:
         if reason:
             logger.warning("round failed", extra={"reason": reason})
         return "failed" if reason else "refused"
+
+    def _is_served(self, record: Delivered, left: frozenset[str]) -> bool:
+        """Whether a version runs, was healthy, and no other one runs beside it."""
+        current = self._installed.current()
+        return left == {record.version} and current is not None and current.version in left
 
     def _tell_of(self, left: frozenset[str]) -> None:
         """Say what runs already: whoever looks at us has not seen it start."""

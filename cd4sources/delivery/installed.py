@@ -91,6 +91,8 @@ class Installed:
             OSError: The disk has no room for what is missing.
         """
         part = self._incoming / f"{record.artifact.sha256}.part"
+        for directory in (self._versions, self._incoming):
+            directory.mkdir(parents=True, exist_ok=True)  # somebody may have removed them
         self._clear_incoming(part)
         here = part.lstat().st_size if part.exists() else 0
         free = shutil.disk_usage(self._incoming).free

@@ -84,7 +84,9 @@ def main() -> None:
     """Run the command line and turn the errors a person can mend into one sentence."""
     from directcd.failures import explained
     from directcd.pull.hiding import hide_secrets
+    from directcd.streams import open_closed
 
+    open_closed()
     hide_secrets()
     with explained():
         command.main(standalone_mode=True)

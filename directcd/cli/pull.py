@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from directcd.pull.errors import BadArguments
 from directcd.pull.words import PROGRAM, Spellings, arranged
 
 HELP = {"help_option_names": ["-h", "--help"]}  # also where the group is not asked
@@ -110,7 +111,10 @@ def command(**given: Any) -> None:
     """
     from directcd.pull.arguments import Options, understood
 
-    pull = understood(Options(**given))
+    try:
+        pull = understood(Options(**given))
+    except FileNotFoundError:
+        raise BadArguments("the current directory is gone; cd to another one") from None
     from directcd.pull.running import run
 
     sys.exit(run(pull))

@@ -89,8 +89,15 @@ def _once(direct: Direct) -> int:
     """What it came to as an exit code; the program runs on without us."""
     found: list[int] = []
 
-    async def look(_: asyncio.Event) -> None:
-        found.append(await _code(direct))
+    async def look(stopping: asyncio.Event) -> None:
+        looking = asyncio.create_task(_code(direct), name="look")
+        stopped = asyncio.create_task(stopping.wait(), name="stopped")
+        await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if stopping.is_set():
+            looking.cancel()
+            await asyncio.wait({looking})
+        found.append(process.INTERRUPTED if looking.cancelled() else looking.result())
 
     process.run(look)
     return found[0]

@@ -105,7 +105,7 @@ def teller_for(pull: Pull, target: Target) -> Iterator[Teller]:
 
 def _form(pull: Pull, target: Target, standing: Standing) -> tuple[Form, logging.Handler]:
     if pull.as_json:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = logging.StreamHandler(Sink(sys.stderr))
         handler.setFormatter(KeyValueFormatter())
         return Events(Sink(sys.stdout), standing), handler
     urls = [one.url for one in target.repositories]

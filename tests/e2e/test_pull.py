@@ -354,6 +354,53 @@ async def test_a_directory_that_cannot_be_is_one_sentence(
     assert "Not a directory; give it a directory that this user may write" in err
 
 
+def shell_app(tmp_path: Path) -> Source:
+    """A program that says `one _ PID` and waits."""
+    source = Source(tmp_path / "git" / "shell")
+    build_sh = 'case "$1" in build) chmod 755 words;; artifact) echo words;; esac\n'
+    source.commit({"build.sh": build_sh, "words": _script("one")})
+    return source
+
+
+async def test_once_finishes_a_swap_that_was_killed(place: Place, tmp_path: Path) -> None:
+    """What was never healthy does not count as running, and the old one goes."""
+    source = shell_app(tmp_path)
+    once = (*DIRECTCD, "--repo", str(source.path), "-o", "app", "--once", "--settle")
+    assert (await output(place, *once, "0.1"))[0] == 0
+    source.commit({"words": _script("two")})
+    async with running(place, *once, "60") as process:
+        await eventually(lambda: "two _" in place.living())
+        process.kill()
+        await process.wait()
+        assert sorted(place.living()) == ["one _", "two _"]
+        assert (await output(place, *once, "0.1"))[0] == 0
+        assert place.living() == ["two _"]
+
+
+async def test_once_ends_when_it_is_asked_to(place: Place, tmp_path: Path) -> None:
+    """In mid-build, too; nothing of the build is left."""
+    source = shell_app(tmp_path)
+    source.commit({"build.sh": f"echo build _ $$ >>{place.path}/said; sleep 500\n"})
+    command = (*DIRECTCD, "--repo", str(source.path), "-o", "app", "--once")
+    async with running(place, *command) as process:
+        await place.answer("build _")
+        process.terminate()
+        assert await process.wait() == 130
+        assert place.living() == []
+
+
+@pytest.mark.parametrize("closed", [">&- --json", "2>&-", "<&- >&- 2>&-"])
+async def test_closed_streams_are_no_reason_not_to_deliver(
+    place: Place, tmp_path: Path, closed: str
+) -> None:
+    """As those who start daemons leave them."""
+    source = shell_app(tmp_path)
+    command = shlex.join((*DIRECTCD, "--repo", str(source.path), *QUICK, "-o", "app", "--once"))
+    assert (await output(place, "sh", "-c", f"exec {command} {closed}"))[0] == 0
+    await place.answer("one _")
+    kill_programs(place)
+
+
 async def test_a_dry_run_changes_nothing(place: Place) -> None:
     """It says what would be pulled, how it would be built and what would run."""
     code, out, err = await output(

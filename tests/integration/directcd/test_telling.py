@@ -103,6 +103,22 @@ def test_events_that_nobody_reads_any_more_hurt_nobody() -> None:
         events.ended(report("running"))
 
 
+def test_events_that_nobody_reads_for_now_are_dropped_as_wholes() -> None:
+    """A pipe that stays full keeps nobody waiting; who reads again gets whole lines."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb") as reader:
+        sink = Sink(stream)
+        for number in range(200):
+            sink.write(f"{number}{'x' * 1500}\n")
+        os.set_blocking(reading, False)
+        early = reader.read()
+        sink.write("late\n")
+        lines = (early + reader.read()).decode().splitlines()
+    assert lines[-1] == "late"
+    assert [line.rstrip("x") for line in lines[:-1]] == [str(n) for n in range(len(lines) - 1)]
+    assert 10 < len(lines) < 200
+
+
 def test_a_program_that_made_the_pipe_impatient_loses_no_event() -> None:
     """Descriptors that are shared have one set of flags: what is full is waited for."""
     reading, writing = os.pipe()
