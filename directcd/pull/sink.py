@@ -66,7 +66,10 @@ class Sink:
         """Write what is taken in time; what is left."""
         deadline = time.monotonic() + patience_seconds
         while data and not self._is_gone and self._is_writable(deadline - time.monotonic()):
-            data = data[self._write(data[:_PIECE_BYTES]) :]
+            taken = self._write(data[:_PIECE_BYTES])
+            data = data[taken:]
+            if not taken and time.monotonic() >= deadline:
+                break  # what says that it can be written, and takes nothing
         return b"" if self._is_gone else data
 
     def _is_writable(self, seconds: float) -> bool:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+import termios
 import threading
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,28 @@ def test_events_that_nobody_reads_for_now_are_dropped_as_wholes() -> None:
     assert lines[-1] == "late"
     assert [line.rstrip("x") for line in lines[:-1]] == [str(n) for n in range(len(lines) - 1)]
     assert 10 < len(lines) < 200
+
+
+def test_a_terminal_that_is_held_keeps_nobody_waiting_for_long() -> None:
+    """Somebody reads what stands there, with Ctrl-S, while a program has made it impatient."""
+    screen, terminal = os.openpty()
+    os.set_blocking(terminal, False)
+    termios.tcflow(terminal, termios.TCOOFF)
+    with os.fdopen(terminal, "w") as stream, os.fdopen(screen, "rb", buffering=0):
+        sink = Sink(stream)
+        for _ in range(3):
+            sink.write("x" * 100_000)
+
+
+def test_what_takes_nothing_keeps_nobody_waiting_for_long() -> None:
+    """Although it says that it can be written."""
+
+    class Refusing(Sink):
+        def _write(self, data: bytes) -> int:
+            return 0 * len(data)
+
+    with Path(os.devnull).open("w") as stream:
+        Refusing(stream).write("event")
 
 
 def test_a_program_that_made_the_pipe_impatient_loses_no_event() -> None:
