@@ -52,7 +52,6 @@ class Follower:
         self.target = target
         self.offer = Offer(target, store)
         self.last_pass_at: datetime | None = None
-        self.caught_by_poll = 0
         self._settings = settings
         self._stages = Stages(target.name, settings.name, means.reporter, self._is_final)
         self._mailbox = Mailbox()
@@ -190,7 +189,7 @@ class Follower:
             if lockset == self._looked_at:
                 outcome.result = "unchanged"
             outcome.commits = self._news_in(lockset)
-            self._note_unannounced(wake, outcome)
+            self._note_look(wake, outcome)
             self._looked_at = lockset
             if wake.announced and not await self._workshop.shows(wake.announced):
                 self._wait_for(wake.announced, wake, outcome)
@@ -219,10 +218,10 @@ class Follower:
         seen = zip(self.target.names, before, lockset, strict=True)
         return tuple((name, now) for name, then, now in seen if now != then)
 
-    def _note_unannounced(self, wake: Wake, outcome: Outcome) -> None:
-        """Count what only a poll has found: somebody waited longer for it than was necessary."""
-        if wake.reason == "poll" and outcome.commits and self._has_looked:
-            self.caught_by_poll += 1
+    def _note_look(self, wake: Wake, outcome: Outcome) -> None:
+        """Nothing is owed any more; what only a poll has found could have been here sooner."""
+        found = bool(outcome.commits) and self._has_looked
+        outcome.is_caught = found and wake.reason == "poll"
         self._has_looked = True
         self._is_owed = False
 

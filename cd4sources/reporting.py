@@ -48,6 +48,8 @@ class StageReport:
     """Why the look began, as a `wakes.Reason`; told in this process only, as are the commits."""
     commits: tuple[tuple[str, str], ...] = ()
     """The repositories that a fetch found changed: name and full hash of each."""
+    is_caught: bool = False
+    """Of a fetch: whether only a poll has found what changed, because nobody announced it."""
     is_news: bool = True
     """False for what has been told before, such as the same failure once more."""
 

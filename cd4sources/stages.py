@@ -39,6 +39,7 @@ class Outcome:
     result: Result = "ok"
     message: str = ""
     commits: tuple[tuple[str, str], ...] = ()
+    is_caught: bool = False
 
 
 class Stages:
@@ -120,6 +121,7 @@ class Stages:
                 reporter=self._teller,
                 reason=wake.reason,
                 commits=outcome.commits,
+                is_caught=outcome.is_caught,
                 is_news=is_news,
             )
         )

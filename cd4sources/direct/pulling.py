@@ -127,7 +127,7 @@ class Direct:
             self._host.send_signal(number)
 
 
-def origin_of(target: Target) -> str:
+def _origin_of(target: Target) -> str:
     """Names the repositories that a target is made of; holds no credential."""
     return " ".join(f"{one.url}@{one.ref or 'HEAD'}" for one in target.repositories)
 
@@ -135,7 +135,7 @@ def origin_of(target: Target) -> str:
 def _supply(
     follower: Follower, made: Workers, installed: Installed, judge: Judge
 ) -> tuple[LocalWatch, LocalDownloads]:
-    origin = origin_of(follower.target)
+    origin = _origin_of(follower.target)
     downloads = LocalDownloads(follower, made.store, installed, judge, origin)
     return LocalWatch(follower.offer, origin), downloads
 

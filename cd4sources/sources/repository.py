@@ -260,6 +260,6 @@ def _last_line(done: Completed) -> str:
     # The last line may be the end of a longer advice; what went wrong begins with these words, and
     # behind what really did git says once more that it could not read.
     wrong = [line for line in said if line.startswith(("fatal:", "error:", "ssh:"))]
-    first = [line for line in wrong if _IN_GENERAL not in line][-1:]
-    said = full or first or wrong or said
+    specific = [line for line in wrong if _IN_GENERAL not in line]
+    said = full or specific or wrong or said
     return said[-1] if said else f"git ended with {done.returncode}"

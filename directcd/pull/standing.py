@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from cd4sources.reporting import Stage, StageReport
+from cd4sources.stages import Failure
 
 State = Literal["starting", "building", "running", "failed", "stopped"]
 Commits = tuple[tuple[str, str], ...]
@@ -38,16 +39,6 @@ class Building:
     commits: Commits
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What went wrong last, and was not made good since."""
-
-    stage: Stage
-    message: str
-    at: datetime
-    version: str | None
-
-
 class Standing:
     """
     What the reports come to; told first, so that whoever is told afterwards may ask.
@@ -75,7 +66,6 @@ class Standing:
         self.caught_by_poll = 0
         self.is_caught = False
         self._is_stopped = False
-        self._has_looked = False
         self._commits: dict[str, str] = {}
         self._made_of: dict[str, Commits] = {}
 
@@ -97,8 +87,8 @@ class Standing:
 
     def ended(self, report: StageReport) -> None:
         """Note how a stage ended."""
-        self.is_caught = self._has_looked and _is_unannounced(report)
-        self.caught_by_poll += self.is_caught
+        self.is_caught = report.is_caught
+        self.caught_by_poll += report.is_caught
         if report.result in {"failed", "rolled_back"}:
             self._fail(report)
         elif self.failure and report.stage in {self.failure.stage, "published"}:
@@ -124,7 +114,6 @@ class Standing:
 
     def _looked(self, report: StageReport) -> None:
         self.last_look_at = report.ended_at
-        self._has_looked |= report.result != "failed"
         self._commits.update(report.commits)
 
     def _built(self, report: StageReport) -> None:
@@ -140,10 +129,8 @@ class Standing:
         version = report.version or ""
         if report.result in {"ok", "unchanged"}:
             commits = self._made_of.get(version, ())
-            self.running = Running(version, report.ended_at, commits)
+            ran_before = report.result == "unchanged"
+            since = report.started_at if ran_before else report.ended_at
+            self.running = Running(version, since, commits)
         elif report.result == "failed" or (self.running and self.running.version == version):
             self.running = None
-
-
-def _is_unannounced(report: StageReport) -> bool:
-    return report.reason == "poll" and report.result == "ok" and bool(report.commits)

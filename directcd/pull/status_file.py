@@ -17,8 +17,9 @@ from pathlib import Path
 
 from cd4sources import disk
 from cd4sources.reporting import StageReport
+from cd4sources.stages import Failure
 from directcd.pull.events import commits_document, well_formed
-from directcd.pull.standing import Building, Failure, Lasting, Running, Standing
+from directcd.pull.standing import Building, Lasting, Running, Standing
 
 LOOK_SECONDS = 10.0
 """A look that finds nothing new is noted no more often: a disk need not turn for it."""

@@ -25,8 +25,9 @@ def report(stage: Stage, **more: Any) -> StageReport:
 
 
 def fetched(reason: str = "poll", commit: str = COMMIT) -> StageReport:
-    """A fetch that found a commit."""
-    return report("fetched", reason=reason, commits=(("shop", commit),))
+    """A fetch that found a commit, of which only a poll has told."""
+    caught = reason == "poll"
+    return report("fetched", reason=reason, commits=(("shop", commit),), is_caught=caught)
 
 
 def failed(stage: Stage, message: str, **more: Any) -> StageReport:

@@ -55,23 +55,23 @@ async def test_new_commit_is_published(tmp_path: Path, source: Source) -> None:
         assert await running.words() == "two"
 
 
-async def test_what_only_a_poll_has_found_is_counted(tmp_path: Path, source: Source) -> None:
+async def test_what_only_a_poll_has_found_is_told(tmp_path: Path, source: Source) -> None:
     """Neither the first look, nor a push, nor one that was heard while the sources were away."""
-    away = tmp_path / "away"
+    away, told = tmp_path / "away", list[StageReport]()
     target = target_of("app", source.path, ref="main")
-    async with serving(tmp_path / "data", target, poll_interval_seconds=1000.0) as running:
-        follower = await running.look()
-        assert follower.caught_by_poll == 0
+    async with serving(tmp_path / "data", target, reports=told) as running:
+        follower = running.follower()
         source.commit({"words": "two"})
         source.path.rename(away)
         follower.notice(notification(target.repositories[0].keys, "refs/heads/main"))
         await eventually(lambda: follower.failure is not None)
         away.rename(source.path)
         await eventually(lambda: follower.failure is None)
-        assert (follower.caught_by_poll, await running.words()) == (0, "two")
         source.commit({"words": "three"})
         await running.look()
-        assert follower.caught_by_poll == 1
+        await eventually(lambda: sum(one.stage == "published" for one in told) == 3)
+    fetched = [one for one in told if one.stage == "fetched" and one.result == "ok"]
+    assert [one.is_caught for one in fetched] == [False, False, True]
 
 
 async def test_poll_finds_a_commit_by_itself(tmp_path: Path, source: Source) -> None:

@@ -1,25 +1,13 @@
 """Reports in the process: a witness hears of everything, and can stop nothing."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 
 from cd4sources.reporting import Reporter, Stage, StageReport
+from tests.support.stages import report
 
-
-def report(*, is_news: bool = True) -> StageReport:
-    now = datetime.now(UTC)
-    return StageReport(
-        target="shop",
-        version=None,
-        stage="fetched",
-        result="ok",
-        started_at=now,
-        ended_at=now,
-        traceparent="00-1-2-01",
-        is_news=is_news,
-    )
+TRACE = {"traceparent": "00-1-2-01"}
 
 
 class Broken:
@@ -44,7 +32,7 @@ async def test_a_witness_that_fails_stops_nothing(caplog: pytest.LogCaptureFixtu
     reporter = Reporter(post, Broken())
     running = asyncio.create_task(reporter.run())
     reporter.began("shop", "fetched", None)
-    reporter.report(report())
+    reporter.report(report("fetched", **TRACE))
     await reporter.posted(10.0)
     running.cancel()
     assert len(posted) == 1
@@ -60,8 +48,8 @@ async def test_what_is_no_news_stays_in_the_process() -> None:
 
     reporter = Reporter(post)
     running = asyncio.create_task(reporter.run())
-    reporter.report(report(is_news=False))
-    reporter.report(report())
+    reporter.report(report("fetched", **TRACE, is_news=False))
+    reporter.report(report("fetched", **TRACE))
     await reporter.posted(10.0)
     running.cancel()
     assert [one.is_news for one in posted] == [True]
@@ -71,6 +59,6 @@ async def test_a_hub_that_is_away_is_not_waited_for_for_ever() -> None:
     """What could not be posted in time is left."""
     reporter = Reporter(lambda _: asyncio.sleep(1000))
     running = asyncio.create_task(reporter.run())
-    reporter.report(report())
+    reporter.report(report("fetched", **TRACE))
     await reporter.posted(0.01)
     running.cancel()

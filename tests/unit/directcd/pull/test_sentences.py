@@ -124,7 +124,9 @@ def test_with_a_hub_each_repository_needs_its_webhook() -> None:
     """The address is the hub's, without the password in it."""
     heard = Heard("http://me:secret@hub:8080/")
     heard.of(fetched("start"))
-    both = report("fetched", reason="poll", commits=(("shop", "1" * 40), ("lib", "2" * 40)))
+    both = report(
+        "fetched", reason="poll", commits=(("shop", "1" * 40), ("lib", "2" * 40)), is_caught=True
+    )
     (step,) = heard.more(fetched())
     assert step.startswith(f"no push of {SHOP} came from the hub: see that it runs, and ")
     assert step.endswith(" http://hub:8080/webhooks/PROVIDER/SOURCE")
