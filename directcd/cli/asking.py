@@ -1,4 +1,4 @@
-"""Questions to a server's API under /v1, one a connection."""
+"""Questions to the API of a server or a hub under /v1, one a connection."""
 
 import asyncio
 import json
@@ -63,14 +63,14 @@ def warn_of_newer(reason: str) -> None:
 
 def copy(server: Server, *path: str, write: Callable[[bytes], None], **query: str) -> None:
     """Pass a long answer on as it comes; a "no" ends the command."""
-    with failures():
+    with failures(server.option):
         asyncio.run(_copy(server, _url(server, path), query, write))
 
 
 def _answer(
     server: Server, model: type[Model], path: Sequence[str], query: dict[str, str], body: object
 ) -> Answer[Model]:
-    with failures():
+    with failures(server.option):
         reply = asyncio.run(_exchange(server, _url(server, path), query, body))
         return Answer(reply.read(model), ascii_json(reply))
 

@@ -1,4 +1,4 @@
-"""What commands share that ask a cd4sources server: address, token, and how a "no" ends them."""
+"""What commands share that ask a server or a hub: address, token, and how a "no" ends them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -37,17 +37,18 @@ class Refused(click.ClickException):
 
 @dataclass(frozen=True)
 class Server:
-    """A server: its address, and our token there."""
+    """Whom a command asks: its address, our token there, and the option that names another."""
 
     address: str
     token: str = field(repr=False)
+    option: str = "--server"
 
 
 @dataclass(frozen=True)
 class Target(Server):
     """A target at a server, and the query that names it."""
 
-    query: list[tuple[str, str]]
+    query: list[tuple[str, str]] = field(default_factory=list)
 
 
 def server(function: F) -> F:
@@ -62,6 +63,18 @@ def server(function: F) -> F:
     return with_server  # type: ignore[return-value]
 
 
+def hub(function: F) -> F:
+    """`--hub` and `--token-file`, given as one Server named `hub`."""
+
+    @wraps(function)
+    def with_hub(*, address: str, token: str, **others: Any) -> Any:
+        return function(hub=Server(address, token, "--hub"), **others)
+
+    for option in (_TOKEN, _HUB):
+        with_hub = option(with_hub)
+    return with_hub  # type: ignore[return-value]
+
+
 def target(function: F) -> F:
     """`--server`, `--token-file`, `--repo` and `--ref`, given as one Target named `target`."""
 
@@ -70,7 +83,7 @@ def target(function: F) -> F:
         *, address: str, token: str, repos: tuple[str, ...], ref: str, **others: Any
     ) -> Any:
         query = [("repo", one) for one in repos] + ([("ref", ref)] if ref else [])
-        return function(target=Target(address, token, query), **others)
+        return function(target=Target(address, token, query=query), **others)
 
     for option in (_REF, _REPOS, _TOKEN, _SERVER):
         with_target = option(with_target)
@@ -83,14 +96,19 @@ def as_json(function: F) -> F:
 
 
 @contextmanager
-def failures() -> Iterator[None]:
-    """End the command with one sentence and the agreed exit code when the server says no."""
+def failures(option: str = "--server") -> Iterator[None]:
+    """
+    End the command with one sentence and the agreed exit code when whoever is asked says no.
+
+    Args:
+        option: names another one to ask.
+    """
     from cd4sources.http import BadStatus, HttpError, Unreachable
 
     try:
         yield
     except Unreachable as error:
-        message = f"{error}; see that it runs, or name another --server"
+        message = f"{error}; see that it runs, or name another {option}"
         raise Refused(message, UNREACHABLE) from error
     except BadStatus as error:
         code = FORBIDDEN if error.status in _UNAUTHORISED else FAILED
@@ -137,6 +155,16 @@ _SERVER = click.option(
     show_envvar=True,
     help="The cd4sources server.",
 )
+_HUB = click.option(
+    "--hub",
+    "address",
+    default="http://127.0.0.1:8080",
+    callback=_address,
+    envvar="DIRECTCD_HUB_URL",
+    show_default=True,
+    show_envvar=True,
+    help="The hub.",
+)
 _TOKEN = click.option(
     "--token-file",
     "token",
@@ -144,7 +172,7 @@ _TOKEN = click.option(
     callback=_read_token,
     envvar="DIRECTCD_TOKEN_FILE",
     show_envvar=True,
-    help="Holds the bearer token, when the server wants one.",
+    help="Holds the bearer token, when it wants one.",
 )
 _REPOS = click.option(
     "-r",
