@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from cd4sources.settings import ClientSettings, ServerSettings, TargetSettings
 from directcd.errors import ConfigError
+from directcd.meaning import meant
 from hub.settings import HubSettings
 
 PREFIX = "DIRECTCD_"
@@ -142,6 +143,6 @@ def _complaints(path: Path, error: ValidationError) -> Iterator[str]:
         place = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            message = "unknown key"
+            message = f"unknown key{meant(Config, item['loc'])}"
         message = message.replace("a valid tuple", "a list")
         yield f"{path}: {place}: {message}"

@@ -22,6 +22,11 @@ def explained() -> Iterator[None]:
         sys.exit(max(code for code in codes if code is not None))
 
 
+def mendable() -> tuple[type[BaseException], ...]:
+    """Every error that a person can mend."""
+    return tuple(kind for kind, _ in _mendable())
+
+
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     # A TaskGroup wraps what its tasks raise.
     if isinstance(error, BaseExceptionGroup):

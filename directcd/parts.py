@@ -14,7 +14,7 @@ from directcd.config import Config
 from directcd.errors import ConfigError
 from directcd.hubs import redis_hub
 from directcd.process import Part
-from directcd.serving import serve
+from directcd.serving import serve, tell_version
 from hub.settings import HubSettings
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def hub(config: Config) -> Part:
 
     settings = config.hub or HubSettings()
     app = create_app(settings)
+    tell_version(app)
 
     async def run(stopping: asyncio.Event) -> None:
         for name, source in settings.sources.items():
@@ -64,6 +65,7 @@ def server(config: Config) -> Part:
         raise ConfigError("no [[target]]: say what the server should build")
     hub = redis_hub(settings.hub, settings.name, targets)
     app = create_app(settings, targets, hub=hub)
+    tell_version(app)
 
     async def run(stopping: asyncio.Event) -> None:
         await serve(app, settings.listen, "server", stopping)

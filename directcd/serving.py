@@ -15,6 +15,7 @@ from ipaddress import ip_address
 import uvicorn
 from fastapi import FastAPI
 
+import directcd
 from cd4sources.settings import MAX_PORT
 from directcd.deadlines import PunctualProtocol, hang_up_on_late
 from directcd.process import StartError
@@ -27,6 +28,15 @@ DRAIN_SECONDS = 10  # requests that are still running after this are cut off
 RECEIVE_BYTES = 128 * 1024
 LAST_REQUEST_SECONDS = 0.1
 BACKLOG = 2048  # connections the kernel holds while the process is busy
+
+
+def tell_version(app: FastAPI) -> None:
+    """Answer `GET /version`: hubs, servers and clients should be of the same one."""
+
+    @app.get("/version", tags=["health"])
+    async def version() -> dict[str, str]:
+        """What is installed."""
+        return {"name": "directcd", "version": directcd.__version__}
 
 
 async def serve(app: FastAPI, listen: str, name: str, stopping: asyncio.Event) -> None:
@@ -70,14 +80,11 @@ def bind(listen: str) -> socket.socket:
     Raises:
         StartError: the address is malformed, in use or not ours.
     """
-    host, colon, port = listen.rpartition(":")
-    host = host.strip("[]")
-    if not colon or not port.isdecimal() or int(port) > MAX_PORT:
-        raise StartError(f"listen = {listen!r}: write host:port, e.g. 127.0.0.1:8080")
+    host, port = host_and_port(listen)
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
     try:
         listener = socket.create_server(
-            (host, int(port)), family=family, backlog=BACKLOG, dualstack_ipv6=not host
+            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=not host
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot listen on {listen}: {error}") from error
@@ -86,6 +93,19 @@ def bind(listen: str) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     return listener
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """
+    The parts of `host:port`, without brackets; the host is empty for every address.
+
+    Raises:
+        StartError: it is malformed.
+    """
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > MAX_PORT:
+        raise StartError(f"listen = {listen!r}: write host:port, e.g. 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
 
 
 def address(listener: socket.socket) -> str:

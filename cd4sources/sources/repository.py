@@ -9,7 +9,8 @@ One repository as git has it: a bare mirror of it, and a build tree of one of it
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,15 +99,22 @@ class Mirror:
         """
         if ask_first and self._tip and await self._is_at(self._tip.named):
             return self._tip.commit
-        try:
+        with self._translated():
             await self._bring_up_to_date()
             self._tip = await self._read_tip()
-        except CommandError as error:
-            raise Unreachable(self._message("fetch", str(error), "see network and disk")) from error
-        except NoCredential as error:
-            step = "write the password or token there, readable for this user"
-            raise Unreachable(self._message("log in to", str(error), step)) from error
         return self._tip.commit
+
+    async def look_up(self) -> None:
+        """
+        Ask whether the remote has the ref, and fetch nothing.
+
+        Raises:
+            Unreachable: Network, authentication or time-out.
+            RefMissing: The remote has no such ref.
+        """
+        with self._translated():
+            if not await self._answers():
+                raise self._missing()
 
     async def holds(self, commit: str) -> bool:
         """Tell whether a full hash names an object that was fetched."""
@@ -156,8 +164,7 @@ class Mirror:
         if failed and _cannot_write(failed):
             raise RepositoryError(self._message("fetch", _last_line(failed), _MAKE_ROOM))
         if not await self._answers():
-            step = "push it, or correct the branch or ref"
-            raise RefMissing(self._message("look up", "no such ref there", step))
+            raise self._missing()
         if not self._doubted:
             failed = await self._fetched(self._directory)
         if failed or self._doubted:
@@ -217,6 +224,21 @@ class Mirror:
                 self._message("read", "its ref names no commit", "correct the branch or ref")
             )
         return _Tip(*found.stdout.split())
+
+    def _missing(self) -> RefMissing:
+        step = "push it, or correct the branch or ref"
+        return RefMissing(self._message("look up", "no such ref there", step))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what keeps git from asking into our errors, cause kept."""
+        try:
+            yield
+        except CommandError as error:
+            raise Unreachable(self._message("fetch", str(error), "see network and disk")) from error
+        except NoCredential as error:
+            step = "write the password or token there, readable for this user"
+            raise Unreachable(self._message("log in to", str(error), step)) from error
 
     def _broken(self, done: Completed) -> RepositoryError:
         """The mirror lacks something, and the next fetch clones it; or the disk is to blame."""

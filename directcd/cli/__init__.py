@@ -17,6 +17,7 @@ COMMANDS = {
     "client": "Watch, download and run one program, replacing it when a new version is offered.",
     "config": "Check directcd.toml without starting anything.",
     "demo": "See it work: a real push, a real build, a running program.",
+    "doctor": "Find what is wrong with a configuration, its machine, and what it reaches.",
     "download": "Download a version of a target.",
     "explain": "Say what a recorded webhook delivery means, offline.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",

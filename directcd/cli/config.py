@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from directcd.cli import options
+from directcd.terminal import line
 
 
 @click.group(name="config")
@@ -15,10 +16,20 @@ def command() -> None:
 @command.command()
 @options.config_file
 def check(config_file: Path) -> None:
-    """Say whether the configuration is valid, and which parts it holds."""
+    """
+    Say whether the configuration is valid, and which parts it holds.
+
+    Nothing is connected; `directcd doctor` asks whoever is named in it, too.
+    """
     from directcd import config, embedded
+    from directcd.doctor.standing import standing
 
     loaded = config.load(config_file)
     embedded.parts_of(loaded)
+    findings = [one for one in standing(loaded, config_file) if one.severity != "ok"]
+    for one in findings:
+        click.echo(line(f"{one.severity}: {one.where}: {one.what}; {one.next}"), err=True)
+    if any(one.severity == "problem" for one in findings):
+        raise SystemExit(2)
     names = [name for name in type(loaded).model_fields if getattr(loaded, name)]
     click.echo(f"{config_file}: valid ({', '.join(names)})", err=True)

@@ -1,0 +1,74 @@
+"""`directcd doctor`."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from directcd.cli import options, servers
+from directcd.terminal import line
+
+if TYPE_CHECKING:
+    from directcd.doctor.findings import Finding
+
+_ORDER = ("problem", "warning", "ok")
+_INDENT = " " * 9
+
+
+@click.command(name="doctor")
+@options.config_file
+@click.option("--fix", is_flag=True, help="Do what is safe: file modes, data directories.")
+@servers.as_json
+@click.option("-v", "--verbose", is_flag=True, help="Show what is as it should be, too.")
+@click.pass_context
+def command(
+    ctx: click.Context, config_file: Path, *, fix: bool, as_json: bool, verbose: bool
+) -> None:
+    """
+    Find what is wrong with a configuration, its machine, and what it reaches.
+
+    Each finding has its next step. Exit code 1 when there is any, 0 when there is none. It may be
+    called while hub, server and client run, and while they do not.
+    """
+    from directcd.doctor.examining import examined
+    from directcd.doctor.mending import mended
+
+    findings, done = asyncio.run(examined(config_file)), list[str]()
+    if fix:
+        findings, done = mended(findings)
+    findings.sort(key=lambda one: _ORDER.index(one.severity))
+    wrong = [one for one in findings if one.severity != "ok"]
+    if as_json:
+        click.echo(json.dumps({"findings": [_view(one) for one in findings], "fixed": done}))
+    else:
+        _tell(findings if verbose else wrong, done)
+        click.echo(_summary(findings, verbose=verbose), err=True)
+    ctx.exit(1 if wrong else 0)
+
+
+def _tell(findings: "Sequence[Finding]", done: Sequence[str]) -> None:
+    for one in findings:
+        click.echo("\n".join(_lines(one)))
+    for does in done:
+        click.echo(f"{'fixed':<9}" + line(does))
+
+
+def _lines(finding: "Finding") -> list[str]:
+    below = [finding.where, f"next: {finding.next}" if finding.next else ""]
+    first = f"{finding.severity:<9}" + line(finding.what)
+    return [first, *(_INDENT + line(text) for text in below if text)]
+
+
+def _view(finding: "Finding") -> dict[str, str]:
+    return {name: getattr(finding, name) for name in ("severity", "what", "where", "next")}
+
+
+def _summary(findings: "Sequence[Finding]", *, verbose: bool) -> str:
+    counts = {name: sum(one.severity == name for one in findings) for name in _ORDER}
+    if not counts["problem"] + counts["warning"]:
+        return f"nothing is wrong; {counts['ok']} things were looked at"
+    said = f"problems: {counts['problem']}, warnings: {counts['warning']}, fine: {counts['ok']}"
+    return said if verbose else f"{said} (`directcd doctor -v` shows them)"

@@ -1,0 +1,109 @@
+"""The whole examination: every check at once, each with a deadline."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cd4sources.http import Http
+from cd4sources.running.commands import reap_leftovers
+from cd4sources.sources.git import Git
+from cd4sources.targets import Repository, Target, TargetError
+from directcd.config import Config
+from directcd.doctor import (
+    addresses,
+    disk,
+    forges,
+    hubs,
+    places,
+    redis,
+    repositories,
+    services,
+    tools,
+)
+from directcd.doctor.findings import Finding, problem
+from directcd.doctor.settings import read
+from directcd.doctor.standing import placed, standing
+
+DEADLINE_SECONDS = 3.5
+"""For each check; they run together, so that all of it takes hardly longer when things hang."""
+
+AT_ONCE = 8
+"""Repositories that are asked together."""
+
+
+async def examined(file: Path) -> list[Finding]:
+    """Every finding of one configuration, and of the machine."""
+    config, found = read(file)
+    if config:
+        found += standing(config, file)
+        found += placed(list(disk.check(config)), file)
+    with tempfile.TemporaryDirectory(prefix="directcd-") as place:
+        git = Git(Path(place), DEADLINE_SECONDS)
+        try:
+            async with Http() as http:
+                groups = await asyncio.gather(*_checks(config, _Means(http, git)))
+        finally:
+            await reap_leftovers(Path(place))
+    return found + placed([one for group in groups for one in group], file)
+
+
+@dataclass(frozen=True)
+class _Means:
+    http: Http
+    git: Git
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+
+def _checks(config: Config | None, means: _Means) -> Iterator[Awaitable[Sequence[Finding]]]:
+    yield _timely(tools.git(means.git), "", "git")
+    yield _timely(tools.go(means.git.data), "", "go")
+    if config is None:
+        return
+    for where, url in redis.named(config):
+        yield _timely(redis.check(where, url), where, "Redis")
+    asked = list(repositories.located(_targets(config)))
+    for where, one in asked:
+        yield _timely(_remote(one, where, means), where, one.url)
+    yield from _services(config, means)
+    if (hub := hubs.address(config)) and any(asked):
+        yield _timely(hubs.check(means.http, hub, asked), "", "the hub")
+
+
+def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Finding]]]:
+    listening = places.listening(config)
+    own = {where: listen for where, listen in listening if addresses.is_meant(listen)}
+    for where, listen in own.items():
+        yield _timely(services.own(means.http, where, listen), where, listen)
+    known = set(map(places.url_of, own.values()))
+    for where, url in places.followed(config):
+        if url.startswith("http") and url not in known:
+            known.add(url)
+            yield _timely(services.elsewhere(means.http, where, url), where, url)
+    if config.hub and config.hub.sources and "hub.listen" in own:
+        yield _timely(forges.check(config.hub, means.http), "hub.public_url", "the name's DNS")
+
+
+async def _timely(check: Awaitable[Sequence[Finding]], where: str, who: str) -> Sequence[Finding]:
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await check
+    except TimeoutError:
+        what = f"{who} did not answer within {DEADLINE_SECONDS:g} s"
+        return [problem(what, where, "see that it runs, and what is between it and this machine")]
+
+
+async def _remote(one: Repository, where: str, means: _Means) -> Sequence[Finding]:
+    async with means.turns:
+        return await repositories.check(one, where, means.git)
+
+
+def _targets(config: Config) -> list[Target]:
+    # One that contradicts itself is a finding already.
+    found = []
+    for settings in config.target:
+        with suppress(TargetError):
+            found.append(Target.from_settings(settings))
+    return found

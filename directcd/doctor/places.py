@@ -1,0 +1,98 @@
+"""Where a configuration names files, secrets and addresses, with the keys they stand under."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from cd4sources.settings import ServerSettings
+from directcd.config import Config
+from directcd.embedded import EVERY_ADDRESS
+
+T = TypeVar("T")
+
+
+def server_of(config: Config) -> ServerSettings | None:
+    """The server's settings; a file that has targets has a server."""
+    return config.server or (ServerSettings() if config.target else None)
+
+
+def secret_files(config: Config) -> Iterator[tuple[str, Path]]:
+    """Every file that holds a secret."""
+    sources = config.hub.sources if config.hub else {}
+    for name, source in sources.items():
+        yield from _numbered(f"hub.sources.{name}.secrets_files", source.secrets_files)
+    for target in config.target:
+        for number, one in enumerate(target.repositories):
+            where = f"target.{target.name}.repositories[{number}]"
+            yield from _given(f"{where}.password_file", one.password_file)
+            yield from _given(f"{where}.ssh_key_file", one.ssh_key_file)
+    if config.server:
+        yield from _given("server.signing_key_file", config.server.signing_key_file)
+    if config.client:
+        yield from _given("client.token_file", config.client.token_file)
+
+
+def public_files(config: Config) -> Iterator[tuple[str, Path]]:
+    """Every other file that must be there."""
+    if config.client:
+        yield from _numbered("client.public_key_files", config.client.public_key_files)
+
+
+def written_secrets(config: Config) -> Iterator[tuple[str, SecretStr]]:
+    """Every secret that stands in the configuration itself."""
+    if config.hub:
+        for name, source in config.hub.sources.items():
+            yield from _numbered(f"hub.sources.{name}.secrets", source.secrets)
+        if "@" in config.hub.redis.get_secret_value():
+            yield "hub.redis", config.hub.redis
+    for target in config.target:
+        for number, one in enumerate(target.repositories):
+            if urlsplit(one.url.get_secret_value()).password:
+                yield f"target.{target.name}.repositories[{number}].url", one.url
+
+
+def data_directories(config: Config) -> Iterator[tuple[str, Path]]:
+    """The data directories of the parts that run from this file."""
+    server = server_of(config)
+    if config.hub:
+        yield "hub.data", config.hub.data
+    if server:
+        yield "server.data", server.data
+    if config.client:
+        yield "client.data", config.client.data
+
+
+def listening(config: Config) -> Iterator[tuple[str, str]]:
+    """The addresses on which hub and server listen."""
+    server = server_of(config)
+    if config.hub:
+        yield "hub.listen", config.hub.listen
+    if server:
+        yield "server.listen", server.listen
+
+
+def followed(config: Config) -> Iterator[tuple[str, str]]:
+    """The hubs and servers that this file names elsewhere."""
+    if config.server and config.server.hub:
+        yield "server.hub", config.server.hub
+    if config.client:
+        yield from _numbered("client.servers", config.client.servers)
+        yield from _given("client.hub", config.client.hub or None)
+
+
+def url_of(listen: str) -> str:
+    """How this machine reaches what listens on an address."""
+    host, _, port = listen.rpartition(":")
+    return f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}"
+
+
+def _numbered(where: str, values: Sequence[T]) -> Iterator[tuple[str, T]]:
+    return ((f"{where}[{number}]", value) for number, value in enumerate(values))
+
+
+def _given(where: str, value: T | None) -> Iterator[tuple[str, T]]:
+    if value is not None:
+        yield where, value

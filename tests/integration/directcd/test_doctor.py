@@ -1,0 +1,208 @@
+"""Doctor against real hubs, Redis servers, git servers, and programs that never answer."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from directcd.demo.world import free_ports
+from directcd.doctor.examining import examined
+from directcd.doctor.findings import Finding
+from tests.support.deliveries import A, push
+from tests.support.githttp import GitServer
+from tests.support.hubs import WEBHOOK, serving_hub, settings
+from tests.support.redis_servers import single
+from tests.support.sources import Source
+
+HUB = """
+[hub]
+listen = "127.0.0.1:{port}"
+data = "{place}/data"
+{more}
+"""
+TARGET = """
+[server]
+listen = "127.0.0.1:{port}"
+data = "{place}/server"
+hub = "{hub}"
+[[target]]
+name = "shop"
+repositories = [{{ url = "{url}", ref = "{ref}" }}]
+"""
+
+
+async def looked_at(place: Path, text: str, where: str) -> list[Finding]:
+    """What is found at a key."""
+    file = place / "directcd.toml"
+    file.write_text(text)
+    return [one for one in await examined(file) if one.where == f"{file}:{where}"]
+
+
+def wrong(findings: list[Finding]) -> list[str]:
+    """What is not fine."""
+    return [one.what for one in findings if one.severity != "ok"]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address where somebody takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+async def test_a_free_port_is_fine(tmp_path: Path) -> None:
+    """The hub may be started later."""
+    text = HUB.format(port=free_ports(1)[0], place=tmp_path, more="")
+    findings = await looked_at(tmp_path, text, "hub.listen")
+    assert wrong(findings) == []
+    assert any("is free" in one.what for one in findings)
+
+
+async def test_a_port_that_another_program_has_is_a_problem(tmp_path: Path) -> None:
+    """Something that answers, but not as a hub does."""
+    with GitServer.serving(tmp_path) as other:
+        text = HUB.format(port=other.port, place=tmp_path, more="")
+        said = wrong(await looked_at(tmp_path, text, "hub.listen"))
+    assert said == [f"another program listens on 127.0.0.1:{other.port}"]
+
+
+async def test_a_silent_program_on_the_port_is_a_problem(tmp_path: Path, silent: str) -> None:
+    """It is in use, whoever it is."""
+    text = HUB.format(port=silent.rpartition(":")[2], place=tmp_path, more="")
+    [said] = wrong(await looked_at(tmp_path, text, "hub.listen"))
+    assert "Address already in use" in said
+
+
+async def test_our_own_running_hub_is_fine(tmp_path: Path) -> None:
+    """Told by how it answers; one that does not say its version is another version."""
+    async with serving_hub(settings(tmp_path / "hub")) as (url, _, _):
+        text = HUB.format(port=url.rpartition(":")[2], place=tmp_path, more="")
+        findings = await looked_at(tmp_path, text, "hub.listen")
+    assert any("runs" in one.what for one in findings)
+    assert [said.partition(",")[0] for said in wrong(findings)] == ["its version is an older one"]
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[GitServer]:
+    """A git server that knows Ada, and has one repository."""
+    Source(tmp_path / "git" / "shop").commit({"build.sh": "exit 0"})
+    with GitServer.serving(tmp_path / "git", user="ada", password="pw-of-ada-4711") as server:
+        yield server
+
+
+def target(place: Path, url: str, ref: str = "main", hub: str = "") -> str:
+    """A server with one target."""
+    return TARGET.format(place=place, port=free_ports(1)[0], hub=hub, url=url, ref=ref)
+
+
+async def test_a_repository_is_asked_with_its_credential(tmp_path: Path, remote: GitServer) -> None:
+    """As the server asks it, and nothing is left in the data directory."""
+    text = target(tmp_path, remote.url("shop/.git", "ada", "pw-of-ada-4711"))
+    [finding] = await looked_at(tmp_path, text, "target.shop.repositories[0]")
+    assert finding.severity == "ok"
+    assert not (tmp_path / "server").exists()
+
+
+@pytest.mark.parametrize(
+    ("password", "ref", "said"),
+    [("wrong-4711", "main", "Authentication failed"), ("pw-of-ada-4711", "mian", "no such ref")],
+    ids=["wrong password", "no such branch"],
+)
+async def test_a_repository_that_cannot_be_fetched_is_a_problem(
+    tmp_path: Path, remote: GitServer, password: str, ref: str, said: str
+) -> None:
+    """With git's reason, and without the password."""
+    text = target(tmp_path, remote.url("shop/.git", "ada", password), ref)
+    [finding] = await looked_at(tmp_path, text, "target.shop.repositories[0]")
+    assert finding.severity == "problem"
+    assert said in finding.what
+    assert password not in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"), [("shop/.git", "ok"), ("other", "warning")], ids=["named", "not named"]
+)
+async def test_the_hub_is_asked_what_deliveries_have_named(
+    tmp_path: Path, remote: GitServer, name: str, severity: str
+) -> None:
+    """Whose repository no delivery has named waits for the poll."""
+    async with serving_hub(settings(tmp_path / "hub")) as (hub, _, _), httpx.AsyncClient() as http:
+        delivery = push(A, url=remote.url("shop/.git"))
+        await http.post(hub + WEBHOOK, content=delivery.body, headers=delivery.headers)
+        text = target(tmp_path, remote.url(name), hub=hub)
+        findings = await looked_at(tmp_path, text, "target.shop.repositories[0]")
+    assert [one.severity for one in findings if "heard of" in one.what] == [severity]
+
+
+async def test_a_hub_elsewhere_must_run(tmp_path: Path, remote: GitServer) -> None:
+    """One that this file only names is not started by it."""
+    hub = f"http://127.0.0.1:{free_ports(1)[0]}"
+    text = target(tmp_path, remote.url("shop/.git"), hub=hub)
+    [finding] = await looked_at(tmp_path, text, "server.hub")
+    assert finding.severity == "problem"
+    assert "out of reach" in finding.what
+
+
+async def test_a_redis_that_loses_pushes_is_a_warning(tmp_path: Path) -> None:
+    """What the hub warns of when it starts, with the setting."""
+    with single(tmp_path / "redis") as redis:
+        text = HUB.format(port=free_ports(1)[0], place=tmp_path, more=f'redis = "{redis.url}"')
+        findings = await looked_at(tmp_path, text, "hub.redis")
+    assert any(one.next.startswith("set appendonly yes") for one in findings)
+
+
+async def test_a_redis_that_is_away_is_a_problem(tmp_path: Path) -> None:
+    """The password in its address stays there."""
+    url = f"redis://:p4ssw0rd@127.0.0.1:{free_ports(1)[0]}"
+    text = HUB.format(port=free_ports(1)[0], place=tmp_path, more=f'redis = "{url}"')
+    away = [one for one in await looked_at(tmp_path, text, "hub.redis") if one.severity != "ok"]
+    assert any(one.severity == "problem" for one in away)
+    assert "p4ssw0rd" not in str(away)
+
+
+async def test_what_hangs_is_a_problem_and_holds_nobody_up(tmp_path: Path, silent: str) -> None:
+    """Hub, Redis and remote take connections and say nothing: each has its finding."""
+    more = f'redis = "redis://{silent}"'
+    text = HUB.format(port=free_ports(1)[0], place=tmp_path, more=more)
+    text += target(tmp_path, f"http://{silent}/shop.git", hub=f"http://{silent}")
+    (tmp_path / "directcd.toml").write_text(text)
+    findings = await examined(tmp_path / "directcd.toml")
+    problems = {one.where.partition(".toml:")[2] for one in findings if one.severity == "problem"}
+    assert problems == {"hub.redis", "server.hub", "target.shop.repositories[0]"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "hint"),
+    [
+        ("gitea", "ALLOWED_HOST_LIST = external,loopback"),
+        ("forgejo", "ALLOWED_HOST_LIST = external,loopback"),
+        ("gogs", "LOCAL_NETWORK_ALLOWLIST = localhost"),
+        ("gitlab", "Outbound requests"),
+        ("github", "set public_url to what the forge can reach"),
+    ],
+)
+async def test_a_forge_that_may_refuse_to_call_is_named(
+    tmp_path: Path, provider: str, hint: str
+) -> None:
+    """With its own setting, because of the address it is given."""
+    more = f"""public_url = "http://localhost:8080"
+[hub.sources.main]
+provider = "{provider}"
+insecure = true"""
+    text = HUB.format(port=free_ports(1)[0], place=tmp_path, more=more)
+    [finding] = await looked_at(tmp_path, text, "hub.public_url")
+    assert finding.severity == "warning"
+    assert hint in finding.next
+
+
+async def test_a_forge_that_has_called_is_not_doubted(tmp_path: Path) -> None:
+    """Whatever its address: it can."""
+    async with serving_hub(settings(tmp_path / "hub")) as (hub, _, _), httpx.AsyncClient() as http:
+        delivery = push(A)
+        await http.post(hub + WEBHOOK, content=delivery.body, headers=delivery.headers)
+        source = '[hub.sources.main]\nprovider = "github"\nsecrets = ["s3cr3t"]'
+        text = HUB.format(port=hub.rpartition(":")[2], place=tmp_path, more=source)
+        findings = await looked_at(tmp_path, text, "hub.listen")
+    assert not any("internet" in said for said in wrong(findings))

@@ -1,0 +1,82 @@
+"""Which repositories a hub has heard of, and which mistyped keys are understood."""
+
+from pathlib import Path
+
+import pytest
+
+from cd4sources.targets import Repository
+from directcd.config import load
+from directcd.doctor.disk import MEBIBYTE, judged
+from directcd.doctor.hubs import judged as heard
+from directcd.doctor.settings import read
+from directcd.errors import ConfigError
+
+SHOP = ("target.shop.repositories[0]", Repository("https://git.example.com/acme/shop.git"))
+
+
+def test_a_repository_that_no_delivery_has_named_is_a_warning() -> None:
+    """Only the poll finds its pushes."""
+    [finding] = heard([SHOP], frozenset({"git.example.com/acme/lib"}))
+    assert finding.severity == "warning"
+    assert "create the webhook" in finding.next
+
+
+def test_another_host_with_the_same_path_hints_at_host_aliases() -> None:
+    """Ready to be copied."""
+    [finding] = heard([SHOP], frozenset({"gitea:3000/acme/shop"}))
+    assert 'host_aliases = {"gitea:3000" = "git.example.com"}' in finding.next
+
+
+def test_a_repository_that_was_named_is_fine() -> None:
+    """By any of its keys; a local one is named by no forge."""
+    local = ("target.x.repositories[0]", Repository("/srv/git/x"))
+    [finding] = heard([SHOP, local], frozenset({"git.example.com/acme/shop"}))
+    assert finding.severity == "ok"
+
+
+@pytest.mark.parametrize(("free", "severity"), [(10_000, "ok"), (400, "warning"), (10, "problem")])
+def test_a_disk_is_judged_by_what_a_server_keeps_free(free: int, severity: str) -> None:
+    """512 MiB, or a tenth of a small disk."""
+    assert judged(100_000 * MEBIBYTE, free * MEBIBYTE, "hub.data").severity == severity
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ('[hub]\nlisen = "x"', 'hub.lisen: unknown key; did you mean "listen"?'),
+        ("[hbu]", 'hbu: unknown key; did you mean "hub"?'),
+        (
+            '[hub.sources.main]\ninsecure = true\nprovider = "github"\nreposiories = []',
+            'did you mean "repositories"?',
+        ),
+        ('[[target]]\nname = "a"\nrepositories = [{ url = "/x", reff = "" }]', '"ref"?'),
+        ("[hub]\nzzzzzz = 1", "known are body_limit_bytes, "),
+    ],
+    ids=["key", "table", "in a table of tables", "in a list", "nothing near"],
+)
+def test_a_mistyped_key_is_understood(tmp_path: Path, text: str, meant: str) -> None:
+    """The nearest one that may stand there."""
+    file = tmp_path / "directcd.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load(file)
+    assert meant in str(error.value)
+
+
+def test_mistakes_in_the_file_are_findings(tmp_path: Path) -> None:
+    """Each with its key and its next step."""
+    file = tmp_path / "directcd.toml"
+    file.write_text('[hub]\nlisen = "x"\nkeep_events = 0\n')
+    config, findings = read(file)
+    assert config is None
+    assert {one.where for one in findings} == {f"{file}:hub.lisen", f"{file}:hub.keep_events"}
+    assert all(one.severity == "problem" and one.next for one in findings)
+
+
+def test_what_keeps_a_part_from_starting_is_a_finding(tmp_path: Path) -> None:
+    """The configuration is examined further all the same."""
+    file = tmp_path / "directcd.toml"
+    file.write_text('[hub.sources.main]\nprovider = "githib"\ninsecure = true\n')
+    config, [finding] = read(file)
+    assert config is not None
+    assert "githib" in finding.what
