@@ -89,7 +89,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; give one with -c FILE") from None
+        step = "give one with -c FILE, or write one with `directcd init`"
+        raise ConfigError(f"{path}: no such file; {step}") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

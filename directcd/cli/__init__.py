@@ -21,6 +21,7 @@ COMMANDS = {
     "download": "Download a version of a target.",
     "explain": "Say what a recorded webhook delivery means, offline.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",
+    "init": "Write a directcd.toml for the repository you stand in.",
     "key": "Make keys that sign artifacts.",
     "pull": "Pull, build and run one program in one process: the same as `directcd --repo …`.",
     "server": "Pull and build the targets, and offer their versions.",

@@ -67,7 +67,9 @@ def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
     """No traceback; what to do."""
     done = directcd("up", "-c", tmp_path / "none.toml")
     assert done.returncode == 2
-    assert re.fullmatch(r"directcd: .*no such file; give one with -c FILE\n", done.stderr)
+    assert re.fullmatch(
+        r"directcd: .*no such file; give one with -c FILE, .* `directcd init`\n", done.stderr
+    )
 
 
 def test_an_unknown_provider_is_found_by_config_check(tmp_path: Path) -> None:
