@@ -90,7 +90,7 @@ class Stages:
         self.record = self.explain()
         self.cursor = Cursor(1_760_000_000_000, 41, 0xABCDEF)
         self.message = message_of(self.cursor, self.events[0].tail)
-        self.appender = Appender(Keys("directcd"), Limits(100_000, 10_000, 600.0), "PUBLISH")
+        self.appender = Appender(Keys("directcd"), Limits(100_000, 10_000, 1_000, 600.0), "PUBLISH")
 
     def reference(self) -> None:
         """What every receiver has to do."""
@@ -125,7 +125,7 @@ class Stages:
         arguments = self.appender.arguments(
             self.record, self.events, Moment(1.76e9), last=True, part=0, before_new=False
         )
-        command: Any = ("EVALSHA", "0" * 40, "8", *arguments)  # their stub is too narrow
+        command: Any = ("EVALSHA", "0" * 40, "9", *arguments)  # their stub is too narrow
         return hiredis.pack_command(command)
 
     def hear(self) -> Any:

@@ -1,7 +1,7 @@
 """The composition root: builds a hub from its settings and puts HTTP around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from hub.api import (
     health,
     openapi,
     problems,
+    refusals,
     reports,
     subscriptions,
     webhooks,
@@ -24,12 +25,14 @@ from hub.api import sources as sources_api
 from hub.api.api_bodies import ApiBodies
 from hub.api.asgi import Receive, Scope, Send
 from hub.api.bodies import Bodies
+from hub.api.refusal_book import RefusalBook
 from hub.callbacks.addresses import AddressPolicy
 from hub.callbacks.sending import Sender
 from hub.callbacks.timing import Timing
 from hub.callbacks.tools import Tools
 from hub.callbacks.worker import Callbacks
 from hub.fanout import Fanout
+from hub.forgetting import Forgetting
 from hub.http import Poster
 from hub.log.base import Log
 from hub.log.redis import RedisLog
@@ -43,6 +46,7 @@ from hub.subscriptions import Registry
 
 REFRESH_SECONDS = 0.5  # until a push counts for what was subscribed at another hub
 Clock = Callable[[], datetime]
+Chore = Callable[[], Coroutine[Any, Any, None]]  # goes on until it is cancelled
 
 
 def utc_now() -> datetime:
@@ -103,22 +107,24 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     registry = Registry(engine)
     fanout = Fanout(engine)
     callbacks = _callbacks(settings, engine, registry, clock)
+    refused = RefusalBook(engine, clock)
+    chores = (refused.run, Forgetting(engine, settings.keep_deliveries_days, clock).run)
     app = Hub(
         title="directcd hub",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _lifespan(app, engine, registry, fanout, callbacks),
+        lifespan=lambda app: _lifespan(app, engine, registry, fanout, callbacks, chores),
     )
     app.api_bodies = ApiBodies()
     app.state.stopping = asyncio.Event()
-    app.raw_webhooks = _webhooks(
-        settings, Receiver(sources, engine, registry, public_url=settings.public_url), clock
-    )
+    receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
+    app.raw_webhooks = _webhooks(settings, receiver, refused, clock)
     app.raw_events = events.EventsEndpoint(engine, fanout, registry)
     problems.install(app)
     app.include_router(subscriptions.router(registry, fanout, clock, callbacks, engine.channels))
     app.include_router(dead_letters.router(engine, callbacks))
-    app.include_router(deliveries.router(engine))
+    app.include_router(deliveries.router(engine, settings.public_url))
+    app.include_router(refusals.router(engine))
     app.include_router(heads.router(engine))
     app.include_router(sources_api.router(sources, engine, clock))
     app.include_router(reports.router(engine))
@@ -128,7 +134,12 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
 
 @asynccontextmanager
 async def _lifespan(
-    app: FastAPI, log: Log, registry: Registry, fanout: Fanout, callbacks: Callbacks
+    app: FastAPI,
+    log: Log,
+    registry: Registry,
+    fanout: Fanout,
+    callbacks: Callbacks,
+    chores: Sequence[Chore],
 ) -> AsyncIterator[None]:
     await log.open()
     try:
@@ -137,9 +148,10 @@ async def _lifespan(
             drain = tasks.create_task(_drain(app.state.stopping, fanout, callbacks), name="drain")
             tasks.create_task(callbacks.run(), name="callbacks")
             refresh = tasks.create_task(_refresh(registry), name="refresh subscriptions")
+            running = [tasks.create_task(chore()) for chore in chores]
             yield
-            refresh.cancel()
-            drain.cancel()
+            for task in (refresh, drain, *running):
+                task.cancel()
             callbacks.stop()
     finally:
         await log.close()
@@ -169,7 +181,7 @@ def _log(settings: HubSettings, clock: Clock) -> Log:
     if not url:
         return SqliteLog(settings.data, **limits)
     return SpooledLog(
-        RedisLog(parse_redis_url(url), **limits),
+        RedisLog(parse_redis_url(url), keep_payloads=settings.keep_payloads, **limits),
         settings.data / "spool",
         limit_bytes=settings.spool_limit_bytes,
         clock=clock,
@@ -186,10 +198,13 @@ def _callbacks(settings: HubSettings, log: Log, registry: Registry, clock: Clock
     return Callbacks(Tools(log, registry, poster, sender, timing, clock, settings.public_url))
 
 
-def _webhooks(settings: HubSettings, receiver: Receiver, clock: Clock) -> webhooks.WebhookEndpoint:
+def _webhooks(
+    settings: HubSettings, receiver: Receiver, refused: RefusalBook, clock: Clock
+) -> webhooks.WebhookEndpoint:
     return webhooks.WebhookEndpoint(
         receiver,
         clock,
+        refused=refused,
         bodies=Bodies(settings.data / "bodies", settings.body_limit_bytes),
         public_url=settings.public_url,
     )

@@ -7,22 +7,23 @@ has it on disk.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from adapters import BadSignature, Outcome, Request
-from hub.explaining import Explained, explain, explain_repeat
+from hub.explaining import Explained, explain
 from hub.log.base import Log, LogUnavailable
+from hub.log.delivered import STATUS
 from hub.log.spool_files import SpoolFull
 from hub.log.values import Appended, DeliveryRecord, NewEvent
 from hub.notification import complete_paths, new_events
 from hub.problem import Problem
 from hub.reaching import Push, reach
 from hub.reading import Reading
+from hub.recording import LARGE_BYTES, Laps, Understood, aside, recorded
 from hub.refusing import Refusals
 from hub.rotation import OlderSecrets
-from hub.secrets import Secret
 from hub.sources import Source
 from hub.subscriptions import Registry
 from hub.throttling import BadSignatures
@@ -30,13 +31,9 @@ from hub.verifying import Delivery, read_delivery, read_kept, unsignable
 
 logger = logging.getLogger(__name__)
 
-LARGE_BYTES = 256 * 1024  # about 3 ms to verify and parse
 MANY_REFS = 100  # about 2 ms of notifications
 
-T = TypeVar("T")
-
 SPOOLED = "; kept on this hub's disk until its log is back"
-STATUS = {"matched": 202, "no-match": 202, "ignored": 202, "ping": 200, "duplicate": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +92,17 @@ class Receiver:
         Raises:
             Problem: not accepted, nothing stored.
         """
+        laps = Laps({"read_ms": delivery.read_ms})
         reading = await self._read(delivery)
+        laps.end("understood_ms")
         outcome = _limited(reading.outcome, delivery.source)
-        events = await _aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
+        events = await aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
         push = Push(events, complete_paths(outcome), delivery.received_at)
         told = await reach(self._registry, push)
         explanation = explain(outcome, *told, known=self._registry.loaded).as_json()
-        record = _record(delivery, outcome, explanation, reading.secret)
+        laps.end("explained_ms")
+        understood = Understood(outcome, reading.secret, explanation, events, laps)
+        record = await recorded(delivery, understood)
         appended = await self._append(record, events)
         self._older_secrets.notice(delivery.source, reading.secret, delivery.received_at)
         return _accepted(record, appended)
@@ -166,30 +167,6 @@ class Receiver:
                 "the delivery could not be stored, so it was not accepted",
                 error.next_step if isinstance(error, SpoolFull) else disk,
             ) from error
-
-
-async def _aside(limit: int, size: int, work: Callable[..., T], *arguments: Any) -> T:
-    # Only what is large is worth a thread, and must not keep every stream waiting.
-    if size <= limit:
-        return work(*arguments)
-    return await asyncio.to_thread(work, *arguments)
-
-
-def _record(
-    delivery: Delivery, outcome: Outcome, explanation: Explained, secret: Secret | None
-) -> DeliveryRecord:
-    return DeliveryRecord(
-        received_at=delivery.received_at,
-        provider=delivery.source.provider,
-        source=delivery.source.name,
-        delivery_id=outcome.delivery_id,
-        event=outcome.event,
-        verdict=explanation["verdict"],
-        explanation=explanation,
-        repeat_explanation=explain_repeat(explanation),
-        signed_by=secret.place if secret else "",
-        secret_mark=secret.mark if secret else "",
-    )
 
 
 def _accepted(record: DeliveryRecord, appended: Appended) -> Accepted:

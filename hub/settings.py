@@ -148,11 +148,23 @@ class HubSettings(BaseModel):
     spool_limit_bytes: int = Field(default=1024 * MIB, ge=MIB)
     """
     What may wait in `data` while Redis is away, in bytes; beyond that deliveries are answered 503.
-    1 GiB is about 400,000 deliveries (2.6 KB each).
+    1 GiB is about 80,000 deliveries (13 KB each).
     """
 
     keep_deliveries: int = Field(default=10_000, ge=1, le=MOST_KEPT)
-    """Deliveries whose outcome can still be looked up."""
+    """Deliveries whose outcome can still be looked up (about 2 KB each, and their payload)."""
+
+    keep_deliveries_days: float = Field(default=30.0, gt=0)
+    """
+    How long they can be, in days, and refused ones too. A month: longer than anybody looks back,
+    and payloads name people.
+    """
+
+    keep_payloads: int = Field(default=1_000, ge=0, le=MOST_KEPT)
+    """
+    Payloads that Redis keeps, each of 256 KiB at most: there they take memory, 10 MB if all have
+    the usual 10 KB. The embedded log keeps them as long as their deliveries.
+    """
 
     callback_retry_seconds: float = Field(default=86_400.0, ge=0)
     """

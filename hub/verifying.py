@@ -22,6 +22,11 @@ class KeptBody(Protocol):
     """A body that is too large to be in memory for long."""
 
     @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+    @property
     def turn(self) -> asyncio.Lock:
         """Held by whoever has it in memory."""
         ...
@@ -33,6 +38,10 @@ class KeptBody(Protocol):
         Raises:
             OSError: the disk does not give it back.
         """
+        ...
+
+    def beginning(self, size: int) -> bytes:
+        """At most so many bytes of it; as `read`."""
         ...
 
     def close(self) -> None:
@@ -50,12 +59,16 @@ class Delivery:
         request: with an empty body while that is elsewhere.
         received_at: UTC.
         kept_body: where the body is; None when the request has it.
+        peer: the address it came from, "" when there is none.
+        read_ms: how long it took to arrive, from its headers on.
     """
 
     source: Source
     request: Request
     received_at: datetime
     kept_body: KeptBody | None = None
+    peer: str = ""
+    read_ms: float = 0.0
 
 
 def unsignable(source: Source, request: Request) -> Problem | None:

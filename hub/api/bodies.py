@@ -59,6 +59,11 @@ class SpooledBody:
         self._file.seek(0)
         return self._file.read()
 
+    def beginning(self, size: int) -> bytes:
+        """At most so many bytes of it; blocks on the disk."""
+        self._file.seek(0)
+        return self._file.read(size)
+
     def close(self) -> None:
         """Forget it, and give back the room it took."""
         self._file.close()

@@ -1,38 +1,104 @@
 """`/v1/deliveries`: what came in and what became of it."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.log.base import Log
+from hub.log.delivered import Document, Wanted
 from hub.problem import Problem
 
 MOST = 2**62  # what SQLite can compare with
 
+Number = Annotated[int, Path(ge=1, le=MOST)]
 
-def router(log: Log) -> APIRouter:
-    """The routes over one log."""
+
+class Search(BaseModel):
+    """Which deliveries are listed; what is left out is not asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: str = ""
+    provider: str = ""
+    source: str = ""
+    repository: str = ""
+    q: Annotated[str, Field(max_length=200)] = ""
+    since: AwareDatetime | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    before: Annotated[int | None, Field(ge=1, le=MOST)] = None
+
+    def wanted(self) -> Wanted:
+        """As the log understands it."""
+        since: datetime | None = self.since
+        repository = self.repository.lower()
+        return Wanted(self.verdict, self.provider, self.source, repository, self.q, since)
+
+
+def router(log: Log, public_url: str) -> APIRouter:
+    """
+    The routes over one log.
+
+    Args:
+        log: the hub's.
+        public_url: as in the answers to deliveries.
+    """
     routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
     @routes.get("")
-    async def list_newest(
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[int | None, Query(ge=1, le=MOST)] = None,
-    ) -> dict[str, Any]:
+    async def list_newest(search: Annotated[Search, Query()]) -> dict[str, Any]:
         """Accepted deliveries, newest first; `before` continues behind an earlier page."""
-        return {"deliveries": await log.deliveries(limit, before)}
+        found = await log.deliveries(search.limit, search.before, search.wanted())
+        is_full = len(found) == search.limit
+        return {"deliveries": found, "next": found[-1]["number"] if is_full else None}
 
     @routes.get("/{number}")
-    async def get(number: Annotated[int, Path(ge=1, le=MOST)]) -> dict[str, Any]:
-        """One delivery with the explanation its sender was given."""
-        found = await log.delivery(number)
-        if found is None:
-            raise Problem(
-                404,
-                "unknown-delivery",
-                f"delivery {number} is not remembered",
-                "GET /v1/deliveries lists those that are",
-            )
-        return found
+    async def get(number: Number) -> dict[str, Any]:
+        """One delivery: the explanation its sender was given, and how it came."""
+        found = remembered(number, await log.delivery(number))
+        inspect = f"{public_url}/v1/deliveries/{number}"
+        body = found["explanation"] | {"inspect": inspect}
+        return found | {"response": {"status": found["status"], "body": body}}
+
+    @routes.get("/{number}/payload")
+    async def payload(number: Number) -> Response:
+        """What is kept of its payload: the text, without secrets, up to 256 KiB."""
+        return Response(await kept_payload(log, number), media_type="text/plain; charset=utf-8")
 
     return routes
+
+
+async def kept_payload(log: Log, number: int) -> bytes:
+    """
+    The payload of a delivery.
+
+    Raises:
+        Problem: it is not kept.
+    """
+    text = await log.payload(number)
+    if text is None:
+        raise Problem(
+            404,
+            "unknown-payload",
+            f"no payload of delivery {number} is kept",
+            "the newest ones are; hub.keep_deliveries and hub.keep_payloads say how many",
+        )
+    return text
+
+
+def remembered(number: int, document: Document | None) -> Document:
+    """
+    A delivery that should be there.
+
+    Raises:
+        Problem: it is not.
+    """
+    if document is None:
+        raise Problem(
+            404,
+            "unknown-delivery",
+            f"delivery {number} is not remembered",
+            "GET /v1/deliveries lists those that are",
+        )
+    return document

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from secrets import randbelow
+from time import perf_counter
 
 from msgspec.json import encode
 
 from adapters import Request
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
 from hub.api.bodies import Bodies, ClientGone, SpooledBody, drain
+from hub.api.refusal_book import RefusalBook, names_of, peer_of
 from hub.problem import Problem, mistake
 from hub.receiving import Accepted, Receiver
 from hub.throttling import RefusalLines, TooManyBadSignatures
@@ -27,6 +29,13 @@ PREFIX = "/webhooks"
 RETRY_AFTER_SECONDS = 2
 RETRY_SPREAD_SECONDS = 7
 
+
+_INCOMPLETE = Problem(
+    408,
+    "request-incomplete",
+    "the connection ended before the body was complete: its sender hung up, or took over 15 s",
+    "send it again; if it happens again, look at the network between sender and here",
+)
 
 _Read = tuple[Delivery, bytes | SpooledBody]
 
@@ -40,11 +49,13 @@ class WebhookEndpoint:
         clock: Callable[[], datetime],
         *,
         bodies: Bodies,
+        refused: RefusalBook,
         public_url: str,
     ) -> None:
         self._receiver = receiver
         self._clock = clock
         self._bodies = bodies
+        self._refused = refused
         self._lines = RefusalLines()
         self._deliveries_url = f"{public_url}/v1/deliveries/"
 
@@ -53,10 +64,11 @@ class WebhookEndpoint:
         try:
             found = await self._read(scope, receive)
         except ClientGone:
+            self._note_refusal(scope, _INCOMPLETE)
             return
         except Problem as problem:
-            self._log_refusal(scope, problem)
-            found = _without_frames(problem)
+            self._note_refusal(scope, problem)
+            found = problem
         except Exception:  # an adapter looks at the headers of a large one
             logger.exception("delivery not understood", extra={"path": scope["path"][:200]})
             found = mistake()
@@ -70,6 +82,7 @@ class WebhookEndpoint:
             self._bodies.give_back(body)
 
     async def _read(self, scope: Scope, receive: Receive) -> _Read | Problem:
+        began = perf_counter()
         query = scope["query_string"].decode("latin-1")
         if not _is_delivery(scope["method"], query):
             raise _not_a_delivery(scope["method"])
@@ -83,16 +96,16 @@ class WebhookEndpoint:
 
         declared = headers.get("content-length", "")
         body = await self._bodies.read(receive, declared, worth_reading)
-        now = self._clock()
-        if isinstance(body, bytes):
-            return Delivery(source, Request(headers, body, query, now), now), body
-        return Delivery(source, Request(headers, b"", query, now), now, body), body
+        now, read_ms = self._clock(), round((perf_counter() - began) * 1000, 3)
+        kept_body, text = (None, body) if isinstance(body, bytes) else (body, b"")
+        request = Request(headers, text, query, now)
+        return Delivery(source, request, now, kept_body, peer_of(scope), read_ms), body
 
     async def _answer(self, scope: Scope, send: Send, delivery: Delivery) -> None:
         try:
             accepted = await self._receiver.receive(delivery)
         except Problem as problem:
-            self._log_refusal(scope, problem)
+            self._note_refusal(scope, problem)
             await _refuse(send, problem)
         except Exception:  # an adapter may be anybody's
             logger.exception("delivery not understood", extra={"path": scope["path"][:200]})
@@ -100,13 +113,16 @@ class WebhookEndpoint:
         else:
             await self._accept(send, accepted)
 
-    def _log_refusal(self, scope: Scope, problem: Problem) -> None:
+    def _note_refusal(self, scope: Scope, problem: Problem) -> None:
+        self._refused.note(scope, _without_frames(problem))
         if isinstance(problem, TooManyBadSignatures):
             return  # counted, and told once a while
         if not self._lines.is_due(problem.code):
             return
-        keys = {"status": problem.status, "code": problem.code, "path": scope["path"][:200]}
-        extra = {**keys, "detail": problem.detail, **problem.log_keys}
+        path = scope["path"][:200]
+        keys = {"status": problem.status, "code": problem.code, "path": path}
+        sender = {"source": names_of(path)[1], "peer": peer_of(scope)}
+        extra = {**keys, **sender, "detail": problem.detail, **problem.log_keys}
         logger.warning("delivery refused", extra=extra)
 
     async def _accept(self, send: Send, accepted: Accepted) -> None:

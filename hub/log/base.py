@@ -15,8 +15,11 @@ Promises every engine keeps:
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
+from hub.log.delivered import ALL, Wanted
+from hub.log.refused import Refusal
 from hub.log.values import (
     Appended,
     Cursor,
@@ -134,11 +137,25 @@ class Log(CallbackStore, Protocol):
     async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
         """At most `limit` events that follow `after`, oldest first."""
 
-    async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
+    async def deliveries(
+        self, limit: int, before: int | None, wanted: Wanted = ALL
+    ) -> list[dict[str, Any]]:
         """The newest remembered deliveries, newest first, older than number `before`."""
 
     async def delivery(self, number: int) -> dict[str, Any] | None:
-        """One remembered delivery."""
+        """One remembered delivery, with how it came (see `hub.log.delivered`)."""
+
+    async def payload(self, number: int) -> bytes | None:
+        """What is kept of a delivery's payload; None when nothing is, or is no longer."""
+
+    async def forget_before(self, moment: datetime) -> None:
+        """Forget deliveries and refusals that are older."""
+
+    async def refuse(self, refusals: Sequence[Refusal]) -> None:
+        """Remember refused deliveries, equal ones as one (KEEP_REFUSALS of each code are kept)."""
+
+    async def refusals(self, limit: int, before: int | None) -> list[Refusal]:
+        """The newest refused deliveries, newest first, older than number `before`."""
 
     async def secret_uses(self) -> list[SecretUse]:
         """When each secret last verified a delivery, also of deliveries long forgotten."""

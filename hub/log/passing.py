@@ -12,6 +12,10 @@ class PassedOn:
         self.read = log.read
         self.deliveries = log.deliveries
         self.delivery = log.delivery
+        self.payload = log.payload
+        self.forget_before = log.forget_before
+        self.refuse = log.refuse
+        self.refusals = log.refusals
         self.secret_uses = log.secret_uses
         self.put_subscription = log.put_subscription
         self.delete_subscription = log.delete_subscription

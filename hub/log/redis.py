@@ -16,6 +16,7 @@ from hub.log.redis_address import RedisAddress
 from hub.log.redis_advice import advice
 from hub.log.redis_append import APPEND, BEGIN, Appender, Limits, Moment, appended, calls, keys_of
 from hub.log.redis_callbacks import RedisCallbacks
+from hub.log.redis_deliveries import RedisDeliveries
 from hub.log.redis_node import RedisNode
 from hub.log.redis_outbox import Outbox
 from hub.log.redis_reader import read
@@ -29,7 +30,7 @@ TRIM_SECONDS = 5.0  # between two looks at what in the outbox has become old
 TOGETHER = 256  # of the outbox on their way at once
 
 
-class RedisLog(RedisCallbacks, RedisRecords):
+class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords):
     """The `Log` protocol over Redis."""
 
     def __init__(
@@ -38,6 +39,7 @@ class RedisLog(RedisCallbacks, RedisRecords):
         *,
         keep_events: int = 100_000,
         keep_deliveries: int = 10_000,
+        keep_payloads: int = 1_000,
         deduplication_seconds: float = 600.0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -46,7 +48,7 @@ class RedisLog(RedisCallbacks, RedisRecords):
         RedisRecords.__init__(self, self._node)
         self._appender = Appender(
             self._node.keys,
-            Limits(keep_events, keep_deliveries, deduplication_seconds),
+            Limits(keep_events, keep_deliveries, keep_payloads, deduplication_seconds),
             "SPUBLISH" if self._node.sharded else "PUBLISH",
         )
         self._append_keys = keys_of(self._node.keys)

@@ -67,9 +67,9 @@ BEGIN = Script(f"{_BIRTH} return epoch_of(KEYS[1], KEYS[2], ARGV[1])")
 APPEND = Script(
     _BIRTH
     + """
-local log, heads, deliveries, counts, lasts, epochs, channel, gone = unpack(KEYS)
+local log, heads, deliveries, counts, lasts, epochs, channel, gone, payloads = unpack(KEYS)
 local prefix, publish, nonce, late, now, received, window, keep_events, keep_deliveries,
-    birth, use, news, repeated, before_new = unpack(ARGV, 1, 14)
+    birth, use, news, repeated, before_new, details, payload, keep_payloads = unpack(ARGV, 1, 17)
 now, received, window = tonumber(now), tonumber(received), tonumber(window)
 local memory = math.max(math.ceil(window), 600)
 
@@ -164,19 +164,32 @@ local function add(tail, tag)
     return id
 end
 
+-- They are much larger than the rest, and fewer are kept.
+local function remember_payload(id)
+    if payload == '' then return end
+    local added = redis.pcall('XADD', payloads, 'MAXLEN', '~', keep_payloads, id, 'b', payload)
+    if type(added) == 'table' then  -- the numbers began again, or it is of another type
+        redis.call('DEL', payloads)
+        redis.call('XADD', payloads, id, 'b', payload)
+    end
+end
+
 local function remember_delivery(document)
-    local id = redis.pcall('XADD', deliveries, 'MAXLEN', '~', keep_deliveries, '0-*', 'd', document)
+    local id = redis.pcall(
+        'XADD', deliveries, 'MAXLEN', '~', keep_deliveries, '0-*', 'd', document, 'c', details
+    )
     if type(id) == 'table' then  -- as above; what they were is no reason to refuse a push
         redis.call('RENAME', deliveries, deliveries .. ':unusable')
-        id = redis.call('XADD', deliveries, '0-*', 'd', document)
+        id = redis.call('XADD', deliveries, '0-*', 'd', document, 'c', details)
     end
+    remember_payload(id)
     return tonumber(string.match(id, '%d+$'))
 end
 
 forget_gone()
 
 local cursors, new = {}, before_new == '1'
-for at = 15, #ARGV, 9 do
+for at = 18, #ARGV, 9 do
     local event_id, delivery_key, subject, before, after, unsaid, trace, tag, tail =
         unpack(ARGV, at, at + 8)
     local cursor = repeat_of(event_id, delivery_key, subject, before, after)
@@ -209,10 +222,11 @@ _ENCODE = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: events, deliveries, and for how many seconds repeats are recognised."""
+    """How much is kept, and for how many seconds repeats are recognised."""
 
     events: int
     deliveries: int
+    payloads: int
     deduplication_seconds: float
 
 
@@ -241,6 +255,7 @@ def keys_of(keys: Keys) -> list[str]:
         "epoch",
         "events",
         "heads:gone",
+        "payloads",
     )
     return [keys(name) for name in names]
 
@@ -282,6 +297,9 @@ class Appender:
             news,
             repeated,
             int(before_new),
+            record.details if last else b"",
+            record.payload if last else b"",
+            self.limits.payloads,
         ]
         for event in events:
             arguments += _event(event)

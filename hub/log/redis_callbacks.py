@@ -16,7 +16,7 @@ from typing import Any
 
 from hub.log.redis_connection import Argument
 from hub.log.redis_node import RedisNode, Script
-from hub.log.redis_records import readable
+from hub.log.redis_reading import readable
 from hub.log.values import DeadLetter, Lease
 
 KEEP_DEAD_LETTERS = 10_000

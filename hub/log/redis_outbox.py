@@ -3,12 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.log.values import DeliveryRecord, NewEvent
 
 OUTBOX_SECONDS = 60.0  # a fail-over loses what the old master had not passed on; seconds at most
-OUTBOX_DELIVERIES = 20_000  # about 1.5 KB each
+OUTBOX_DELIVERIES = 20_000  # about 2.5 KB each
 OUTBOX_BYTES = 32 * 1024 * 1024  # of notifications: one delivery may have thousands
 
 
@@ -35,7 +35,8 @@ class Outbox:
 
     def add(self, record: DeliveryRecord, events: Sequence[NewEvent]) -> None:
         """Keep a delivery that was acknowledged now."""
-        added = Acknowledged(time.monotonic(), record, events)
+        # Without its payload, which is ten times as large and nobody waits for.
+        added = Acknowledged(time.monotonic(), replace(record, payload=b""), events)
         self._kept.append(added)
         self._bytes += added.size
         while len(self._kept) > OUTBOX_DELIVERIES or self._bytes > OUTBOX_BYTES:

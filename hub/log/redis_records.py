@@ -1,21 +1,21 @@
 """
-What the Redis log keeps beside events: deliveries, uses of secrets, heads, subscriptions, reports.
+What Redis keeps beside events and deliveries: uses of secrets, heads, subscriptions, reports.
 
-The first three are written by the script that appends (`hub.log.redis_append`), together with the
+The first two are written by the script that appends (`hub.log.redis_append`), together with the
 events; here they are read.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from hub.log.redis_node import RedisNode, Script
+from hub.log.redis_reading import readable
 from hub.log.values import (
     Cursor,
     Head,
@@ -32,11 +32,6 @@ KEEP_REPORTS = 1_000  # stage reports a target, about 400 bytes each
 FORGET_REPORTS_SECONDS = 30 * 24 * 3600  # of a target that nobody reports about any more
 KEEP_CHANGES = 10_000  # changed subscriptions; a hub that lags behind reads all of them again
 SCAN_COUNT = 1_000  # heads a step: a millisecond or so in which Redis serves nobody else
-
-MOST = 2**63 - 1
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 # Changes are a stream, and not a counter: the ids of a stream follow the clock, so that a change
 # that a fail-over lost is never taken for another that was made instead of it.
@@ -88,24 +83,6 @@ class RedisRecords:
         self._seen = b"0-0"  # the newest change of subscriptions that this hub has heard of
         self._known: set[str] = set()
         self._unreadable: set[bytes] = set()
-
-    async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
-        """Remembered deliveries older than number `before` (all when None), newest first."""
-        newest = MOST if before is None else min(before - 1, MOST)
-        return await self._deliveries(newest, 1, limit)
-
-    async def delivery(self, number: int) -> dict[str, Any] | None:
-        """One remembered delivery, or None."""
-        return next(iter(await self._deliveries(number, number, 1)), None)
-
-    async def _deliveries(self, newest: int, oldest: int, limit: int) -> list[dict[str, Any]]:
-        if newest < oldest or newest < 1 or newest > MOST:
-            return []
-        key = self._keys("deliveries")
-        found = await self._node.execute(
-            "XREVRANGE", key, f"0-{newest}", f"0-{oldest}", "COUNT", limit
-        )
-        return readable(_delivery, found or ())
 
     async def secret_uses(self) -> list[SecretUse]:
         """Every remembered use of a secret."""
@@ -242,20 +219,6 @@ class RedisRecords:
     async def _hash(self, name: str) -> dict[bytes, bytes]:
         found = await self._node.execute("HGETALL", self._keys(name))
         return dict(zip(found[::2], found[1::2], strict=True))
-
-
-def readable(read: Callable[[T], R], entries: Iterable[T]) -> list[R]:
-    """What the entries say; those that no hub wrote say nothing, and hide nothing."""
-    found = []
-    for entry in entries:
-        with suppress(ValueError, LookupError, TypeError, OverflowError, msgspec.MsgspecError):
-            found.append(read(entry))
-    return found
-
-
-def _delivery(entry: Sequence[Any]) -> dict[str, Any]:
-    place, fields = entry
-    return {"number": int(place.partition(b"-")[2]), **json.loads(fields[1])}
 
 
 def _use(use: bytes, count: bytes, last: bytes) -> SecretUse:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hub.log import sqlite_events, sqlite_records
+from hub.log import sqlite_deliveries, sqlite_events, sqlite_records
 from hub.log.base import Listener, LogUnavailable, tell
 from hub.log.locking import lock_directory
 from hub.log.probing import prove_room
 from hub.log.sqlite_callbacks import SqliteCallbacks
+from hub.log.sqlite_deliveries import SqliteDeliveries
 from hub.log.sqlite_schema import prepare
 from hub.log.sqlite_writer import GroupCommitWriter
 from hub.log.values import (
@@ -24,7 +25,6 @@ from hub.log.values import (
     Gap,
     Head,
     NewEvent,
-    SecretUse,
     StageReport,
     SubscriptionChanges,
     SubscriptionRow,
@@ -44,7 +44,7 @@ class _Stored:
     events: list[Event]
 
 
-class SqliteLog(SqliteCallbacks):
+class SqliteLog(SqliteCallbacks, SqliteDeliveries):
     """The `Log` protocol over one SQLite file in WAL mode, synchronous=FULL."""
 
     channels: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class SqliteLog(SqliteCallbacks):
         results = [
             sqlite_events.append_event(connection, self._epoch, event, times) for event in events
         ]
-        appended = sqlite_records.append_delivery(
+        appended = sqlite_deliveries.append_delivery(
             connection, delivery, [event for _, event in results]
         )
         self._since_prune += 1
@@ -162,18 +162,6 @@ class SqliteLog(SqliteCallbacks):
         if tag is not None and tag != after.tag:
             return Gap("the log was set back, and its positions were used again")
         return None
-
-    async def deliveries(self, limit: int, before: int | None) -> list[dict[str, Any]]:
-        """The newest remembered deliveries, newest first, older than number `before`."""
-        return await self._query(lambda c: sqlite_records.read_deliveries(c, limit, before))
-
-    async def delivery(self, number: int) -> dict[str, Any] | None:
-        """One remembered delivery."""
-        return await self._query(lambda c: sqlite_records.read_delivery(c, number))
-
-    async def secret_uses(self) -> list[SecretUse]:
-        """When each secret last verified a delivery, also of deliveries long forgotten."""
-        return await self._query(sqlite_records.read_secret_uses)
 
     async def put_subscription(
         self, row: SubscriptionRow, replaces: SubscriptionRow | None

@@ -1,24 +1,14 @@
 """
-What the embedded log keeps beside events: deliveries, subscriptions, stage reports.
+What the embedded log keeps beside events and deliveries: subscriptions and stage reports.
 
 Plain functions over a connection, as in `sqlite_events`.
 """
 
 import json
 import sqlite3
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from hub.log.values import (
-    Appended,
-    DeliveryRecord,
-    Event,
-    SecretUse,
-    StageReport,
-    SubscriptionRow,
-    Trace,
-)
+from hub.log.values import StageReport, SubscriptionRow, Trace
 
 # Those of another trace, too, when it came to the same version: another look may have met this
 # push's commit first, and built it.
@@ -36,88 +26,7 @@ WHERE target = :target AND (
 ORDER BY number
 """
 
-_COUNT_USE = """
-INSERT INTO secret_uses (source, mark, last_used_at, deliveries) VALUES (?, ?, ?, 1)
-ON CONFLICT (source, mark) DO UPDATE SET
-    deliveries = deliveries + 1, last_used_at = max(last_used_at, excluded.last_used_at)
-"""
-
-_DELIVERY = (
-    "SELECT number, received_at, provider, source, delivery_id, event, verdict, explanation,"
-    " signed_by FROM deliveries"
-)
-
 KEEP_REPORTS = 100_000  # stage reports, about 200 bytes each
-
-
-def append_delivery(
-    connection: sqlite3.Connection, record: DeliveryRecord, appended: Sequence[Event | None]
-) -> Appended:
-    """
-    Remember a delivery and its secret beside its events.
-
-    A delivery of repeats alone is a duplicate; its secret was used all the same.
-    """
-    _count_use(connection, record)
-    duplicate = bool(appended) and not any(appended)
-    number = connection.execute(
-        "INSERT INTO deliveries (received_at, provider, source, delivery_id, event, verdict,"
-        " explanation, signed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            record.received_at.timestamp(),
-            record.provider,
-            record.source,
-            record.delivery_id,
-            record.event,
-            "duplicate" if duplicate else record.verdict,
-            json.dumps(record.repeat_explanation if duplicate else record.explanation),
-            record.signed_by,
-        ),
-    ).lastrowid
-    return Appended(int(number or 0), duplicate=duplicate)
-
-
-def _count_use(connection: sqlite3.Connection, record: DeliveryRecord) -> None:
-    at = record.received_at.timestamp()
-    connection.execute(_COUNT_USE, (record.source, record.secret_mark, at))
-
-
-def read_secret_uses(connection: sqlite3.Connection) -> list[SecretUse]:
-    """Every remembered use of a secret."""
-    rows = connection.execute("SELECT source, mark, last_used_at, deliveries FROM secret_uses")
-    return [SecretUse(source, mark, _time(at), deliveries) for source, mark, at, deliveries in rows]
-
-
-def read_deliveries(
-    connection: sqlite3.Connection, limit: int, before: int | None
-) -> list[dict[str, Any]]:
-    """Remembered deliveries older than number `before` (all when None), newest first."""
-    rows = connection.execute(
-        f"{_DELIVERY} WHERE number < ? ORDER BY number DESC LIMIT ?",
-        (before if before is not None else 2**62, limit),
-    )
-    return [_delivery(row) for row in rows]
-
-
-def read_delivery(connection: sqlite3.Connection, number: int) -> dict[str, Any] | None:
-    """One remembered delivery, or None."""
-    row = connection.execute(f"{_DELIVERY} WHERE number = ?", (number,)).fetchone()
-    return None if row is None else _delivery(row)
-
-
-def _delivery(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, received_at, provider, source, delivery_id, event, verdict, explanation, signed_by = row
-    return {
-        "number": number,
-        "received_at": _time(received_at).isoformat(),
-        "provider": provider,
-        "source": source,
-        "delivery_id": delivery_id,
-        "event": event,
-        "verdict": verdict,
-        "signed_by": signed_by,
-        "explanation": json.loads(explanation),
-    }
 
 
 def _time(seconds: float) -> datetime:

@@ -59,6 +59,14 @@ MIGRATIONS = (
         cursor TEXT NOT NULL, message BLOB NOT NULL, reason TEXT NOT NULL, buried_at REAL NOT NULL
     )
     """,
+    "ALTER TABLE deliveries ADD COLUMN details BLOB",
+    "ALTER TABLE deliveries ADD COLUMN payload BLOB",
+    """
+    CREATE TABLE refusals (
+        key TEXT PRIMARY KEY, code TEXT NOT NULL, number INTEGER NOT NULL, document BLOB NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX refusals_by_code ON refusals (code, number)",
 )
 
 

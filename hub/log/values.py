@@ -118,6 +118,8 @@ class DeliveryRecord:
     `explanation` holds if it is news, `repeat_explanation` if every event of it was a repeat: only
     the log can tell, and what is remembered must be what the sender was told. `signed_by` is the
     place of the secret that verified it and `secret_mark` its mark, "" when nothing was checked.
+    `details` is the JSON object of what is shown of one delivery alone (see `hub.keeping`), and
+    `payload` what is kept of its text.
     `nonce` is the delivery's own: an append that was perhaps done is known by it when tried again.
     """
 
@@ -131,6 +133,8 @@ class DeliveryRecord:
     repeat_explanation: dict[str, Any]
     signed_by: str = ""
     secret_mark: str = ""
+    details: bytes = b"{}"
+    payload: bytes = b""
     nonce: str = field(default_factory=_nonce)
 
 

@@ -189,7 +189,7 @@ async def test_deliveries_are_remembered_with_their_verdict(log: Log) -> None:
     newest, oldest = await log.deliveries(10, None)
     assert (oldest["verdict"], newest["verdict"]) == ("matched", "duplicate")
     assert [d["explanation"]["reason"] for d in (oldest, newest)] == ["news", "repeat"]
-    assert await log.delivery(oldest["number"]) == oldest
+    assert (await log.delivery(oldest["number"]) or {}).items() >= oldest.items()
     assert await log.delivery(10_000) is None
     assert await log.deliveries(10, newest["number"]) == [oldest]
 

@@ -1,0 +1,112 @@
+"""
+Notes who was refused at a webhook, for a person to look at later.
+
+Anybody can be refused as often as he likes: equal refusals are counted, what is new is written once
+a second and not by whoever answers, and what is too much for that is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub.api.asgi import Scope, header_map
+from hub.keeping import kept_headers
+from hub.log.base import Log, LogUnavailable
+from hub.log.refused import Refusal
+from hub.problem import Problem
+
+logger = logging.getLogger(__name__)
+
+WRITE_SECONDS = 1.0
+AT_ONCE = 50  # different ones a second; a person reads no more, and a stranger could send them
+PATH_CHARACTERS = 200
+LENGTH_DIGITS = 15
+
+
+@dataclass(slots=True)
+class _Noted:
+    """Equal refusals that are not written yet: the last of them, and how many."""
+
+    first_at: datetime
+    last_at: datetime
+    scope: Scope
+    problem: Problem
+    count: int
+
+
+class RefusalBook:
+    """Remembers refusals in the log."""
+
+    def __init__(self, log: Log, clock: Callable[[], datetime]) -> None:
+        """
+        Args:
+            log: where they are kept.
+            clock: the time, aware and in UTC.
+        """
+        self._log = log
+        self._clock = clock
+        self._noted: dict[tuple[str, str, str], _Noted] = {}
+
+    def note(self, scope: Scope, problem: Problem) -> None:
+        """A request was refused."""
+        now = self._clock()
+        key = (scope["path"], problem.code, problem.detail)
+        noted = self._noted.get(key)
+        if noted:
+            noted.last_at, noted.scope, noted.count = now, scope, noted.count + 1
+        elif len(self._noted) < AT_ONCE:
+            self._noted[key] = _Noted(now, now, scope, problem, 1)
+
+    async def run(self) -> None:
+        """Write what is noted, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what is noted now; what the log does not take is forgotten."""
+        noted, self._noted = self._noted, {}
+        if not noted:
+            return
+        try:
+            await self._log.refuse([_refusal(one) for one in noted.values()])
+        except LogUnavailable as error:
+            logger.warning("refusals not kept", extra={"reason": str(error)})
+
+
+def peer_of(scope: Scope) -> str:
+    """The address a request came from; "" on a Unix socket."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def names_of(path: str) -> tuple[str, str]:
+    """The provider and the source that a webhook's path names, "" where it names none."""
+    _, _, rest = path.strip("/").partition("/")
+    provider, _, source = rest.partition("/")
+    return provider[:PATH_CHARACTERS], source[:PATH_CHARACTERS]
+
+
+def _refusal(noted: _Noted) -> Refusal:
+    problem, headers = noted.problem, header_map(noted.scope)
+    provider, source = names_of(noted.scope["path"])
+    declared = headers.get("content-length", "")
+    is_number = declared.isascii() and declared.isdecimal() and len(declared) <= LENGTH_DIGITS
+    return Refusal(
+        at=noted.first_at,
+        last_at=noted.last_at,
+        path=noted.scope["path"][:PATH_CHARACTERS],
+        provider=provider,
+        source=source,
+        status=problem.status,
+        code=problem.code,
+        detail=problem.detail,
+        next=problem.next_step,
+        peer=peer_of(noted.scope),
+        headers=kept_headers(headers),
+        body_bytes=int(declared) if is_number else 0,
+        hints={name: str(hint) for name, hint in problem.log_keys.items() if hint},
+        count=noted.count,
+    )
