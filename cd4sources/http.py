@@ -158,6 +158,11 @@ class Http:
         """Put a JSON value; errors as for `get_json`."""
         return await self._exchange("PUT", url, timeout_seconds, json=body)
 
+    async def delete(self, url: str, *, token: str = "") -> Reply:
+        """Delete what a URL names; errors as for `get_json`."""
+        headers = _authorization(token)
+        return await self._exchange("DELETE", url, REQUEST_TIMEOUT_SECONDS, headers=headers)
+
     @asynccontextmanager
     async def events(
         self, url: str, params: Params = (), *, last_event_id: str = "", silence_seconds: float

@@ -36,9 +36,15 @@ def get(server: Server, model: type[Model], *path: str, **query: str) -> Answer[
     return _answer(server, model, path, query, None)
 
 
-def post(server: Server, model: type[Model], *path: str, **body: str) -> Answer[Model]:
+def post(server: Server, model: type[Model], *path: str, **body: object) -> Answer[Model]:
     """The answer to a POST; a "no", or an answer of another form, ends the command."""
     return _answer(server, model, path, {}, body)
+
+
+def delete(server: Server, *path: str) -> None:
+    """DELETE what is at /v1/PATH; a "no" ends the command."""
+    with failures(server.option):
+        asyncio.run(_delete(server, _url(server, path)))
 
 
 def ascii_json(reply: "Reply") -> str:
@@ -82,6 +88,13 @@ async def _exchange(server: Server, url: str, query: dict[str, str], body: objec
         if body is None:
             return await http.get_json(url, tuple(query.items()), token=server.token)
         return await http.post_json(url, body, token=server.token)
+
+
+async def _delete(server: Server, url: str) -> None:
+    from cd4sources.http import Http
+
+    async with Http() as http:
+        await http.delete(url, token=server.token)
 
 
 async def _copy(

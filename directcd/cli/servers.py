@@ -128,7 +128,10 @@ def _address(_: click.Context, __: click.Parameter, url: str) -> str:
     return url.rstrip("/")
 
 
-def _repositories(_: click.Context, __: click.Parameter, repos: tuple[str, ...]) -> tuple[str, ...]:
+def without_passwords(
+    _: click.Context, __: click.Parameter, repos: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The addresses, of which none may hold what every user of this machine could read."""
     for repo in repos:
         if re.search(r"://[^/@]*:[^/]*@", repo):
             raise click.BadParameter("holds a password: leave it out, the server has its own")
@@ -180,7 +183,7 @@ _REPOS = click.option(
     "repos",
     required=True,
     multiple=True,
-    callback=_repositories,
+    callback=without_passwords,
     metavar="URL",
     help="A repository of the target, in any spelling; name all of them.",
 )
