@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,10 @@ _INDENT = " " * 9
 @click.command(name="doctor")
 @options.config_file
 @click.option("--fix", is_flag=True, help="Do what is safe: file modes, data directories.")
+@servers.token_file
 @servers.as_json
 @click.option("-v", "--verbose", is_flag=True, help="Show what is as it should be, too.")
-@click.pass_context
-def command(
-    ctx: click.Context, config_file: Path, *, fix: bool, as_json: bool, verbose: bool
-) -> None:
+def command(config_file: Path, *, fix: bool, token: str, as_json: bool, verbose: bool) -> None:
     """
     Find what is wrong with a configuration, its machine, and what it reaches.
 
@@ -36,7 +35,7 @@ def command(
     from directcd.doctor.examining import examined
     from directcd.doctor.mending import mended
 
-    findings, done = asyncio.run(examined(config_file)), list[str]()
+    findings, done = asyncio.run(examined(config_file, token)), list[str]()
     if fix:
         findings, done = mended(findings)
     findings.sort(key=lambda one: _ORDER.index(one.severity))
@@ -46,7 +45,7 @@ def command(
     else:
         _tell(findings if verbose else wrong, done)
         click.echo(_summary(findings, verbose=verbose), err=True)
-    ctx.exit(1 if wrong else 0)
+    sys.exit(1 if wrong else 0)
 
 
 def _tell(findings: "Sequence[Finding]", done: Sequence[str]) -> None:

@@ -90,6 +90,11 @@ def target(function: F) -> F:
     return with_target  # type: ignore[return-value]
 
 
+def token_file(function: F) -> F:
+    """`--token-file`, given as its content named `token`."""
+    return _TOKEN(function)
+
+
 def as_json(function: F) -> F:
     """`--json`: data instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)

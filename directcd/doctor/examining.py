@@ -34,8 +34,14 @@ AT_ONCE = 8
 """Repositories that are asked together."""
 
 
-async def examined(file: Path) -> list[Finding]:
-    """Every finding of one configuration, and of the machine."""
+async def examined(file: Path, token: str = "") -> list[Finding]:
+    """
+    Every finding of one configuration, and of the machine.
+
+    Args:
+        file: directcd.toml.
+        token: May read at the hub; empty where that is open.
+    """
     config, found = read(file)
     if config:
         found += standing(config, file)
@@ -44,7 +50,7 @@ async def examined(file: Path) -> list[Finding]:
         git = Git(Path(place), DEADLINE_SECONDS)
         try:
             async with Http() as http:
-                groups = await asyncio.gather(*_checks(config, _Means(http, git)))
+                groups = await asyncio.gather(*_checks(config, _Means(http, git, token)))
         finally:
             await reap_leftovers(Path(place))
     return found + placed([one for group in groups for one in group], file)
@@ -54,7 +60,11 @@ async def examined(file: Path) -> list[Finding]:
 class _Means:
     http: Http
     git: Git
+    token: str = field(repr=False)
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def hub(self, url: str) -> hubs.Hub:
+        return hubs.Hub(self.http, url, self.token)
 
 
 def _checks(config: Config | None, means: _Means) -> Iterator[Awaitable[Sequence[Finding]]]:
@@ -68,8 +78,8 @@ def _checks(config: Config | None, means: _Means) -> Iterator[Awaitable[Sequence
     for where, one in asked:
         yield _timely(_remote(one, where, means), where, one.url)
     yield from _services(config, means)
-    if (hub := hubs.address(config)) and any(asked):
-        yield _timely(hubs.check(means.http, hub, asked), "", "the hub")
+    if url := hubs.address(config):
+        yield _timely(hubs.check(means.hub(url), asked), "", "the hub")
 
 
 def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Finding]]]:
@@ -83,7 +93,8 @@ def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Find
             known.add(url)
             yield _timely(services.elsewhere(means.http, where, url), where, url)
     if config.hub and config.hub.sources and "hub.listen" in own:
-        yield _timely(forges.check(config.hub, means.http), "hub.public_url", "the name's DNS")
+        hub = means.hub(places.url_of(config.hub.listen))
+        yield _timely(forges.check(config.hub, hub), "hub.public_url", "the name's DNS")
 
 
 async def _timely(check: Awaitable[Sequence[Finding]], where: str, who: str) -> Sequence[Finding]:

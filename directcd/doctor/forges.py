@@ -6,11 +6,10 @@ The settings are those of docs/reference/providers.md, which has the sources.
 
 from urllib.parse import urlsplit
 
-from cd4sources.http import Http
+from cd4sources.http import HttpError
 from directcd.doctor.findings import Finding, ok, warning
-from directcd.doctor.hubs import delivered
+from directcd.doctor.hubs import Hub
 from directcd.doctor.names import kind_of, lookup
-from directcd.doctor.places import url_of
 from directcd.serving import host_and_port
 from hub.settings import HubSettings
 
@@ -29,20 +28,27 @@ _REFUSALS = {
 }
 
 
-async def check(hub: HubSettings, http: Http) -> list[Finding]:
+async def check(settings: HubSettings, hub: Hub) -> list[Finding]:
     """The address that forges are given, and who would not call it; who has called is no doubt."""
-    host = urlsplit(hub.public_url).hostname or ""
+    host = urlsplit(settings.public_url).hostname or ""
     where = "hub.public_url" if host else "hub.listen"
     if host and (unknown := await lookup(host, where)).severity != "ok":
         return [unknown]
-    host = host or host_and_port(hub.listen)[0]
+    host = host or host_and_port(settings.listen)[0]
     kind = await kind_of(host) if host else "private"
-    had = await delivered(http, url_of(hub.listen))
+    had = await _who_has_called(hub)
     return [
         _of_source(name, source.provider, kind, host, where)
-        for name, source in hub.sources.items()
-        if kind in {"loopback", "private"} and not had.get(name)
+        for name, source in settings.sources.items()
+        if kind in {"loopback", "private"} and name not in had
     ] or [ok("forges may call it", where)]
+
+
+async def _who_has_called(hub: Hub) -> set[str]:
+    try:
+        return {one.name for one in await hub.sources() if one.last_delivery_at}
+    except HttpError:  # it does not run, or wants a token
+        return set()
 
 
 def _of_source(name: str, provider: str, kind: str, host: str, where: str) -> Finding:

@@ -1,10 +1,15 @@
-"""What a hub that runs can tell: who has delivered, and of which repositories it has heard."""
+"""What a running hub can tell: who has delivered, what it refused, which repositories it knows."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import TypeVar
 
 from pydantic import BaseModel
 
-from cd4sources.http import Http, HttpError
+from cd4sources.http import BadStatus, Http, HttpError
 from cd4sources.targets import Repository
 from directcd.config import Config
 from directcd.doctor.findings import Finding, ok, warning
@@ -12,14 +17,36 @@ from directcd.doctor.places import url_of
 from directcd.doctor.repositories import Located
 from directcd.doctor.services import ANSWER_SECONDS
 
+Model = TypeVar("Model", bound=BaseModel)
 
-class _Source(BaseModel):
+_MOST_HEADS = "5000"
+_FORBIDDEN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+
+class Source(BaseModel):
+    """A webhook endpoint."""
+
     name: str
-    last_delivery_at: str | None = None
+    last_delivery_at: datetime | None = None
+
+
+class Refusal(BaseModel):
+    """Equal deliveries that were refused."""
+
+    source: str
+    last_at: datetime
+    count: int
+    status: int
+    detail: str
+    next: str
 
 
 class _Sources(BaseModel):
-    sources: tuple[_Source, ...]
+    sources: tuple[Source, ...]
+
+
+class _Refusals(BaseModel):
+    refusals: tuple[Refusal, ...]
 
 
 class _Head(BaseModel):
@@ -30,6 +57,41 @@ class _Heads(BaseModel):
     heads: tuple[_Head, ...]
 
 
+@dataclass(frozen=True)
+class Hub:
+    """One to ask. Every question may raise HttpError: it does not say."""
+
+    http: Http
+    url: str
+    token: str = field(default="", repr=False)
+
+    async def sources(self) -> tuple[Source, ...]:
+        """Its webhook endpoints."""
+        return (await self._get(_Sources, "sources")).sources
+
+    async def refusals(self) -> tuple[Refusal, ...]:
+        """What it has refused, newest first."""
+        return (await self._get(_Refusals, "refusals")).refusals
+
+    async def knows(self, url: str) -> bool:
+        """Whether any forge has told it of a repository."""
+        return bool((await self._get(_Heads, "heads", repository=url, limit="1")).heads)
+
+    async def keys(self) -> frozenset[str]:
+        """The keys of the repositories that forges have told it of, or of many of them."""
+        heads = (await self._get(_Heads, "heads", limit=_MOST_HEADS)).heads
+        return frozenset(one.subject.partition("#")[0] for one in heads)
+
+    async def _get(self, model: type[Model], path: str, **query: str) -> Model:
+        reply = await self.http.get_json(
+            f"{self.url}/v1/{path}",
+            tuple(query.items()),
+            timeout_seconds=ANSWER_SECONDS,
+            token=self.token,
+        )
+        return reply.read(model)
+
+
 def address(config: Config) -> str:
     """The hub that the server of this file follows, if it is asked by HTTP."""
     if config.server and config.server.hub:
@@ -37,53 +99,49 @@ def address(config: Config) -> str:
     return url_of(config.hub.listen) if config.hub else ""
 
 
-async def delivered(http: Http, url: str, token: str = "") -> dict[str, bool]:
-    """Of each source of a hub, whether it had a delivery; empty when it does not say."""
+async def check(hub: Hub, repositories: Sequence[Located]) -> list[Finding]:
+    """What the hub can tell of these repositories and of its sources."""
     try:
-        reply = await http.get_json(
-            f"{url}/v1/sources", timeout_seconds=ANSWER_SECONDS, token=token
-        )
-        sources = reply.read(_Sources).sources
-    except HttpError:
-        return {}
-    return {one.name: one.last_delivery_at is not None for one in sources}
+        sources, refusals = await asyncio.gather(hub.sources(), hub.refusals())
+        known = await asyncio.gather(*(hub.knows(one.url) for _, one in repositories))
+        missed = [one for one, is_known in zip(repositories, known, strict=True) if not is_known]
+        keys = await hub.keys() if missed else frozenset[str]()
+    except BadStatus as error:
+        if error.status in _FORBIDDEN:
+            return [ok("the hub tells of deliveries with a token that may read: --token-file")]
+        return []
+    except HttpError:  # that it is away is another check's finding
+        return []
+    return [*refused(sources, refusals), *unheard(missed, keys)]
 
 
-async def heard(http: Http, url: str, token: str = "") -> frozenset[str]:
+def refused(sources: Iterable[Source], refusals: Sequence[Refusal]) -> list[Finding]:
+    """Of each source the newest refusal, unless something was accepted since. Pure."""
+    found = []
+    for source in sources:
+        newest = next((one for one in refusals if one.source == source.name), None)
+        if newest and (not source.last_delivery_at or newest.last_at > source.last_delivery_at):
+            what = f"deliveries were refused with {newest.status} ({newest.count}): {newest.detail}"
+            found.append(warning(what, f"hub.sources.{source.name}", newest.next))
+    return found
+
+
+def unheard(repositories: Iterable[Located], keys: frozenset[str]) -> list[Finding]:
     """
-    The keys of all repositories that forges have told a hub of.
+    What is to be said of repositories that no delivery has named. Pure.
 
-    Raises:
-        HttpError: It does not say.
+    Args:
+        repositories: Those.
+        keys: Of the repositories that were named.
     """
-    query = (("limit", "5000"),)
-    reply = await http.get_json(
-        f"{url}/v1/heads", query, timeout_seconds=ANSWER_SECONDS, token=token
-    )
-    return frozenset(one.subject.partition("#")[0] for one in reply.read(_Heads).heads)
-
-
-def judged(repositories: Sequence[Located], keys: frozenset[str]) -> list[Finding]:
-    """Which repositories no delivery has named. Pure."""
     return [
-        _judged(where, repository, keys)
+        _unheard(where, repository, keys)
         for where, repository in repositories
         if not repository.url.startswith(("/", "file:"))  # no forge's webhook names that one
     ]
 
 
-async def check(http: Http, url: str, repositories: Sequence[Located]) -> list[Finding]:
-    """What the hub can tell of these repositories; nothing when it does not."""
-    try:
-        keys = await heard(http, url)
-    except HttpError:
-        return []
-    return judged(repositories, keys)
-
-
-def _judged(where: str, repository: Repository, keys: frozenset[str]) -> Finding:
-    if repository.keys & keys:
-        return ok(f"the hub has heard of {repository.url}", where)
+def _unheard(where: str, repository: Repository, keys: frozenset[str]) -> Finding:
     what = f"the hub has never heard of {repository.url}: only the poll finds its pushes"
     if elsewhere := sorted(_paths(repository.keys, keys)):
         ours = min(repository.keys).partition("/")[0]

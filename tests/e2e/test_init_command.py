@@ -47,7 +47,7 @@ def push(source: Source, word: str) -> str:
 
 
 def test_what_init_writes_delivers(shop: Source) -> None:
-    """From the first look, and by a webhook that is signed with its secret."""
+    """From the first look, and by a webhook that is signed with its secret; doctor is content."""
     said = directcd("init", "--provider", "gitea")
     assert "http://YOUR-HOST:8080/webhooks/gitea/main" in said.stderr
     assert "pw-4711" not in said.stderr + Path("directcd.toml").read_text()
@@ -58,6 +58,8 @@ def test_what_init_writes_delivers(shop: Source) -> None:
         assert process.stderr is not None
         assert any("version running" in line for line in process.stderr)
         assert Path("said").read_text().split() == ["one", "two"]
+        doctor = directcd("doctor")
+        assert doctor.returncode == 0, doctor.stdout
         process.terminate()
         process.communicate()
 

@@ -1,5 +1,6 @@
 """Doctor against real hubs, Redis servers, git servers, and programs that never answer."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,10 +123,10 @@ async def test_a_repository_that_cannot_be_fetched_is_a_problem(
 
 
 @pytest.mark.parametrize(
-    ("name", "severity"), [("shop/.git", "ok"), ("other", "warning")], ids=["named", "not named"]
+    ("name", "found"), [("shop/.git", 0), ("other", 1)], ids=["named", "not named"]
 )
 async def test_the_hub_is_asked_what_deliveries_have_named(
-    tmp_path: Path, remote: GitServer, name: str, severity: str
+    tmp_path: Path, remote: GitServer, name: str, found: int
 ) -> None:
     """Whose repository no delivery has named waits for the poll."""
     async with serving_hub(settings(tmp_path / "hub")) as (hub, _, _), httpx.AsyncClient() as http:
@@ -133,7 +134,21 @@ async def test_the_hub_is_asked_what_deliveries_have_named(
         await http.post(hub + WEBHOOK, content=delivery.body, headers=delivery.headers)
         text = target(tmp_path, remote.url(name), hub=hub)
         findings = await looked_at(tmp_path, text, "target.shop.repositories[0]")
-    assert [one.severity for one in findings if "heard of" in one.what] == [severity]
+    assert sum("never heard of" in said for said in wrong(findings)) == found
+
+
+async def test_deliveries_with_a_wrong_secret_are_told(tmp_path: Path) -> None:
+    """At their source, with what to do."""
+    async with serving_hub(settings(tmp_path / "hub")) as (hub, _, _), httpx.AsyncClient() as http:
+        delivery = push(A, secret=b"another")
+        await http.post(hub + WEBHOOK, content=delivery.body, headers=delivery.headers)
+        while not (await http.get(f"{hub}/v1/refusals")).json()["refusals"]:
+            await asyncio.sleep(0.01)  # they are written down together
+        source = '[hub.sources.main]\nprovider = "github"\nsecrets = ["s3cr3t"]'
+        text = HUB.format(port=hub.rpartition(":")[2], place=tmp_path, more=source)
+        [finding] = await looked_at(tmp_path, text, "hub.sources.main")
+    assert "refused with 401" in finding.what
+    assert "secret" in finding.next
 
 
 async def test_a_hub_elsewhere_must_run(tmp_path: Path, remote: GitServer) -> None:

@@ -1,5 +1,6 @@
-"""Which repositories a hub has heard of, and which mistyped keys are understood."""
+"""What a hub's answers mean, and which mistyped keys are understood."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -7,31 +8,38 @@ import pytest
 from cd4sources.targets import Repository
 from directcd.config import load
 from directcd.doctor.disk import MEBIBYTE, judged
-from directcd.doctor.hubs import judged as heard
+from directcd.doctor.hubs import Refusal, Source, refused, unheard
 from directcd.doctor.settings import read
 from directcd.errors import ConfigError
 
 SHOP = ("target.shop.repositories[0]", Repository("https://git.example.com/acme/shop.git"))
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+REFUSAL = Refusal(
+    source="main", last_at=NOON, count=3, status=401, detail="wrong", next="compare the secret"
+)
 
 
 def test_a_repository_that_no_delivery_has_named_is_a_warning() -> None:
-    """Only the poll finds its pushes."""
-    [finding] = heard([SHOP], frozenset({"git.example.com/acme/lib"}))
+    """Only the poll finds its pushes; a local one is named by no forge."""
+    local = ("target.x.repositories[0]", Repository("/srv/git/x"))
+    [finding] = unheard([SHOP, local], frozenset({"git.example.com/acme/lib"}))
     assert finding.severity == "warning"
     assert "create the webhook" in finding.next
 
 
 def test_another_host_with_the_same_path_hints_at_host_aliases() -> None:
     """Ready to be copied."""
-    [finding] = heard([SHOP], frozenset({"gitea:3000/acme/shop"}))
+    [finding] = unheard([SHOP], frozenset({"gitea:3000/acme/shop"}))
     assert 'host_aliases = {"gitea:3000" = "git.example.com"}' in finding.next
 
 
-def test_a_repository_that_was_named_is_fine() -> None:
-    """By any of its keys; a local one is named by no forge."""
-    local = ("target.x.repositories[0]", Repository("/srv/git/x"))
-    [finding] = heard([SHOP, local], frozenset({"git.example.com/acme/shop"}))
-    assert finding.severity == "ok"
+@pytest.mark.parametrize(("minutes", "found"), [(None, 1), (-1, 1), (1, 0)])
+def test_refused_deliveries_are_told_until_one_is_accepted(minutes: int | None, found: int) -> None:
+    """With what their sender was told to do."""
+    accepted = None if minutes is None else NOON + timedelta(minutes=minutes)
+    sources = [Source(name="main", last_delivery_at=accepted), Source(name="other")]
+    findings = refused(sources, [REFUSAL])
+    assert [one.next for one in findings] == ["compare the secret"] * found
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10_000, "ok"), (400, "warning"), (10, "problem")])
