@@ -8,12 +8,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from hub.again import Again
 from hub.api import (
     dead_letters,
     deliveries,
     events,
+    explain,
     heads,
     health,
+    notify,
     openapi,
     problems,
     refusals,
@@ -123,7 +126,10 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     problems.install(app)
     app.include_router(subscriptions.router(registry, fanout, clock, callbacks, engine.channels))
     app.include_router(dead_letters.router(engine, callbacks))
-    app.include_router(deliveries.router(engine, settings.public_url))
+    again = Again(receiver, engine, registry, clock=clock, public_url=settings.public_url)
+    app.include_router(deliveries.router(engine, again, settings.public_url))
+    app.include_router(explain.router(again))
+    app.include_router(notify.router(again))
     app.include_router(refusals.router(engine))
     app.include_router(heads.router(engine))
     app.include_router(sources_api.router(sources, engine, clock))

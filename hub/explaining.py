@@ -103,6 +103,12 @@ def explain_repeat(news: Explained) -> Explained:
     }
 
 
+def named_by_hand(explained: Explained, why: str, to: str) -> Explained:
+    """The explanation of what a person had told: it says so, and if it is for one alone."""
+    alone = f", for {to} alone" if to else ""
+    return explained | {"reason": f"{why}{alone}: {explained['reason']}"}
+
+
 def _next_step_of_repeat(news: Explained) -> str:
     if news["matched"]:
         return "to build the same commit again: POST /v1/targets/{target}/refresh at the server"

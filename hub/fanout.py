@@ -54,9 +54,10 @@ class Follower:
 
     Attributes:
         closed: whether it shall end.
+        name: of its subscription; "" when it names none, and hears what is for one of them, too.
     """
 
-    __slots__ = ("_news", "_on_news", "_since", "closed", "wants")
+    __slots__ = ("_news", "_on_news", "_since", "closed", "name", "wants")
 
     def __init__(self, on_news: Callable[[], None]) -> None:
         """
@@ -67,6 +68,7 @@ class Follower:
         """
         self.wants: tuple[Want, ...] | None = None
         self.closed = False
+        self.name = ""
         self._on_news = on_news
         self._news: list[News] = []
         self._since = 0
@@ -95,6 +97,8 @@ class Follower:
 
     def takes(self, event: Event) -> bool:
         """Whether the event is wanted; no wants at all means everything is."""
+        if self.name and event.to not in {"", self.name}:
+            return False
         if not self.wants:
             return self.wants is not None
         return any_takes(self.wants, event.keys, event.ref, event.paths)

@@ -35,7 +35,7 @@ class _Shared:
 
 
 def new_events(
-    outcome: Outcome, *, origin: str, provider: str, received_at: datetime
+    outcome: Outcome, *, origin: str, provider: str, received_at: datetime, to: str = ""
 ) -> list[NewEvent]:
     """
     One event for each ref a delivery says has changed.
@@ -45,6 +45,7 @@ def new_events(
         origin: the CloudEvents `source`, the endpoint that received the delivery.
         provider: the forge's kind.
         received_at: when the delivery arrived, UTC.
+        to: the name of the one subscription they are for; "" for all.
     """
     repository = outcome.repository
     if repository is None:
@@ -55,7 +56,7 @@ def new_events(
         delivery_id=outcome.delivery_id,
         test=outcome.test,
         attributes=_attributes(origin, received_at),
-        data=_data(outcome, repository, provider),
+        data=_data(outcome, repository, provider) | ({"to": to} if to else {}),
     )
     return [_new_event(shared, change) for change in outcome.changes]
 

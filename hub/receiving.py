@@ -95,7 +95,7 @@ class Receiver:
         laps = Laps({"read_ms": delivery.read_ms})
         reading = await self._read(delivery)
         laps.end("understood_ms")
-        outcome = _limited(reading.outcome, delivery.source)
+        outcome = limited(reading.outcome, delivery.source)
         events = await aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
         push = Push(events, complete_paths(outcome), delivery.received_at)
         told = await reach(self._registry, push)
@@ -179,8 +179,13 @@ def _accepted(record: DeliveryRecord, appended: Appended) -> Accepted:
     return Accepted(STATUS[explanation["verdict"]], explanation, appended.delivery)
 
 
-def _limited(outcome: Outcome, source: Source) -> Outcome:
-    """The outcome with the keys that the source speaks for."""
+def limited(outcome: Outcome, source: Source) -> Outcome:
+    """
+    The outcome with the keys that the source speaks for.
+
+    Raises:
+        Problem: it speaks for none of them.
+    """
     if outcome.repository is None:
         return outcome
     repository = source.named(outcome.repository)

@@ -1,10 +1,12 @@
 """What is remembered of an accepted delivery: its explanation, and how it came."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, TypeVar
+
+import msgspec
 
 from adapters import Outcome
 from hub.explaining import Explained, explain_repeat
@@ -14,6 +16,8 @@ from hub.secrets import Secret
 from hub.verifying import Delivery
 
 T = TypeVar("T")
+
+_ENCODE = msgspec.json.Encoder().encode
 
 LARGE_BYTES = 256 * 1024  # about 3 ms to verify and parse
 BEYOND_BYTES = 64 * 1024  # looked at behind what is kept: a secret may lie across its end
@@ -55,6 +59,12 @@ async def recorded(delivery: Delivery, understood: Understood) -> DeliveryRecord
         body = await asyncio.to_thread(delivery.kept_body.beginning, most)
     shortened = replace(delivery, request=replace(delivery.request, body=body))
     return await asyncio.to_thread(_record, shortened, understood, delivery.kept_body.size)
+
+
+def details_by_hand(facts: Mapping[str, object], payload: bytes, trace_ids: Sequence[str]) -> bytes:
+    """What is shown of a delivery that no forge has sent."""
+    sizes = {"payload_bytes": len(payload), "payload_kept_bytes": len(payload)}
+    return _ENCODE({"peer": "", "headers": [], **facts, **sizes, "trace_ids": trace_ids})
 
 
 async def aside(limit: int, size: int, work: Callable[..., T], *arguments: Any) -> T:

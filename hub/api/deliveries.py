@@ -1,15 +1,20 @@
 """`/v1/deliveries`: what came in and what became of it."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+from msgspec.json import encode
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from hub.again import Again
 from hub.log.base import Log
 from hub.log.delivered import Document, Wanted
 from hub.problem import Problem
 
+PAGE = 100  # of an export
 MOST = 2**62  # what SQLite can compare with
 
 Number = Annotated[int, Path(ge=1, le=MOST)]
@@ -36,12 +41,22 @@ class Search(BaseModel):
         return Wanted(self.verdict, self.provider, self.source, repository, self.q, since)
 
 
-def router(log: Log, public_url: str) -> APIRouter:
+class Redelivery(BaseModel):
+    """The body of `POST /v1/deliveries/{number}/redeliver`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subscription: Annotated[str, Field(max_length=200)] = ""
+    """The name of the one that is to be told; default: all that want it."""
+
+
+def router(log: Log, again: Again, public_url: str) -> APIRouter:
     """
     The routes over one log.
 
     Args:
         log: the hub's.
+        again: explains and redelivers.
         public_url: as in the answers to deliveries.
     """
     routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
@@ -52,6 +67,11 @@ def router(log: Log, public_url: str) -> APIRouter:
         found = await log.deliveries(search.limit, search.before, search.wanted())
         is_full = len(found) == search.limit
         return {"deliveries": found, "next": found[-1]["number"] if is_full else None}
+
+    @routes.get("/export")
+    async def export(search: Annotated[Search, Query()]) -> StreamingResponse:
+        """Every one that is found, newest first, whole, with its payload: a line of JSON each."""
+        return StreamingResponse(_lines(log, search), media_type="application/x-ndjson")
 
     @routes.get("/{number}")
     async def get(number: Number) -> dict[str, Any]:
@@ -66,7 +86,33 @@ def router(log: Log, public_url: str) -> APIRouter:
         """What is kept of its payload: the text, without secrets, up to 256 KiB."""
         return Response(await kept_payload(log, number), media_type="text/plain; charset=utf-8")
 
+    @routes.get("/{number}/explanation")
+    async def explanation(number: Number) -> dict[str, Any]:
+        """Why it would reach today's subscriptions, or would not."""
+        found = remembered(number, await log.delivery(number))
+        return await again.explanation(found, await kept_payload(log, number))
+
+    @routes.post("/{number}/redeliver", status_code=202)
+    async def redeliver(number: Number, wanted: Redelivery | None = None) -> dict[str, Any]:
+        """Tell once more what it told, although that is known: to one subscription or to all."""
+        found = remembered(number, await log.delivery(number))
+        to = wanted.subscription if wanted else ""
+        told = await again.redeliver(found, await kept_payload(log, number), to)
+        return told.as_json()
+
     return routes
+
+
+async def _lines(log: Log, search: Search) -> AsyncIterator[bytes]:
+    before = search.before
+    while found := await log.deliveries(PAGE, before, search.wanted()):
+        for one in found:
+            before = one["number"]
+            # It may have been forgotten meanwhile.
+            if whole := await log.delivery(before):
+                text = await log.payload(before)
+                payload = None if text is None else text.decode(errors="replace")
+                yield encode(whole | {"payload": payload}) + b"\n"
 
 
 async def kept_payload(log: Log, number: int) -> bytes:

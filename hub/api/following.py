@@ -172,6 +172,7 @@ class Answer:
         if subscription is None:  # its follower is told so when it comes back
             self._follower.closed = True
             return None
+        self._follower.name = subscription.name
         return None if subscription.paused else subscription.wants
 
     def _moved_on(self, cursor: Cursor) -> Cursor:

@@ -122,7 +122,8 @@ class Runner:
             subscription = self._tools.registry.get(self._id)
             if subscription is None or self._callback() is None:
                 return
-            if any_takes(subscription.wants, event.keys, event.ref, event.paths):
+            is_for_it = event.to in {"", subscription.name}
+            if is_for_it and any_takes(subscription.wants, event.keys, event.ref, event.paths):
                 if not await self._deliver(event.cursor, notification(self._id, event)):
                     return
             else:

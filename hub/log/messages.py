@@ -18,6 +18,7 @@ class _Data(msgspec.Struct):
     repository: _Repository
     ref: str
     paths: frozenset[str] | None = None
+    to: str = ""
 
 
 class _Message(msgspec.Struct):
@@ -47,4 +48,5 @@ def event_of(message: bytes) -> Event:
     cursor = Cursor.parse(found.id)
     if cursor is None:
         raise ValueError("the id is no cursor")
-    return Event(cursor, found.data.repository.keys, found.data.ref, message, found.data.paths)
+    data = found.data
+    return Event(cursor, data.repository.keys, data.ref, message, data.paths, data.to)

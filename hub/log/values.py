@@ -101,6 +101,7 @@ class Event:
         ref: the full ref.
         message: what every subscriber receives, byte for byte.
         paths: the changed files; None when the list is not known to be complete.
+        to: the name of the one subscription it is for; "" for all.
     """
 
     cursor: Cursor
@@ -108,6 +109,7 @@ class Event:
     ref: str
     message: bytes
     paths: frozenset[str] | None = None
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,238 @@
+"""
+What a person asks of deliveries: why now, what if, and once more.
+
+Only the last has an effect, and that is a delivery of its own, with its own events and traces: what
+was received stays as it was. It only says "look now", so it leaves open where its refs stand.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from adapters import AdapterError, BadSignature, Outcome, RefChange, RefType, Repository, Request
+from hub.explaining import Explained, explain, named_by_hand
+from hub.keeping import PAYLOAD_BYTES, request_of
+from hub.log.base import Log
+from hub.log.delivered import Document
+from hub.log.values import DeliveryRecord, NewEvent
+from hub.notification import complete_paths, new_events, primary_key
+from hub.patterns import is_pattern
+from hub.problem import Problem
+from hub.reaching import Push, reach
+from hub.reading import meaning, signer
+from hub.receiving import Receiver, limited
+from hub.recording import details_by_hand
+from hub.secrets import SecretFileError
+from hub.sources import Source
+from hub.subscriptions import Registry
+from hub.wants import Want, full_ref, make_want
+
+KNOWN_REFS = 100  # of a repository, that a notification without a ref is about
+FALLBACK_REF = "refs/heads/main"
+BY_HAND = ("notify", "operator")  # provider and source of what no forge has sent
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """
+    What became of something that was told by hand.
+
+    Attributes:
+        number: its delivery's; None while only this hub's disk has it.
+        explanation: whom it reached and why.
+        trace_ids: of its events.
+    """
+
+    number: int | None
+    explanation: Explained
+    trace_ids: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        matched, reason = self.explanation["matched"], self.explanation["reason"]
+        shown = {"number": self.number, "matched": matched, "trace_ids": list(self.trace_ids)}
+        return shown | {"reason": reason, "next": self.explanation["next"]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """What is to be told: by whose delivery, to whom ("" is everybody), and what is kept of it."""
+
+    provider: str
+    source: str
+    outcome: Outcome
+    reason: str
+    to: str = ""
+    payload: bytes = b""
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+class Again:
+    """Answers what people ask of one hub's deliveries."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        log: Log,
+        registry: Registry,
+        *,
+        clock: Callable[[], datetime],
+        public_url: str,
+    ) -> None:
+        self._receiver = receiver
+        self._log = log
+        self._registry = registry
+        self._clock = clock
+        self._public_url = public_url
+
+    async def explanation(self, delivery: Document, payload: bytes) -> Explained:
+        """
+        Why a delivery would reach today's subscriptions, or would not.
+
+        Raises:
+            Problem: it would be refused today.
+        """
+        source = self._receiver.source(delivery["provider"], delivery["source"])
+        return await self._why(source, _meaning(source, _kept_request(delivery, payload)))
+
+    async def what_if(self, provider: str, name: str, request: Request) -> dict[str, Any]:
+        """
+        What a delivery would be told here, whoever signed it; nothing is stored or sent.
+
+        Raises:
+            Problem: it would be refused for another reason than its signature.
+        """
+        source = self._receiver.source(provider, name)
+        explained = await self._why(source, _meaning(source, request))
+        return {"signature": _signature(source, request), "explanation": explained}
+
+    async def redeliver(self, delivery: Document, payload: bytes, to: str = "") -> Told:
+        """
+        Tell once more what a delivery told, to one subscription (by its name) or to all.
+
+        Raises:
+            Problem: there is nothing to tell, or no such subscription.
+            LogUnavailable: it was not stored.
+        """
+        if to and to not in {one.name for one in self._registry.all()}:
+            step = "GET /v1/subscriptions lists those there are"
+            raise Problem(404, "unknown-subscription", f"no subscription is named {to[:100]}", step)
+        source = self._receiver.source(delivery["provider"], delivery["source"])
+        outcome = _meaning(source, _kept_request(delivery, payload))
+        if not outcome.notify:
+            step = "nothing to do: it told nobody anything"
+            raise Problem(409, "nothing-to-redeliver", outcome.reason, step)
+        number = delivery["number"]
+        reason = f"delivery {number} once more, by hand"
+        details = {"headers": delivery["headers"], "redelivery_of": number}
+        telling = _Telling(source.provider, source.name, outcome, reason, to, payload, details)
+        return await self._tell(telling)
+
+    async def notify(self, url: str, ref: str) -> Told:
+        """
+        Tell those who follow a repository to look now, at one ref or at all that they follow.
+
+        Raises:
+            Problem: the URL names no repository, or git allows no such ref.
+            LogUnavailable: it was not stored.
+        """
+        try:
+            want = make_want(url, ref)
+        except ValueError as error:
+            step = "correct the repository's URL or ref"
+            raise Problem(400, "invalid-repository", str(error), step) from error
+        repository = Repository(want.keys, "", None, want.url, "", "", "")
+        refs = [full_ref(ref)] if ref else await self._refs(want, primary_key(repository))
+        outcome = Outcome(
+            kind="push",
+            notify=True,
+            reason="asked for by hand",
+            delivery_id="",
+            event="notify",
+            repository=repository,
+            changes=tuple(map(_look_at, refs)),
+        )
+        return await self._tell(_Telling(*BY_HAND, outcome, "asked for by hand"))
+
+    async def _refs(self, repository: Want, key: str) -> list[str]:
+        wants = [want for one in self._registry.all() for want in one.wants]
+        here = [want.ref for want in wants if not want.keys.isdisjoint(repository.keys)]
+        refs = {ref for ref in here if ref and not is_pattern(ref)}
+        if any(map(is_pattern, here)):
+            heads = await self._log.heads(f"{key}#", KNOWN_REFS)
+            refs |= {head.subject.partition("#")[2] for head in heads}
+        return sorted(refs) or [FALLBACK_REF]
+
+    async def _why(self, source: Source, outcome: Outcome) -> Explained:
+        events = self._events(source.provider, source.name, outcome) if outcome.notify else []
+        told = await reach(self._registry, Push(events, complete_paths(outcome), self._clock()))
+        return explain(outcome, *told, known=self._registry.loaded).as_json()
+
+    def _events(self, provider: str, source: str, outcome: Outcome, to: str = "") -> list[NewEvent]:
+        origin = f"{self._public_url}/webhooks/{provider}/{source}"
+        made = new_events(
+            outcome, origin=origin, provider=provider, received_at=self._clock(), to=to
+        )
+        return [_as_news(event) for event in made]
+
+    async def _tell(self, telling: _Telling) -> Told:
+        outcome, now = telling.outcome, self._clock()
+        events = self._events(telling.provider, telling.source, outcome, telling.to)
+        matched, nearest = await reach(self._registry, Push(events, complete_paths(outcome), now))
+        if telling.to:
+            matched = [name for name in matched if name == telling.to]
+            nearest = [miss for miss in nearest if miss.subscription == telling.to]
+        why = explain(outcome, matched, nearest, known=self._registry.loaded)
+        explanation = named_by_hand(why.as_json(), telling.reason, telling.to)
+        trace_ids = [event.trace_id for event in events]
+        record = DeliveryRecord(
+            received_at=now,
+            provider=telling.provider,
+            source=telling.source,
+            delivery_id=outcome.delivery_id,
+            event=outcome.event,
+            verdict=explanation["verdict"],
+            explanation=explanation,
+            repeat_explanation=explanation,
+            payload=telling.payload,
+            details=details_by_hand(telling.details, telling.payload, trace_ids),
+        )
+        appended = await self._log.append(record, events)
+        return Told(appended.delivery or None, explanation, trace_ids)
+
+
+def _as_news(event: NewEvent) -> NewEvent:
+    own = f"{event.event_id} {event.trace_id}"
+    return replace(event, event_id=own, delivery_key="", unsaid=True)
+
+
+def _look_at(ref: str) -> RefChange:
+    kind, _, name = ref.removeprefix("refs/").partition("/")
+    ref_type: RefType = "branch" if kind == "heads" else "tag" if kind == "tags" else "other"
+    return RefChange(ref, ref_type, name, None, None, created=False, deleted=False)
+
+
+def _kept_request(delivery: Document, payload: bytes) -> Request:
+    if len(payload) >= PAYLOAD_BYTES:
+        detail = f"of delivery {delivery['number']} only the first {PAYLOAD_BYTES} bytes are kept"
+        step = "POST /v1/notify, or directcd notify REPOSITORY, tells those who follow it to look"
+        raise Problem(409, "payload-cut", detail, step)
+    return request_of(dict(delivery["headers"]), payload)
+
+
+def _meaning(source: Source, request: Request) -> Outcome:
+    try:
+        return limited(meaning(source, request), source)
+    except AdapterError as error:
+        raise Problem(400, error.code, error.detail, error.next_step) from error
+
+
+def _signature(source: Source, request: Request) -> dict[str, Any]:
+    if source.insecure:
+        return {"checked": False, "valid": None, "detail": "the source takes unsigned deliveries"}
+    try:
+        signed_by = signer(source, request).place
+    except (BadSignature, SecretFileError) as error:
+        return {"checked": True, "valid": False, "detail": str(error)}
+    return {"checked": True, "valid": True, "detail": f"signed with {signed_by}"}
