@@ -77,4 +77,5 @@ def _webhook(provider: str) -> list[str]:
         f"    URL     http://YOUR-HOST:8080/webhooks/{provider}/{SOURCE}",
         f"    secret  what is in {SECRET}",
         f"    events  {EVENTS.get(provider, 'pushes')}",
+        "The hub listens on this machine alone: change `listen`, or put a proxy in front.",
     ]

@@ -151,6 +151,15 @@ def test_a_health_url_that_the_old_program_answers_is_a_warning(place: Path) -> 
     assert found(place, text + 'health_command = ["true"]\n') == []
 
 
+def test_a_sandbox_that_is_not_installed_is_a_problem(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every build would fail."""
+    monkeypatch.setenv("PATH", str(place))
+    text = f'[server]\ndata = "{place}/server"\nbuild_sandbox = "bubblewrap"\n'
+    assert found(place, text) == [("problem", "server.build_sandbox")]
+
+
 def test_a_health_command_that_is_not_there_is_a_problem(place: Path) -> None:
     """Every version would be rolled back."""
     text = client(place, 'health_command = ["no-such-program"]')
