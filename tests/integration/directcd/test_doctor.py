@@ -1,6 +1,7 @@
 """Doctor against real hubs, Redis servers, git servers, and programs that never answer."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from directcd.doctor.findings import Finding
 from tests.support.deliveries import A, push
 from tests.support.githttp import GitServer
 from tests.support.hubs import WEBHOOK, serving_hub, settings
+from tests.support.processes import is_alive
 from tests.support.redis_servers import single
 from tests.support.sources import Source
 
@@ -177,15 +179,24 @@ async def test_a_redis_that_is_away_is_a_problem(tmp_path: Path) -> None:
     assert "p4ssw0rd" not in str(away)
 
 
-async def test_what_hangs_is_a_problem_and_holds_nobody_up(tmp_path: Path, silent: str) -> None:
-    """Hub, Redis and remote take connections and say nothing: each has its finding."""
+async def test_what_hangs_is_a_problem_and_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    """Hub, Redis, remote and go say nothing: each has its finding, and nothing is left running."""
+    go = tmp_path / "bin" / "go"
+    go.parent.mkdir()
+    go.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 600\n")
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{go.parent}:{os.environ['PATH']}")
     more = f'redis = "redis://{silent}"'
     text = HUB.format(port=free_ports(1)[0], place=tmp_path, more=more)
     text += target(tmp_path, f"http://{silent}/shop.git", hub=f"http://{silent}")
     (tmp_path / "directcd.toml").write_text(text)
     findings = await examined(tmp_path / "directcd.toml")
     problems = {one.where.partition(".toml:")[2] for one in findings if one.severity == "problem"}
-    assert problems == {"hub.redis", "server.hub", "target.shop.repositories[0]"}
+    assert problems == {"", "hub.redis", "server.hub", "target.shop.repositories[0]"}
+    assert "go did not answer within 3.5 s" in wrong(findings)
+    assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize(
