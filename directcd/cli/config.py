@@ -1,5 +1,6 @@
 """`directcd config check`."""
 
+import logging
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ def check(config_file: Path) -> None:
     from directcd import config, embedded
     from directcd.doctor.standing import standing
 
+    logging.disable()  # what parts would say of their settings are findings
     loaded = config.load(config_file)
     embedded.parts_of(loaded)
     findings = [one for one in standing(loaded, config_file) if one.severity != "ok"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ def command(config_file: Path, *, fix: bool, token: str, as_json: bool, verbose:
     from directcd.doctor.examining import examined
     from directcd.doctor.mending import mended
 
+    logging.disable()  # what parts would say of their settings are findings
     findings, done = asyncio.run(examined(config_file, token)), list[str]()
     if fix:
         findings, done = mended(findings)

@@ -15,8 +15,8 @@ LEAST_BYTES = 512 * MEBIBYTE
 def check(config: Config) -> Iterator[Finding]:
     """The disk of every data directory."""
     for where, path in places.data_directories(config):
-        there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
-        yield judged(*shutil.disk_usage(there)[::2], where)
+        usage = shutil.disk_usage(places.there(path))
+        yield judged(usage.total, usage.free, where)
 
 
 def judged(total: int, free: int, where: str) -> Finding:

@@ -74,7 +74,7 @@ def _checks(config: Config | None, means: _Means) -> Iterator[Awaitable[Sequence
         return
     for where, url in redis.named(config):
         yield _timely(redis.check(where, url), where, "Redis")
-    asked = list(repositories.located(_targets(config)))
+    asked = list(repositories.located(_targets(config))) if places.server_of(config) else []
     for where, one in asked:
         yield _timely(_remote(one, where, means), where, one.url)
     yield from _services(config, means)

@@ -40,24 +40,16 @@ def secret_file(path: Path, where: str) -> Finding:
 
 def data_directory(path: Path, where: str) -> Finding:
     """One data directory, or the place where it will be made."""
-    if not path.exists():
-        return _to_be_made(path, where)
-    if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
-        step = "give `data` a directory that this user may write"
-        return problem(f"{path} cannot be written by this user", where, step)
+    if not (there := places.there(path)).is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        step = "give `data` another directory, or ask as the user that directcd runs as"
+        return problem(f"{path} cannot be made or written by this user", where, step)
+    if there != path.absolute():
+        mend = Mend(f"mkdir {path}", lambda: path.mkdir(mode=_DIRECTORY, parents=True))
+        return ok(f"{path} will be made at the start", where, mend)
     if _bits(path) & _OTHERS and where == "hub.data":  # it holds payloads
         mend = Mend(f"chmod 700 {path}", lambda: path.chmod(_DIRECTORY))
         return warning(f"every user may look into {path}", where, f"chmod 700 {path}", mend)
     return ok(f"{path} can be written", where)
-
-
-def _to_be_made(path: Path, where: str) -> Finding:
-    there = next(parent for parent in path.absolute().parents if parent.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        step = f"make it for this user, or give `data` another place than {there}"
-        return problem(f"{path} is not there and cannot be made by this user", where, step)
-    mend = Mend(f"mkdir {path}", lambda: path.mkdir(mode=_DIRECTORY, parents=True, exist_ok=True))
-    return ok(f"{path} will be made at the start", where, mend)
 
 
 def _there(path: Path, where: str) -> Finding | None:

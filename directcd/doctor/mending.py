@@ -11,18 +11,19 @@ def mended(findings: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
     left: list[Finding] = []
     done: list[str] = []
     for finding in findings:
-        after = _mended(finding)
-        left.append(after)
-        if finding.mend and after is not finding and after.mend is None and after.severity == "ok":
+        if finding.mend is None:
+            left.append(finding)
+            continue
+        try:
+            finding.mend.step()
+        except OSError as error:
+            left.append(_failed(finding, finding.mend.does, error))
+        else:
+            left.append(replace(finding, severity="ok", next="", mend=None))
             done.append(finding.mend.does)
     return left, done
 
 
-def _mended(finding: Finding) -> Finding:
-    if finding.mend is None:
-        return finding
-    try:
-        finding.mend.step()
-    except OSError as error:
-        return replace(finding, next=f"{finding.next}: {error.strerror}", mend=None)
-    return replace(finding, severity="ok", next="", mend=None)
+def _failed(finding: Finding, does: str, error: OSError) -> Finding:
+    step = f"{finding.next or does} (--fix could not: {error.strerror})"
+    return replace(finding, severity="warning", next=step, mend=None)

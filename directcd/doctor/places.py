@@ -1,5 +1,6 @@
 """Where a configuration names files, secrets and addresses, with the keys they stand under."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,8 +16,16 @@ T = TypeVar("T")
 
 
 def server_of(config: Config) -> ServerSettings | None:
-    """The server's settings; a file that has targets has a server."""
-    return config.server or (ServerSettings() if config.target else None)
+    """
+    The settings of the server that runs from this file, if one does.
+
+    A client's file has targets as well, to say what its program is made of.
+    """
+    if config.server or not config.target:
+        return config.server
+    settings = ServerSettings()
+    is_elsewhere = config.client and url_of(settings.listen) not in config.client.servers
+    return None if is_elsewhere else settings
 
 
 def secret_files(config: Config) -> Iterator[tuple[str, Path]]:
@@ -81,6 +90,12 @@ def followed(config: Config) -> Iterator[tuple[str, str]]:
     if config.client:
         yield from _numbered("client.servers", config.client.servers)
         yield from _given("client.hub", config.client.hub or None)
+
+
+def there(path: Path) -> Path:
+    """The path, or the nearest directory above it that is there and may be seen."""
+    ways = (path.absolute(), *path.absolute().parents)
+    return next(way for way in ways if os.access(way, os.F_OK))
 
 
 def url_of(listen: str) -> str:

@@ -37,12 +37,17 @@ def client(place: Path, more: str) -> str:
     return f'[client]\ndata = "{place}/client"\n{more}\n'
 
 
-def wrong(place: Path, text: str) -> list[Finding]:
-    """The findings that are not fine, with the keys as they stand in the file."""
+def examined(place: Path, text: str) -> list[Finding]:
+    """All findings."""
     file = place / "directcd.toml"
     file.write_text(text)
     file.chmod(0o600)
-    return [one for one in standing(load(file), file) if one.severity != "ok"]
+    return standing(load(file), file)
+
+
+def wrong(place: Path, text: str) -> list[Finding]:
+    """The findings that are not fine."""
+    return [one for one in examined(place, text) if one.severity != "ok"]
 
 
 def found(place: Path, text: str) -> list[tuple[str, str]]:
@@ -88,9 +93,7 @@ def test_a_secret_file_that_others_may_read_is_mended(place: Path) -> None:
 
 def test_a_data_directory_that_is_missing_is_made_by_fix(place: Path) -> None:
     """And is not a finding, because the start makes it as well."""
-    file = place / "directcd.toml"
-    file.write_text(hub(place))
-    _, done = mended(standing(load(file), file))
+    _, done = mended(examined(place, hub(place)))
     assert f"mkdir {place}/hub" in done
     assert (place / "hub").stat().st_mode & 0o777 == 0o700
 
@@ -98,11 +101,13 @@ def test_a_data_directory_that_is_missing_is_made_by_fix(place: Path) -> None:
 def test_a_mend_that_fails_leaves_the_finding(place: Path) -> None:
     """With the reason."""
     (place / "secret").chmod(0o644)
-    findings = wrong(place, hub(place))
+    findings = [one for one in examined(place, hub(place)) if one.mend]
     (place / "secret").unlink()
-    [left], done = mended(findings)
-    assert (left.severity, done) == ("warning", [])
-    assert "No such file" in left.next
+    (place / "hub").write_text("in the way")
+    left, done = mended(findings)
+    assert ([one.severity for one in left], done) == (["warning", "warning"], [])
+    assert "No such file" in left[0].next
+    assert "File exists" in left[1].next
 
 
 def test_directcd_toml_is_kept_from_others_when_it_holds_a_secret(place: Path) -> None:
@@ -128,6 +133,13 @@ def test_equal_data_directories_are_a_problem(place: Path) -> None:
     """However they are spelled."""
     text = hub(place) + f'[client]\ndata = "{place}/./hub"\n'
     assert found(place, text) == [("problem", "client.data")]
+
+
+def test_a_file_for_a_client_alone_has_no_server(place: Path) -> None:
+    """Its targets say only what its program is made of."""
+    text = client(place, 'servers = ["https://build.example.com"]')
+    text += '[[target]]\nname = "shop"\nrepositories = [{ url = "https://github.com/a/b" }]\n'
+    assert [one for one in examined(place, text) if "server" in one.where] == []
 
 
 def test_a_malformed_address_is_a_problem(place: Path) -> None:
