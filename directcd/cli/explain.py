@@ -3,29 +3,35 @@
 import json
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from directcd.cli import servers
+from directcd.cli.servers import Server
 from directcd.failures import FAILED
 
+if TYPE_CHECKING:
+    from adapters import Request
+    from directcd.explanations import Explained
+    from directcd.why import Why
+
 WRONG_SIGNATURE = 4
+_NEEDED = 3  # provider, headers and body of a recording
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 
 
 @click.command(name="explain")
-@click.option("--provider", required=True, help="Whose delivery it is, e.g. gitea.")
+@click.argument("delivery", default="")
+@click.option("--provider", default="", help="Of a recorded delivery: whose it is, e.g. gitea.")
 @click.option(
     "--headers",
     "headers_file",
     type=click.File("rb"),
-    required=True,
     help="`Name: value` lines, perhaps behind a request line, or a JSON object.",
 )
-@click.option(
-    "--body", "body_file", type=click.File("rb"), required=True, help="The raw body; - is stdin."
-)
+@click.option("--body", "body_file", type=click.File("rb"), help="The raw body; - is stdin.")
 @click.option("--query", default="", help="The query string of a delivery made by GET.")
 @click.option(
     "--secret-file",
@@ -34,36 +40,79 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
     multiple=True,
     help="Holds a secret to check the signature with; may be given more than once.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(
-    *,
-    provider: str,
-    headers_file: IO[bytes],
-    body_file: IO[bytes],
-    query: str,
-    secret_files: tuple[Path, ...],
-    as_json: bool,
-) -> None:
+@click.option(
+    "--against", type=_FILE, help="A directcd.toml: also say which of its targets it would reach."
+)
+@servers.hub
+@servers.as_json
+def command(*, delivery: str, hub: Server, as_json: bool, **recorded: Any) -> None:
     """
-    Say what a recorded delivery means, without a hub and without a network.
+    Say what a delivery means, and whom it reaches and why.
 
-    The age of signed timestamps is not checked. Exits with 0 if the delivery is understood, also if
-    it is ignored, with 1 if it is not, and with 4 if its signature is wrong.
+    DELIVERY, a number or a forge's id, is one that the hub remembers, looked at with today's
+    subscriptions. Without it a recorded one is read, without a hub and without a network; the age
+    of signed timestamps is then not checked. Exits with 0 if the delivery is understood, also if it
+    is ignored, with 1 if it is not, and with 4 if its signature is wrong.
     """
-    from adapters.registry import find
-    from directcd.explanations import explain
+    given = [name for name in ("provider", "headers_file", "body_file") if recorded[name]]
+    if delivery and not given:
+        _remembered(hub, delivery, as_json=as_json)
+    elif delivery or len(given) < _NEEDED:
+        raise click.UsageError("give DELIVERY, or --provider, --headers and --body of a recording")
+    else:
+        parts = (recorded.pop(name) for name in ("headers_file", "body_file", "query"))
+        _recorded(_request(*parts), as_json=as_json, **recorded)
+
+
+def _remembered(hub: Server, delivery: str, *, as_json: bool) -> None:
+    from directcd.cli import asking
+    from directcd.cli.deliveries import number_of
+    from directcd.why import Why, text_of
+
+    answer = asking.get(hub, Why, "deliveries", number_of(hub, delivery), "explanation")
+    click.echo(answer.json if as_json else text_of(answer.value.rows()))
+
+
+def _request(headers_file: IO[bytes], body_file: IO[bytes], query: str) -> "Request":
     from directcd.recordings import recorded_request
-    from hub.secrets import SecretFile
 
     if headers_file is body_file:
         raise click.UsageError("standard input can be the headers or the body, not both")
-    request = recorded_request(headers_file.read(), body_file.read(), query)
+    return recorded_request(headers_file.read(), body_file.read(), query)
+
+
+def _recorded(
+    request: "Request",
+    *,
+    provider: str,
+    secret_files: tuple[Path, ...],
+    against: Path | None,
+    as_json: bool,
+) -> None:
+    from adapters.registry import find
+    from directcd.explanations import explain
+    from directcd.why import text_of
+    from hub.secrets import SecretFile
+
     secrets = [SecretFile(path).read() for path in secret_files]
     explained = explain(find(provider), request, secrets)
+    why = _why(explained, against)
     if as_json:
-        click.echo(json.dumps(explained.as_json()))
+        more = {"explanation": why.model_dump()} if why else {}
+        click.echo(json.dumps(explained.as_json() | more))
     else:
         click.echo("\n".join(explained.lines()))
+        if why:
+            click.echo(f"\nagainst {against}\n{text_of(why.rows())}")
     if explained.refused:
         sys.exit(WRONG_SIGNATURE)
     sys.exit(FAILED if explained.error else 0)
+
+
+def _why(explained: "Explained", against: Path | None) -> "Why | None":
+    if against is None or explained.outcome is None:
+        return None
+    from directcd.against import explained_against
+    from directcd.config import load
+
+    return explained_against(explained.outcome, load(against).target)

@@ -163,3 +163,22 @@ def test_a_mistake_in_the_call_is_a_usage_error(
     assert (done.returncode, done.stdout) == (2, b"")
     assert message in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ref", "shown"),
+    [("main", "matched     shop"), ("release", "nearest     shop: ref is refs/heads/main, not")],
+)
+def test_a_recorded_delivery_is_compared_with_the_targets_of_a_file(
+    tmp_path: Path, ref: str, shown: str
+) -> None:
+    """Which it would reach, and else the first condition that fails; still offline."""
+    (tmp_path / "directcd.toml").write_text(
+        f'[[target]]\nname = "shop"\nrepositories = [{{ url = "{SHOP}", ref = "{ref}" }}]\n'
+    )
+    delivery = gitea(SHOP, A, B)
+    done = explain(tmp_path, "gitea", delivery, "--against", "directcd.toml")
+    assert done.returncode == 0
+    assert shown in done.stdout.decode()
+    done = explain(tmp_path, "gitea", delivery, "--against", "directcd.toml", "--json")
+    assert json.loads(done.stdout)["explanation"]["verdict"] in {"matched", "no-match"}
