@@ -21,6 +21,7 @@ from hub.api import (
     problems,
     refusals,
     reports,
+    sessions,
     subscriptions,
     webhooks,
 )
@@ -28,6 +29,7 @@ from hub.api import sources as sources_api
 from hub.api.api_bodies import ApiBodies
 from hub.api.asgi import Receive, Scope, Send
 from hub.api.bodies import Bodies
+from hub.api.guarding import Guard, refuse
 from hub.api.refusal_book import RefusalBook
 from hub.callbacks.addresses import AddressPolicy
 from hub.callbacks.sending import Sender
@@ -42,6 +44,7 @@ from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.spool import SpooledLog
 from hub.log.sqlite import SqliteLog
+from hub.problem import Problem
 from hub.receiving import Receiver
 from hub.settings import HubSettings
 from hub.sources import build_sources
@@ -59,11 +62,13 @@ def utc_now() -> datetime:
 
 class Hub(FastAPI):
     """
-    FastAPI, but for two paths that are answered before its router.
+    FastAPI behind a guard, but for two paths that are answered before its router.
 
     Webhooks must be fast, and event streams must be many and end quickly; both are raw ASGI.
+    Webhooks are not guarded: their signature is.
     """
 
+    guard: Guard
     raw_webhooks: webhooks.WebhookEndpoint
     raw_events: events.EventsEndpoint
     api_bodies: ApiBodies
@@ -75,12 +80,18 @@ class Hub(FastAPI):
             await super().__call__(scope, receive, send)
         elif path.startswith(f"{webhooks.PREFIX}/"):
             await self.raw_webhooks(scope, receive, send)
-        elif path == events.PATH:
-            await self.raw_events(scope, receive, send)
         else:
-            await self._call_api(scope, receive, send)
+            await self._call_guarded(scope, receive, send)
 
-    async def _call_api(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _call_guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self.guard.admit(scope)
+        except Problem as problem:
+            await refuse(scope, send, problem)
+            return
+        if scope["path"] == events.PATH:
+            await self.raw_events(scope, receive, send)
+            return
         with self.api_bodies.taking(receive) as limited:
             await super().__call__(scope, limited, send)
 
@@ -119,6 +130,8 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         lifespan=lambda app: _lifespan(app, engine, registry, fanout, callbacks, chores),
     )
     app.api_bodies = ApiBodies()
+    app.guard = Guard(settings)
+    app.state.is_guarded = bool(settings.tokens)
     app.state.stopping = asyncio.Event()
     receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
     app.raw_webhooks = _webhooks(settings, receiver, refused, clock)
@@ -134,6 +147,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     app.include_router(heads.router(engine))
     app.include_router(sources_api.router(sources, engine, clock))
     app.include_router(reports.router(engine))
+    app.include_router(sessions.router(app.guard, public_url=settings.public_url))
     app.include_router(health.router(engine, app.state.stopping))
     return app
 

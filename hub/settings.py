@@ -22,6 +22,7 @@ from pydantic import (
 from adapters import repository_keys
 from hub.aliases import HostAlias
 from hub.log.redis_address import parse_redis_url
+from hub.tokens import Scope
 
 MIB = 1024 * 1024
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
@@ -109,6 +110,35 @@ class SourceSettings(BaseModel):
         return self
 
 
+def _folded(globs: tuple[str, ...]) -> tuple[str, ...]:
+    """As keys are written: in lower case, but for paths of a subscriber's own machine."""
+    return tuple(glob if glob.startswith("file:") else glob.lower() for glob in globs)
+
+
+class HubTokenSettings(BaseModel):
+    """What the holder of one bearer token may ask of the hub."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    """Who holds it: shown in refusals and logs."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The token's digest, as `directcd token new` prints it; no secret."""
+
+    scopes: tuple[Scope, ...] = Field(default=("read",), min_length=1)
+    """
+    `read`: look. `subscribe`: follow pushes. `report`: tell how far one has come. `admin`: all
+    that, and change. A cd4sources server needs `subscribe` and `report`, a client `report`.
+    """
+
+    repositories: Annotated[tuple[str, ...], AfterValidator(_folded)] = ()
+    """
+    Globs over repository keys (`git.example.com/acme/*`) that it may follow, report and look at;
+    what is about all repositories is then not shown. Default: all.
+    """
+
+
 class HubSettings(BaseModel):
     """The `[hub]` table of directcd.toml."""
 
@@ -135,6 +165,15 @@ class HubSettings(BaseModel):
 
     sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
     """Webhook endpoints by name: letters, digits, `.`, `_` and `-`, for it stands in the URL."""
+
+    tokens: tuple[HubTokenSettings, ...] = ()
+    """Who may use the API, several during a rotation. Default: everybody who reaches `listen`."""
+
+    public_dashboard: bool = True
+    """
+    With `tokens`: whether pages are shown to everybody, without what was in deliveries, and without
+    their buttons. Default true: who waits for a deployment needs no account. Badges always are.
+    """
 
     body_limit_bytes: int = Field(default=25 * MIB, ge=1024)
     """Largest accepted delivery, in bytes. 25 MiB is the cap of GitHub and GitLab themselves."""

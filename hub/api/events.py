@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from hub.api.asgi import Receive, Scope, Send, header_map, respond_problem
 from hub.api.following import Answer, Request, Sources
+from hub.api.guarding import refuse_others
 from hub.api.polling import Poll
 from hub.api.problems import log_unavailable
 from hub.api.streaming import Stream
@@ -17,6 +18,7 @@ from hub.log.base import Log, LogUnavailable
 from hub.log.values import Cursor, Gap
 from hub.problem import Problem
 from hub.subscriptions import Registry
+from hub.tokens import Access
 from hub.wants import Want, make_want
 
 PATH = "/v1/events"
@@ -41,8 +43,9 @@ class EventsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            answer = self._answer(_parse(scope), send)
-            await self._check(answer.subscription_id)
+            request = _parse(scope)
+            await self._check(request, scope["state"]["access"])
+            answer = self._answer(request, send)
         except Problem as error:
             await respond_problem(send, error)
             return
@@ -53,15 +56,20 @@ class EventsEndpoint:
             return Stream(self._sources, request, send, self._ticker)
         return Poll(self._sources, request, send)
 
-    async def _check(self, subscription_id: str) -> None:
-        if not subscription_id:
-            return
+    async def _check(self, request: Request, access: Access) -> None:
+        wants = request.wants
+        if request.subscription_id:
+            wants = await self._wants_of(request.subscription_id)
+        refuse_others(access, [want.keys for want in wants] or [frozenset()])
+
+    async def _wants_of(self, subscription_id: str) -> tuple[Want, ...]:
         try:
             known = await self._registry.find(subscription_id)
         except LogUnavailable as error:
             raise log_unavailable(error) from error
         if known is None:
             raise Problem(404, "unknown-subscription", "no such subscription", "subscribe again")
+        return known.wants
 
 
 def _parse(scope: Scope) -> Request:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from adapters import repository_keys
+from hub.api.guarding import access_of, refuse_others
 from hub.log.base import Log
 from hub.log.values import Head
 from hub.problem import Problem
@@ -16,6 +17,7 @@ def router(log: Log) -> APIRouter:
 
     @routes.get("")
     async def list_heads(
+        request: Request,
         repository: Annotated[str, Query(max_length=2_000)] = "",
         limit: Annotated[int, Query(ge=1, le=5_000)] = 500,
     ) -> dict[str, Any]:
@@ -25,6 +27,7 @@ def router(log: Log) -> APIRouter:
         Nothing else is asked: what no forge has told of, or was told of before this log began, is
         not there. `after` is null for a ref that was deleted.
         """
+        refuse_others(access_of(request), [repository_keys(repository)])
         found: set[Head] = set()
         for prefix in _prefixes(repository):
             found.update(await log.heads(prefix, limit))

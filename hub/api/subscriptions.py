@@ -5,14 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from hub.api.guarding import access_of, refuse_others
 from hub.callbacks.worker import Callbacks
 from hub.fanout import Fanout
 from hub.problem import Problem
 from hub.rules import Callback, make_callback
-from hub.subscriptions import NewSubscription, Registry, Subscription
+from hub.subscriptions import NewSubscription, Registry, Subscription, id_of
 from hub.wants import Want, check_number, make_want
 
 LEASE_LIMIT_SECONDS = 86_400.0
@@ -86,10 +87,12 @@ def router(
     routes = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
     @routes.post("", status_code=201)
-    async def subscribe(body: Subscribing) -> dict[str, Any]:
+    async def subscribe(request: Request, body: Subscribing) -> dict[str, Any]:
         """Subscribe; the same name again replaces the subscription, and leaves it paused if so."""
         cursor = str(fanout.head)
         new = replace(_new_subscription(body), since=cursor)
+        replaced = await registry.find(id_of(new.name)) if access_of(request).repositories else None
+        _refuse_others(request, *new.wants, *(replaced.wants if replaced else ()))
         if new.callback is not None:
             await callbacks.check(new.callback.url)
         subscription = await registry.put(new, clock())
@@ -100,10 +103,23 @@ def router(
         return told
 
     @routes.get("")
-    async def list_all() -> dict[str, Any]:
-        """Every subscription, by name."""
+    async def list_all(request: Request) -> dict[str, Any]:
+        """Every subscription that the token is good for, by name."""
         await registry.ensure_loaded()
-        return {"subscriptions": [view(subscription, clock()) for subscription in registry.all()]}
+        access = access_of(request)
+        seen = (one for one in registry.all() if access.covers(want.keys for want in one.wants))
+        return {"subscriptions": [view(subscription, clock()) for subscription in seen]}
+
+    async def for_it(request: Request, subscription_id: str) -> None:
+        known = await registry.find(subscription_id)
+        _refuse_others(request, *(known.wants if known else ()))
+
+    routes.include_router(_one(registry, clock, callbacks), dependencies=[Depends(for_it)])
+    return routes
+
+
+def _one(registry: Registry, clock: Callable[[], datetime], callbacks: Callbacks) -> APIRouter:
+    routes = APIRouter()
 
     @routes.get("/{subscription_id}")
     async def get(subscription_id: str) -> dict[str, Any]:
@@ -143,6 +159,10 @@ def _changes(registry: Registry, clock: Callable[[], datetime]) -> APIRouter:
         return view(_known(await registry.resume(subscription_id)), clock())
 
     return routes
+
+
+def _refuse_others(request: Request, *wants: Want) -> None:
+    refuse_others(access_of(request), [want.keys for want in wants])
 
 
 def _new_subscription(body: Subscribing) -> NewSubscription:

@@ -49,7 +49,11 @@ async def request(
 
 
 def _head(target: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    lines = [f"{'POST' if body else 'GET'} {target} HTTP/1.1", "Host: hub", "Connection: close"]
+    lines = [
+        f"{'POST' if body else 'GET'} {target} HTTP/1.1",
+        "Host: [::1]",
+        "Connection: close",
+    ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body:
         lines.append(f"Content-Length: {len(body)}")

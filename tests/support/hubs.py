@@ -33,12 +33,13 @@ def settings(data: Path, **changes: Any) -> HubSettings:
 async def hub_client(hub_settings: HubSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A client that calls a hub's application directly."""
     app = create_app(hub_settings)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://hub") as client,
-    ):
+    async with app.router.lifespan_context(app), client_of(app) as client:
         yield client
+
+
+def client_of(app: Hub) -> httpx.AsyncClient:
+    """Who calls an application directly, by a name of this machine."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 
 
 async def post(client: httpx.AsyncClient, delivery: Post, path: str = WEBHOOK) -> httpx.Response:

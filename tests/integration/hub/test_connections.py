@@ -17,7 +17,7 @@ from tests.support.deliveries import SHOP, A, push
 from tests.support.hubs import serving_hub, settings
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
-HALF = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
+HALF = b"POST /webhooks/github/main HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 9\r\n\r\nhalf"
 
 
 async def test_a_body_that_does_not_come_is_waited_for_no_longer(
@@ -69,8 +69,8 @@ async def test_who_leaves_while_another_request_waits_is_forgotten(tmp_path: Pat
     """A stream with a request behind it ends when its connection does."""
     async with serving_hub(settings(tmp_path)) as (url, _, app):
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
-        stream = b"GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
-        writer.write(stream + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        stream = b"GET /v1/events HTTP/1.1\r\nHost: [::1]\r\nAccept: text/event-stream\r\n\r\n"
+        writer.write(stream + b"GET /livez HTTP/1.1\r\nHost: [::1]\r\n\r\n" * 2)
         await reader.readuntil(b"\nid: ")
         assert len(app.raw_events._fanout._all) == 1
         writer.transport.abort()
@@ -81,7 +81,7 @@ async def test_a_stopping_hub_does_not_wait_for_who_does_not_read(tmp_path: Path
     """Others hear `bye`; one that has taken nothing for a second is left."""
     async with serving_hub(settings(tmp_path)) as (url, stopping, app):
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
-        writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+        writer.write(b"GET /v1/events HTTP/1.1\r\nHost: [::1]\r\nAccept: text/event-stream\r\n\r\n")
         await reader.readuntil(b"\nid: ")
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         [follower] = app.raw_events._fanout._all
@@ -102,14 +102,14 @@ async def test_a_body_that_breaks_off_in_nonsense_is_refused(
     """400 and the end of the connection, without a traceback."""
     async with serving_hub(settings(tmp_path)) as (url, *_):
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
-        head = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\n"
+        head = b"POST /webhooks/github/main HTTP/1.1\r\nHost: [::1]\r\n"
         writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\nno number\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
         writer.close()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-HEAD = b"POST /webhooks/github/main HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /webhooks/github/main HTTP/1.1\r\nHost: [::1]\r\n"
 WRONG = b"X-Hub-Signature-256: sha256=" + b"0" * 64 + b"\r\n"
 
 
@@ -162,7 +162,7 @@ async def test_the_size_of_a_chunk_may_come_alone(tmp_path: Path) -> None:
 async def test_few_requests_may_wait_on_a_connection(tmp_path: Path) -> None:
     """Those are answered; then one 400 with a next step, and the end."""
     async with serving_hub(settings(tmp_path)) as (url, *_):
-        answer = await told(url, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2_000)
+        answer = await told(url, b"GET /livez HTTP/1.1\r\nHost: [::1]\r\n\r\n" * 2_000)
         assert answer.count(b"HTTP/1.1 200 ") == deadlines.WAITING_REQUESTS + 1
         assert answer.count(b"HTTP/1.1 400 ") == 1
         assert b"too-many-waiting-requests" in answer
@@ -179,7 +179,7 @@ async def test_an_offered_upgrade_is_not_taken(tmp_path: Path, upgrade: bytes) -
         body = delivery.body
         answer = await told(url, HEAD + headers + offer + body[:9], body[9:])
         assert answer.startswith(b"HTTP/1.1 202 ")
-        assert b'"connect' not in (await told(url, b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"))
+        assert b'"connect' not in (await told(url, b"CONNECT x:1 HTTP/1.1\r\nHost: [::1]\r\n\r\n"))
 
 
 async def test_what_is_not_http_is_told_so(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ async def test_a_spooled_delivery_says_where_it_is(tmp_path: Path) -> None:
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://hub") as hub,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as hub,
     ):
         answer = await post(hub, push(A))
         ping = await post(hub, github("ping", {"zen": "x"}))

@@ -17,7 +17,7 @@ from hub.app import create_app
 from hub.log.base import LogUnavailable
 from hub.log.sqlite import SqliteLog
 from tests.support.deliveries import A, B, github, push
-from tests.support.hubs import hub_client, post, serving_hub, settings
+from tests.support.hubs import client_of, hub_client, post, serving_hub, settings
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 
@@ -28,7 +28,9 @@ async def full(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, SqliteL
     app = create_app(settings(tmp_path), log=log)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         await log._writer.run(lambda c: c.execute("PRAGMA max_page_count = 1").fetchone())
         # What is free inside the file is used up by small rows first.
@@ -60,7 +62,9 @@ async def test_a_stopping_hub_is_not_ready(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         app.state.stopping.set()
         answer = await client.get("/readyz")
@@ -76,7 +80,9 @@ async def test_a_closed_log_is_not_ready(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path), log=log)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         await log.close()
         answer = await client.get("/readyz")
@@ -105,7 +111,9 @@ async def test_a_slow_stream_is_told_of_its_gap(
     app = create_app(settings(tmp_path))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         taken, complete = asyncio.Event(), asyncio.Event()
         chunks: list[bytes] = []
@@ -144,7 +152,9 @@ async def test_a_stream_that_cannot_be_written_to_keeps_its_trouble(
     app = create_app(settings(tmp_path))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         complete = asyncio.Event()
         sent: list[object] = []
@@ -226,7 +236,7 @@ async def test_bodies_for_the_api_have_a_limit_together(
 ) -> None:
     """What does not fit is refused for now; what was answered or given up makes room again."""
     monkeypatch.setattr(api_bodies, "TOGETHER_BYTES", 1_500_000)
-    head = b"POST /v1/subscriptions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/subscriptions HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\n"
     body = b"Content-Length: 1000000\r\n\r\n" + b"x" * 900_000
     async with serving_hub(settings(tmp_path)) as (url, _, app), httpx.AsyncClient() as client:
         port = httpx.URL(url).port
@@ -310,7 +320,7 @@ async def test_a_long_poll_that_cannot_keep_up_comes_back_for_the_rest(
     app = create_app(settings(tmp_path), log=log)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as hub,
+        client_of(app) as hub,
     ):
         cursor = str(log.head)
         await post(hub, push("e" * 40))

@@ -122,7 +122,7 @@ async def test_another_log_behind_the_hub_is_a_gap_for_open_streams(tmp_path: Pa
 async def test_two_thousand_streams_drain_at_once(tmp_path: Path) -> None:
     """Each is told to come back at a moment of its own."""
     number = 2_000
-    request = b"GET /v1/events HTTP/1.1\r\nhost: h\r\naccept: text/event-stream\r\n\r\n"
+    request = b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n"
     async with serving_hub(settings(tmp_path)) as (url, stopping, app):
         port = int(url.rpartition(":")[2])
         streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]

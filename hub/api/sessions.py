@@ -1,0 +1,48 @@
+"""`POST /login` and `POST /logout`: a token becomes a cookie, and that goes."""
+
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hub.api.guarding import COOKIE, Guard
+
+SEE_OTHER = 303
+_OVERVIEW = "/"
+
+
+def router(guard: Guard, *, public_url: str) -> APIRouter:
+    """The routes over one guard; the form itself is a page of the dashboard."""
+    routes = APIRouter(tags=["sessions"])
+
+    @routes.post("/login", status_code=SEE_OTHER)
+    async def login(request: Request) -> Response:
+        """Take a form's `token`, and go to `next`; a wrong one leads back to the form."""
+        form = parse_qs((await request.body()).decode("latin-1"))
+        token, goal = _field(form, "token").strip(), _here(_field(form, "next"))
+        if guard.known(token) is None:
+            again = urlencode({"failed": "token-unknown", "next": goal})
+            return RedirectResponse(f"/login?{again}", SEE_OTHER)
+        answer = RedirectResponse(goal, SEE_OTHER)
+        is_secret = request.url.scheme == "https" or public_url.startswith("https:")
+        answer.set_cookie(COOKIE, token, secure=is_secret, httponly=True, samesite="strict")
+        return answer
+
+    @routes.post("/logout", status_code=SEE_OTHER)
+    async def logout() -> Response:
+        """Forget the cookie."""
+        answer = RedirectResponse(_OVERVIEW, SEE_OTHER)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    return routes
+
+
+def _field(form: dict[str, list[str]], name: str) -> str:
+    return form.get(name, [""])[0]
+
+
+def _here(goal: str) -> str:
+    """A page of this hub: browsers take two slashes, of either kind, for another host."""
+    is_ours = goal.startswith("/") and not goal.startswith(("//", "/\\")) and goal.isprintable()
+    return goal if is_ours else _OVERVIEW

@@ -1,0 +1,220 @@
+"""Who may ask the hub what: tokens, scopes, repositories, cookies, and pages from elsewhere."""
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cd4sources.tokens import digest, new_token
+from hub.settings import HubTokenSettings
+from hub.tokens import Scope
+from tests.support.deliveries import SHOP, A, push
+from tests.support.hubs import hub_client, post, settings
+
+READ, SUBSCRIBE, REPORT, ADMIN, SHOP_ONLY = (new_token() for _ in range(5))
+OTHER = "https://github.com/acme/other"
+
+
+def token(name: str, value: str, *scopes: Scope, **more: Any) -> HubTokenSettings:
+    return HubTokenSettings(name=name, sha256=digest(value), scopes=scopes, **more)
+
+
+TOKENS = (
+    token("people", READ, "read"),
+    token("servers", SUBSCRIBE, "subscribe"),
+    token("clients", REPORT, "report"),
+    token("operators", ADMIN, "admin"),
+    token("shop", SHOP_ONLY, "subscribe", "read", repositories=("GitHub.com/acme/shop",)),
+)
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A hub that wants tokens."""
+    async with hub_client(settings(tmp_path, tokens=TOKENS)) as client:
+        yield client
+
+
+def bearer(value: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {value}"}
+
+
+def subscription(*urls: str, name: str = "s1") -> dict[str, Any]:
+    return {"name": name, "repositories": [{"url": url} for url in urls]}
+
+
+@pytest.mark.parametrize("value", ["", "dcd_wrong"], ids=["none", "wrong"])
+async def test_nothing_below_v1_without_a_token(hub: httpx.AsyncClient, value: str) -> None:
+    """Whatever is asked, raw or routed, and whether or not it exists."""
+    for path in ("/v1/events", "/v1/deliveries", "/v1/subscriptions", "/v1/nowhere"):
+        answer = await hub.get(path, headers=bearer(value) if value else {})
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert "directcd token new" in answer.json()["next"]
+
+
+async def test_forges_and_probes_need_no_token(hub: httpx.AsyncClient) -> None:
+    """A delivery's signature is what lets it in."""
+    assert (await post(hub, push(A))).status_code == 202
+    assert [(await hub.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("value", "method", "path", "status"),
+    [
+        (READ, "GET", "/v1/deliveries", 200),
+        (READ, "POST", "/v1/subscriptions", 403),
+        (READ, "GET", "/v1/events?timeout=0", 204),
+        (SUBSCRIBE, "POST", "/v1/subscriptions", 201),
+        (SUBSCRIBE, "POST", "/v1/subscriptions/sub_x/pause", 403),
+        (SUBSCRIBE, "GET", "/v1/deliveries", 403),
+        (REPORT, "POST", "/v1/reports", 400),
+        (REPORT, "GET", "/v1/events", 403),
+        (READ, "POST", "/v1/reports", 403),
+        (SUBSCRIBE, "DELETE", "/v1/dead-letters/1", 403),
+        (ADMIN, "DELETE", "/v1/dead-letters/1", 404),
+        (ADMIN, "POST", "/v1/subscriptions", 201),
+    ],
+    ids=lambda value: "" if str(value).startswith("dcd_") else str(value).lstrip("/"),
+)
+async def test_a_token_is_good_for_its_scopes(
+    hub: httpx.AsyncClient, value: str, method: str, path: str, status: int
+) -> None:
+    """What it is not good for is refused with the scope that is missing."""
+    body = subscription(SHOP) if method == "POST" else None
+    answer = await hub.request(method, path, headers=bearer(value), json=body)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["code"] == "scope-missing"
+        assert "--scope" in answer.json()["next"]
+
+
+async def test_a_token_for_some_repositories_follows_no_others(hub: httpx.AsyncClient) -> None:
+    """Neither by a subscription, nor by a stream, nor by all that there is."""
+    mine, others = bearer(SHOP_ONLY), (subscription(OTHER), subscription(SHOP, OTHER))
+    for body in others:
+        answer = await hub.post("/v1/subscriptions", json=body, headers=mine)
+        assert answer.json()["code"] == "repository-forbidden"
+    assert (await hub.post("/v1/subscriptions", json=subscription(SHOP), headers=mine)).is_success
+    for query in ("", f"?repository={OTHER}", f"?repository={SHOP}&repository={OTHER}"):
+        assert (await hub.get(f"/v1/events{query}", headers=mine)).status_code == 403
+    assert (await hub.get(f"/v1/events?repository={SHOP}", headers=mine)).status_code == 204
+    assert (await hub.get("/v1/dead-letters", headers=mine)).json()["code"] == "token-bounded"
+
+
+async def test_a_token_for_some_repositories_touches_no_others_subscription(
+    hub: httpx.AsyncClient,
+) -> None:
+    """It is not shown, renewed, replaced, followed or forgotten."""
+    mine = bearer(SHOP_ONLY)
+    made = await hub.post("/v1/subscriptions", json=subscription(OTHER), headers=bearer(ADMIN))
+    url = f"/v1/subscriptions/{made.json()['id']}"
+    answers = [
+        await hub.get(url, headers=mine),
+        await hub.put(f"{url}/lease", json={"lease_seconds": 1}, headers=mine),
+        await hub.delete(url, headers=mine),
+        await hub.post("/v1/subscriptions", json=subscription(SHOP), headers=mine),
+        await hub.get(f"/v1/events?subscription={made.json()['id']}", headers=mine),
+    ]
+    assert {answer.json()["code"] for answer in answers} == {"repository-forbidden"}
+    assert (await hub.get("/v1/subscriptions", headers=mine)).json() == {"subscriptions": []}
+
+
+async def test_a_person_signs_in_and_out(hub: httpx.AsyncClient) -> None:
+    """The token becomes a cookie that scripts cannot read and other sites do not send."""
+    form = {"token": f" {READ} ", "next": "/deliveries?q=x"}
+    answer = await hub.post("/login", data=form, headers={"Origin": "http://localhost"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/deliveries?q=x")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert (await hub.get("/v1/deliveries")).status_code == 200
+    await hub.post("/logout")
+    assert (await hub.get("/v1/deliveries")).status_code == 401
+
+
+async def test_a_cookie_is_kept_to_https_where_the_hub_is_reached_so(tmp_path: Path) -> None:
+    """Also when a proxy ends TLS in front of it."""
+    values = settings(tmp_path, tokens=TOKENS, public_url="https://hub.example.com")
+    async with hub_client(values) as hub:
+        answer = await hub.post("/login", data={"token": READ})
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("goal", ["//evil.example", "/\\evil.example", "https://evil.example", ""])
+async def test_signing_in_leads_nowhere_else(hub: httpx.AsyncClient, goal: str) -> None:
+    """Whatever a link to the form says."""
+    answer = await hub.post("/login", data={"token": READ, "next": goal})
+    assert answer.headers["Location"] == "/"
+
+
+async def test_a_wrong_token_leads_back_to_the_form(hub: httpx.AsyncClient) -> None:
+    """Without a cookie, and without the token in the address."""
+    answer = await hub.post("/login", data={"token": "dcd_wrong"})
+    assert answer.headers["Location"] == "/login?failed=token-unknown&next=%2F"
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Origin": "https://evil.example"}, {"Origin": "null"},
+     {"Origin": "http://localhost", "Sec-Fetch-Site": "same-site"}],
+    ids=["none", "other", "null", "sibling"],
+)  # fmt: skip
+async def test_a_cookie_changes_nothing_for_other_sites(
+    hub: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    """A change by cookie needs the hub's own Origin."""
+    hub.cookies.set("directcd_token", ADMIN)
+    refused = await hub.delete("/v1/dead-letters/1", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "cross-site")
+    ours = await hub.delete("/v1/dead-letters/1", headers={"Origin": "http://localhost"})
+    assert ours.status_code == 404
+
+
+async def test_pages_are_public_unless_told(tmp_path: Path) -> None:
+    """A person is then shown where to sign in; badges stay."""
+    async with hub_client(settings(tmp_path, tokens=TOKENS)) as hub:
+        assert (await hub.get("/openapi.json")).status_code == 200
+    async with hub_client(settings(tmp_path, tokens=TOKENS, public_dashboard=False)) as hub:
+        assert (await hub.get("/openapi.json")).status_code == 401
+        seen = await hub.get("/", headers={"Accept": "text/html"})
+        assert (seen.status_code, seen.headers["Location"]) == (303, "/login")
+        assert (await hub.get("/badges/none.svg")).status_code == 404
+        hub.cookies.set("directcd_token", READ)
+        assert (await hub.get("/openapi.json")).status_code == 200
+
+
+async def test_a_page_is_acted_on_by_admins_only(hub: httpx.AsyncClient) -> None:
+    """A public page's forms lead nowhere."""
+    ours = {"Origin": "http://localhost"}
+    for value, status in (("", 401), (READ, 403), (ADMIN, 404)):
+        hub.cookies.set("directcd_token", value)
+        assert (await hub.post("/nothing/pause", headers=ours)).status_code == status
+
+
+async def test_without_tokens_strange_pages_are_refused(tmp_path: Path) -> None:
+    """A page of another site asks for a change; one asks under its own name."""
+    async with hub_client(settings(tmp_path)) as hub:
+        evil = {"Origin": "https://evil.example"}
+        changed = await hub.post("/v1/subscriptions", json=subscription(SHOP), headers=evil)
+        assert changed.json()["code"] == "cross-site"
+        rebound = await hub.get("/v1/deliveries", headers={"Host": "evil.example"})
+        assert rebound.json()["code"] == "foreign-host"
+        assert (await hub.get("/readyz", headers={"Host": "10.0.0.7:8080"})).status_code == 200
+    async with hub_client(settings(tmp_path, listen="0.0.0.0:8080")) as hub:
+        assert (await hub.get("/v1/deliveries", headers={"Host": "hub.lan"})).status_code == 200
+
+
+async def test_a_flood_of_wrong_tokens_is_a_few_lines(
+    hub: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """None of which shows a token."""
+    with caplog.at_level(logging.WARNING):
+        for _ in range(60):
+            await hub.get("/v1/deliveries", headers=bearer("dcd_guess"))
+    assert 0 < len(caplog.records) < 30
+    assert "dcd_guess" not in caplog.text
