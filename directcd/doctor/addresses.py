@@ -53,14 +53,17 @@ def is_local(host: str) -> bool:
 
 def _unguarded(config: Config, found: dict[str, Address]) -> Iterator[Finding]:
     server = places.server_of(config)
-    tables = {"hub.listen": config.hub, "server.listen": server}
+    guarded = {
+        "hub.listen": bool(config.hub and config.hub.tokens),
+        "server.listen": bool(server and server.tokens),
+    }
     for where, (host, _) in found.items():
-        if is_local(host):
-            yield ok("only this machine reaches it", where)
-        elif not getattr(tables[where], "tokens", ()):
-            table = where.partition(".")[0]
-            what = f"the {table}'s API is open to everybody who reaches {host or 'this machine'}"
-            yield warning(what, where, f"{_TOKEN}; see [[{table}.tokens]]")
+        if guarded[where] or is_local(host):
+            yield ok("whoever may not use it does not reach it, or needs a token", where)
+            continue
+        table = where.partition(".")[0]
+        what = f"the {table}'s API is open to everybody who reaches {host or 'this machine'}"
+        yield warning(what, where, f"{_TOKEN}; see [[{table}.tokens]]")
 
 
 def _handed_over(client: ClientSettings) -> Iterator[tuple[str, Address]]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cd4sources.tokens import digest
 from directcd.demo.world import free_ports
 from directcd.doctor.examining import examined
 from directcd.doctor.findings import Finding
+from hub.settings import HubTokenSettings
 from tests.support.deliveries import A, push
 from tests.support.githttp import GitServer
 from tests.support.hubs import WEBHOOK, serving_hub, settings
@@ -137,6 +139,19 @@ async def test_the_hub_is_asked_what_deliveries_have_named(
         text = target(tmp_path, remote.url(name), hub=hub)
         findings = await looked_at(tmp_path, text, "target.shop.repositories[0]")
     assert sum("never heard of" in said for said in wrong(findings)) == found
+
+
+async def test_a_guarded_hub_is_asked_with_a_token(tmp_path: Path) -> None:
+    """Without one it does not tell, which is nothing wrong."""
+    guard = HubTokenSettings(name="me", sha256=digest("dcd_4711"))
+    async with serving_hub(settings(tmp_path / "hub", tokens=(guard,))) as (hub, _, _):
+        file = tmp_path / "directcd.toml"
+        file.write_text(target(tmp_path, "http://127.0.0.1:9/shop", hub=hub))
+        alone = [one.what for one in await examined(file)]
+        shown = [one.what for one in await examined(file, "dcd_4711")]
+    assert sum("--token-file" in said for said in alone) == 1
+    assert not any("never heard of" in said for said in alone)
+    assert any("never heard of" in said for said in shown)
 
 
 async def test_deliveries_with_a_wrong_secret_are_told(tmp_path: Path) -> None:

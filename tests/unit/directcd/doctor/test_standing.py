@@ -148,11 +148,12 @@ def test_a_malformed_address_is_a_problem(place: Path) -> None:
     assert (finding.severity, "127.0.0.1:8080" in finding.next) == ("problem", True)
 
 
-def test_an_open_api_beyond_loopback_is_a_warning(place: Path) -> None:
+@pytest.mark.parametrize("table", ["hub", "server"])
+def test_an_open_api_beyond_loopback_is_a_warning(place: Path, table: str) -> None:
     """Unless tokens guard it."""
-    listen = f'[server]\ndata = "{place}/server"\nlisten = "0.0.0.0:8081"\n'
-    assert found(place, listen) == [("warning", "server.listen")]
-    guarded = f'{listen}tokens = [{{ name = "x", sha256 = "{"0" * 64}" }}]\n'
+    text = f'[{table}]\ndata = "{place}/{table}"\nlisten = "0.0.0.0:8081"\n'
+    assert found(place, text) == [("warning", f"{table}.listen")]
+    guarded = f'{text}tokens = [{{ name = "x", sha256 = "{"0" * 64}" }}]\n'
     assert found(place, guarded) == []
 
 
