@@ -18,6 +18,7 @@ from cd4sources.delivery.programs import signal_named
 from cd4sources.delivery.trust import refuse_unsigned, trusted_keys
 from cd4sources.delivery.watching import Watch
 from cd4sources.http import Http
+from cd4sources.hub_api import HubApi, token_reader
 from cd4sources.reporting import Post, Reporter, post_over_http
 from cd4sources.settings import ClientSettings
 
@@ -33,6 +34,7 @@ class Client:
         ref: Of the first repository; tells targets apart that are made of the same repositories.
         target: The target's name, to which public keys are bound. Default: the settings' `target`.
         post: How reports reach the hub. Default: over HTTP, at the settings' `hub`.
+        hub_token: For that hub, in place of what is in the settings' `hub_token_file`.
 
     Raises:
         ValueError: No repositories, public keys without a target, or no such stop signal.
@@ -47,6 +49,7 @@ class Client:
         ref: str = "",
         target: str = "",
         post: Post | None = None,
+        hub_token: str = "",
     ) -> None:
         """Start nothing yet."""
         if not repositories:
@@ -54,6 +57,7 @@ class Client:
         signal_named(settings.stop_signal)
         self._settings = settings
         self._post = post
+        self._hub_token = token_reader(hub_token, settings.hub_token_file)
         self._query = [("repo", _without_credentials(one)) for one in repositories]
         self._query += [("ref", ref)] if ref else []
         keys, name = trusted_keys(settings), target or settings.target
@@ -76,8 +80,7 @@ class Client:
             AddressUnusable: One of the settings' sockets cannot be had.
         """
         async with Http() as http:
-            hub = post_over_http(http, self._settings.hub) if self._settings.hub else None
-            reporter = Reporter(self._post or hub)
+            reporter = Reporter(self._post or self._hub(http))
             self._host = Host(self._settings, http, reporter, self._check)
             reporting = asyncio.create_task(reporter.run(), name="reports")
             try:
@@ -89,6 +92,10 @@ class Client:
         """Pass a signal on to the program's first process, if it runs."""
         if self._host:
             self._host.send_signal(number)
+
+    def _hub(self, http: Http) -> Post | None:
+        url = self._settings.hub
+        return post_over_http(HubApi(http, url, self._hub_token)) if url else None
 
     def _supply(self, http: Http, installed: Installed, judge: Judge) -> tuple[Watch, Downloads]:
         servers, token_file = self._settings.servers, self._settings.token_file

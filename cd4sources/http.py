@@ -152,11 +152,10 @@ class Http:
         headers = _authorization(token)
         return await self._exchange("POST", url, timeout_seconds, json=body, headers=headers)
 
-    async def put_json(
-        self, url: str, body: object, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
-    ) -> Reply:
+    async def put_json(self, url: str, body: object, *, token: str = "") -> Reply:
         """Put a JSON value; errors as for `get_json`."""
-        return await self._exchange("PUT", url, timeout_seconds, json=body)
+        headers = _authorization(token)
+        return await self._exchange("PUT", url, REQUEST_TIMEOUT_SECONDS, json=body, headers=headers)
 
     async def delete(self, url: str, *, token: str = "") -> Reply:
         """Delete what a URL names; errors as for `get_json`."""
@@ -165,7 +164,13 @@ class Http:
 
     @asynccontextmanager
     async def events(
-        self, url: str, params: Params = (), *, last_event_id: str = "", silence_seconds: float
+        self,
+        url: str,
+        params: Params = (),
+        *,
+        last_event_id: str = "",
+        silence_seconds: float,
+        token: str = "",
     ) -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
         """
         Open a stream of server-sent events; entering means that the server has accepted it.
@@ -175,6 +180,7 @@ class Http:
             params: The query, names may repeat.
             last_event_id: Where to resume, empty for nowhere.
             silence_seconds: A stream that says nothing, not even a ping, for so long is dead.
+            token: The bearer token for this server, empty for none.
 
         Yields:
             The events, until the server ends the stream.
@@ -185,6 +191,7 @@ class Http:
             BadAnswer: An event is too long, or the stream encoded.
         """
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        headers |= _authorization(token)
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
         request = self._client.stream(

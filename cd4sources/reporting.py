@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Literal, NoReturn, Protocol
 
 from cd4sources.backoff import Backoff, Outage
-from cd4sources.http import BadStatus, Http, HttpError
+from cd4sources.http import BadStatus, HttpError
+from cd4sources.hub_api import HubApi, why
 
 MAX_QUEUED_REPORTS = 1_000
 """Reports kept while the hub is away: hours of passes, under 1 MB."""
@@ -68,12 +69,12 @@ Post = Callable[[StageReport], Awaitable[None]]
 """Brings one report to the hub; raises HttpError when it did not arrive."""
 
 
-def post_over_http(http: Http, hub_url: str) -> Post:
-    """How reports get to the hub at a URL."""
-    url = f"{hub_url.rstrip('/')}/v1/reports"
+def post_over_http(hub: HubApi) -> Post:
+    """How reports get to a hub."""
 
     async def post(report: StageReport) -> None:
-        await http.post_json(url, report_document(report), timeout_seconds=REPORT_TIMEOUT_SECONDS)
+        document = report_document(report)
+        await hub.post("/v1/reports", document, timeout_seconds=REPORT_TIMEOUT_SECONDS)
 
     return post
 
@@ -162,7 +163,7 @@ async def _attempt(deliver: Post, report: StageReport, outage: Outage) -> float 
         if error.status in REFUSED_FOR_GOOD:
             logger.warning("report refused and dropped", extra={"reason": str(error)})
             return None
-        return max(error.retry_after_seconds, outage.failed(str(error)))
+        return max(error.retry_after_seconds, outage.failed(why(error)))
     except HttpError as error:
         return outage.failed(str(error))
     outage.over()

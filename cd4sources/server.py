@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from cd4sources.running.confinement import Confinement
 from cd4sources.settings import ServerSettings
 from cd4sources.signing import load_private_key
 from cd4sources.targets import Target
-from cd4sources.workers import Hub, workers
+from cd4sources.workers import Hub, Workers, workers
 
 
 class Server(FastAPI):
@@ -50,7 +50,11 @@ class Server(FastAPI):
 
 
 def create_app(
-    settings: ServerSettings, targets: Sequence[Target], *, hub: Hub | None = None
+    settings: ServerSettings,
+    targets: Sequence[Target],
+    *,
+    hub: Hub | None = None,
+    hub_token: str = "",
 ) -> Server:
     """
     The server's application; its lifespan is the server's life.
@@ -59,6 +63,7 @@ def create_app(
         settings: How it works.
         targets: What it offers.
         hub: How to reach the hub. Default: over HTTP, at the settings' `hub` if there is one.
+        hub_token: For that hub, in place of what is in the settings' `hub_token_file`.
 
     Returns:
         The application. `app.state.stopping` is an event: set it when the process is to end, and
@@ -76,7 +81,7 @@ def create_app(
         title="directcd server",
         docs_url=None,
         redoc_url=None,
-        lifespan=partial(_lifespan, settings, targets, hub),
+        lifespan=partial(_lifespan, workers(settings, targets, hub=hub, hub_token=hub_token)),
     )
     app.state.stopping = asyncio.Event()
     app.state.followers = {}
@@ -90,7 +95,7 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(
-    settings: ServerSettings, targets: Sequence[Target], hub: Hub | None, app: FastAPI
+    working: AbstractAsyncContextManager[Workers], app: FastAPI
 ) -> AsyncIterator[None]:
     """
     Everything the server runs, from the lock on its data to the last worker's end.
@@ -98,7 +103,7 @@ async def _lifespan(
     Raises:
         DataInUse: Another process works in this data directory.
     """
-    async with workers(settings, targets, hub=hub) as made:
+    async with working as made:
         app.state.store, app.state.builds = made.store, made.builds
         app.state.followers = made.followers
         draining = asyncio.create_task(_drain(app.state.stopping, made.followers), name="drain")

@@ -210,6 +210,10 @@ class ServerSettings(_Settings):
     """URL of the hub whose notifications shorten the poll, or of the hubs' Redis
     (`redis://host:6379/0`). Default empty: poll only."""
 
+    hub_token_file: FromHere | None = None
+    """File with the bearer token for the hub, of the scopes `subscribe` and `report`, read each
+    time it is used, so that it may be exchanged. Default none: a hub that has no tokens."""
+
     name: str = Field(default_factory=_default_name)
     """Name of this server's subscription at the hub, and the reporter in timelines. Default
     `cd4sources@<host name>-<digits of data>`: a restart takes its own subscription over, and no
@@ -317,6 +321,10 @@ class ClientSettings(_Settings):
     hub: HubAddress = ""
     """URL of the hub that stages are reported to, or of the hubs' Redis. Default empty: no
     reports."""
+
+    hub_token_file: FromHere | None = None
+    """File with the bearer token for the hub, of the scope `report`, read each time it is used.
+    Default none: a hub that has no tokens."""
 
     args: tuple[str, ...] = ()
     """Arguments of the delivered program. Default: none."""

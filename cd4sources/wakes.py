@@ -18,7 +18,8 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from cd4sources.backoff import Backoff, Outage
-from cd4sources.http import BadStatus, Http, HttpError, shown
+from cd4sources.http import BadStatus, HttpError
+from cd4sources.hub_api import HubApi, why
 from cd4sources.notifications import (
     MalformedNotification,
     Notification,
@@ -119,8 +120,7 @@ class _Subscription(BaseModel):
 
 
 async def follow_hub(
-    http: Http,
-    hub_url: str,
+    hub: HubApi,
     name: str,
     repositories: Sequence[Followed],
     on_notification: Callable[[Notification], None],
@@ -130,15 +130,14 @@ async def follow_hub(
     Follow a hub's notifications for ever, whatever happens to it; cancel to end.
 
     Args:
-        http: The connections to use.
-        hub_url: Where the hub is.
+        hub: The hub.
         name: The subscription's name; a later subscription of the same name takes its place.
         repositories: What to be told about.
         on_notification: Called for each push, must not block.
         on_missed: Called whenever pushes may have been missed: look at everything once.
     """
     wanted = [_wanted(repository) for repository in repositories]
-    follower = _Follower(http, hub_url.rstrip("/"), name, wanted)
+    follower = _Follower(hub, name, wanted)
     outage = Outage("hub", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
     hearer = _Hearer(on_notification, on_missed)
     while True:  # noqa: ASYNC110 -- the sleep is the pause between connections
@@ -178,10 +177,9 @@ class _Hearer:
 class _Follower:
     """One subscription at a hub, and how far its events have been read."""
 
-    def __init__(self, http: Http, hub_url: str, name: str, wanted: list[dict[str, str]]) -> None:
+    def __init__(self, hub: HubApi, name: str, wanted: list[dict[str, str]]) -> None:
         """Begin unsubscribed."""
-        self._http = http
-        self._hub_url = hub_url
+        self._hub = hub
         self._subscription = {"name": name, "repositories": wanted, "deliver": {"mode": "stream"}}
         self._id = ""
         self._cursor = ""
@@ -196,7 +194,7 @@ class _Follower:
             goodbye = await self._listen(hearer, outage)
         except HttpError as error:
             self._forget_if_unknown(error)
-            return outage.failed(str(error))
+            return outage.failed(why(error))
         except Exception as error:
             # Polling goes on underneath, so a mistake here costs time, never a push.
             logger.exception("following the hub failed")
@@ -207,15 +205,13 @@ class _Follower:
 
     async def _subscribe(self, hearer: _Hearer) -> None:
         lease = {"lease_seconds": LEASE_SECONDS}
-        reply = await self._http.post_json(
-            f"{self._hub_url}/v1/subscriptions", self._subscription | lease
-        )
+        reply = await self._hub.post("/v1/subscriptions", self._subscription | lease)
         subscription = reply.read(_Subscription)
         self._id = subscription.id
         # Where the last subscription was read up to is still good: the log is the hub's, not its.
         self._cursor = self._cursor or subscription.cursor
         self._renew_at = time.monotonic() + LEASE_SECONDS / 3
-        logger.info("subscribed", extra={"hub": shown(self._hub_url), "subscription": self._id})
+        logger.info("subscribed", extra={"hub": self._hub.shown, "subscription": self._id})
         hearer.on_missed("reconnect")
 
     async def _listen(self, hearer: _Hearer, outage: Outage) -> ServerSentEvent | None:
@@ -223,11 +219,8 @@ class _Follower:
         query = [("subscription", self._id)]
         if self._cursor:
             query.append(("after", self._cursor))
-        async with self._http.events(
-            f"{self._hub_url}/v1/events",
-            query,
-            last_event_id=self._cursor,
-            silence_seconds=SILENCE_SECONDS,
+        async with self._hub.events(
+            query, last_event_id=self._cursor, silence_seconds=SILENCE_SECONDS
         ) as events:
             outage.over()
             async for event in events:
@@ -249,8 +242,8 @@ class _Follower:
     async def _renew_when_due(self) -> None:
         if time.monotonic() < self._renew_at:
             return
-        url = f"{self._hub_url}/v1/subscriptions/{quote(self._id, safe='')}/lease"
-        await self._http.put_json(url, {"lease_seconds": LEASE_SECONDS})
+        path = f"/v1/subscriptions/{quote(self._id, safe='')}/lease"
+        await self._hub.put(path, {"lease_seconds": LEASE_SECONDS})
         self._renew_at = time.monotonic() + LEASE_SECONDS / 3
 
     def _forget_if_unknown(self, error: HttpError) -> None:

@@ -15,6 +15,7 @@ from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.following import Follower
 from cd4sources.http import Http
+from cd4sources.hub_api import HubApi, token_reader
 from cd4sources.keeping.store import Store
 from cd4sources.locking import locked
 from cd4sources.means import Means
@@ -87,6 +88,7 @@ async def workers(
     targets: Sequence[Target],
     *,
     hub: Hub | None = None,
+    hub_token: str = "",
     witness: Witness | None = None,
 ) -> AsyncIterator[Workers]:
     """
@@ -96,6 +98,7 @@ async def workers(
         settings: How they work.
         targets: One is made for each.
         hub: How to reach the hub. Default: over HTTP, at the settings' `hub` if there is one.
+        hub_token: For that hub, in place of what is in the settings' `hub_token_file`.
         witness: Who is told of every stage in this process.
 
     Raises:
@@ -110,7 +113,9 @@ async def workers(
         )
         builds = Builds(settings.data, keep_builds=settings.keep_builds)
         async with Http() as http, aclosing(Remotes()) as remotes:
-            hub = hub or (_HttpHub(http, settings, targets) if settings.hub else None)
+            if hub is None and settings.hub:
+                token = token_reader(hub_token, settings.hub_token_file)
+                hub = _HttpHub(HubApi(http, settings.hub, token), settings.name, targets)
             reporter = Reporter(hub.report if hub else None, witness)
             lanes, caches = Lanes(settings.build_parallel), Caches(settings.data)
             means = Means(settings, store, builds, caches, reporter, lanes, Tips(remotes))
@@ -121,19 +126,18 @@ async def workers(
 class _HttpHub:
     """The hub at the settings' URL."""
 
-    def __init__(self, http: Http, settings: ServerSettings, targets: Sequence[Target]) -> None:
-        self._http = http
-        self._settings = settings
+    def __init__(self, hub: HubApi, name: str, targets: Sequence[Target]) -> None:
+        self._hub = hub
+        self._name = name
         self._repositories = [one for target in targets for one in target.repositories]
-        self._post = post_over_http(http, settings.hub)
+        self._post = post_over_http(hub)
 
     async def follow(
         self,
         on_notification: Callable[[Notification], None],
         on_missed: Callable[[MissedReason], None],
     ) -> NoReturn:
-        url, name = self._settings.hub, self._settings.name
-        await follow_hub(self._http, url, name, self._repositories, on_notification, on_missed)
+        await follow_hub(self._hub, self._name, self._repositories, on_notification, on_missed)
 
     async def report(self, report: StageReport) -> None:
         await self._post(report)

@@ -47,9 +47,13 @@ def hub(config: Config) -> Part:
     return run
 
 
-def server(config: Config) -> Part:
+def server(config: Config, *, hub_token: str = "") -> Part:
     """
     The cd4sources server.
+
+    Args:
+        config: Its settings and targets.
+        hub_token: For the hub of this process.
 
     Raises:
         ConfigError: there is nothing to deliver.
@@ -64,7 +68,7 @@ def server(config: Config) -> Part:
     if not targets:
         raise ConfigError("no [[target]]: say what the server should build")
     hub = redis_hub(settings.hub, settings.name, targets)
-    app = create_app(settings, targets, hub=hub)
+    app = create_app(settings, targets, hub=hub, hub_token=hub_token)
     tell_version(app)
 
     async def run(stopping: asyncio.Event) -> None:
@@ -73,19 +77,22 @@ def server(config: Config) -> Part:
     return run
 
 
-def client(config: Config) -> Part:
+def client(config: Config, *, hub_token: str = "") -> Part:
     """
     The cd4sources client, beside other parts.
 
-    Raises:
-        As for `make_client`.
+    Args and errors are those of `make_client`.
     """
-    return make_client(config).run
+    return make_client(config, hub_token=hub_token).run
 
 
-def make_client(config: Config) -> "Client":
+def make_client(config: Config, *, hub_token: str = "") -> "Client":
     """
     The cd4sources client.
+
+    Args:
+        config: Its settings, and the targets it may mean.
+        hub_token: For the hub of this process.
 
     Raises:
         ConfigError: it is not clear which target to run.
@@ -100,7 +107,7 @@ def make_client(config: Config) -> "Client":
     redis = redis_hub(settings.hub)
     post = redis.report if redis else None
     ref = target.repositories[0].ref
-    return Client(settings, urls, ref=ref, target=target.name, post=post)
+    return Client(settings, urls, ref=ref, target=target.name, post=post, hub_token=hub_token)
 
 
 def client_target(config: Config, name: str) -> Target:

@@ -9,9 +9,9 @@ from cd4sources.delivery.installed import Installed
 from cd4sources.delivery.judging import Judge
 from cd4sources.delivery.obtaining import Obtaining
 from cd4sources.delivery.records import Delivered, Record
-from cd4sources.delivery.trust import read_token
 from cd4sources.disk import FULL
 from cd4sources.http import Http, shown
+from cd4sources.token_files import read_token
 
 logger = logging.getLogger(__name__)
 

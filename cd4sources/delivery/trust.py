@@ -1,8 +1,6 @@
-"""What a client proves itself with, and what it trusts: read from files, shown nowhere."""
+"""What a client trusts."""
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cd4sources.delivery.records import Record
@@ -14,32 +12,8 @@ if TYPE_CHECKING:
     from cd4sources.settings import ClientSettings
 
 
-class TokenUnusable(HttpError):
-    """The token cannot be read, or no header can carry it."""
-
-
 class NotSigned(HttpError):
     """None of the trusted keys has signed this version."""
-
-
-def read_token(file: Path | None) -> str:
-    """
-    The bearer token in a file, empty without a file.
-
-    Raises:
-        TokenUnusable: There is none; the message does not show what is there.
-    """
-    if file is None:
-        return ""
-    try:
-        token = file.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise TokenUnusable(f"token_file {file}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        token = ""
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise TokenUnusable(f"token_file {file}: it must hold one token and nothing else")
-    return token
 
 
 def trusted_keys(settings: "ClientSettings") -> "list[PublicKey]":

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources.delivery.records import Delivered, Record
-from cd4sources.delivery.trust import read_token
 from cd4sources.http import BadAnswer, Http, HttpError, shown
+from cd4sources.token_files import read_token
 
 WATCH_SECONDS = 50
 """How long a server may hold a question; below the usual minute of proxies."""

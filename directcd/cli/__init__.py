@@ -28,7 +28,7 @@ COMMANDS = {
     "pull": "Pull, build and run one program in one process: the same as `directcd --repo …`.",
     "server": "Pull and build the targets, and offer their versions.",
     "subscriptions": "List, add, pause or remove who is told of pushes.",
-    "token": "Make bearer tokens for the server's API.",
+    "token": "Make bearer tokens for the API of the hub or of a server.",
     "versions": "List what a server keeps of a target, pin a version, or go back.",
     "up": "Run the hub, the server and the client of one directcd.toml in one process.",
     "watch": "Wait for another version of a target, and print it.",

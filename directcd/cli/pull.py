@@ -15,7 +15,7 @@ SECTIONS = {
     "How it is built": ("output", "build", "artifact", "in_place"),
     "How it is run": ("stop_signal", "stop_timeout", "settle", "health_url", "health_cmd",
                       "health_timeout", "overlap", "sockets"),
-    "When and where": ("interval", "hub", "working_dir", "once", "dry_run"),
+    "When and where": ("interval", "hub", "hub_token_file", "working_dir", "once", "dry_run"),
     "What is told": ("status_file", "as_json", "verbose"),
 }  # fmt: skip
 
@@ -87,6 +87,8 @@ class PullCommand(click.Command):
               "connection.")  # fmt: skip
 @click.option("-t", "--interval", metavar="SECONDS", help="Between looks. Default 10.")
 @click.option("--hub", metavar="URL", help="Says when to look: at once after a push.")
+@click.option("--hub-token-file", metavar="FILE",
+              help="Holds the bearer token for the hub, read anew each time.")  # fmt: skip
 @click.option("-w", "--working-dir", metavar="DIR",
               help="For everything that is kept. Default .directcd/NAME.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Look, build and swap once, and end.")

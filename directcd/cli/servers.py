@@ -144,7 +144,7 @@ def without_passwords(
 
 
 def _read_token(_: click.Context, __: click.Parameter, file: Path | None) -> str:
-    from cd4sources.delivery.trust import TokenUnusable, read_token
+    from cd4sources.token_files import TokenUnusable, read_token
 
     try:
         return read_token(file)

@@ -7,29 +7,32 @@ import click
 
 from directcd.cli import servers
 
+_OF_SERVERS = frozenset({"read", "admin"})
+_OF_HUBS = ("read", "subscribe", "report", "admin")
+
 
 @dataclass(frozen=True)
 class _Entry:
-    """What the server is told of a token."""
+    """What the hub or the server is told of a token."""
 
     name: str
     sha256: str
     scopes: tuple[str, ...]
     repositories: tuple[str, ...]
 
-    def lines(self) -> str:
+    def lines(self, table: str) -> str:
         """Its table, for directcd.toml. TOML reads strings and lists as JSON writes them."""
         written = [
             f"{key} = {json.dumps(value, ensure_ascii=False)}"
             for key, value in vars(self).items()
             if value
         ]
-        return "\n".join(["[[server.tokens]]", *written])
+        return "\n".join([f"[[{table}.tokens]]", *written])
 
 
 @click.group(name="token")
 def command() -> None:
-    """Make bearer tokens for the server's API."""
+    """Make bearer tokens for the API of the hub or of a server."""
 
 
 @command.command()
@@ -37,34 +40,54 @@ def command() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice(["read", "admin"]),
+    type=click.Choice(_OF_HUBS),
     multiple=True,
     default=["read"],
     show_default=True,
-    help="read: watch, download, look. admin: that, and change. May be repeated.",
+    help="read: watch, download, look. admin: that, and change. At the hub also subscribe: follow "
+    "pushes, and report: tell how far they have come. May be repeated.",
+)
+@click.option(
+    "--for",
+    "table",
+    type=click.Choice(["server", "hub"]),
+    help="Whose token it is. Default: the server's, or the hub's by its scopes.",
 )
 @click.option(
     "--repository",
     "repositories",
     multiple=True,
     metavar="GLOB",
-    help="Only for targets of such repositories, e.g. git.example.com/acme/*. May be repeated.",
+    help="Only for such repositories, e.g. git.example.com/acme/*. May be repeated.",
 )
 @servers.as_json
 def new(
-    *, name: str, scopes: tuple[str, ...], repositories: tuple[str, ...], as_json: bool
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    table: str | None,
+    repositories: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """
     Make a token and print it, once: it is kept nowhere.
 
-    What the server must know of it goes to stderr, as lines for its directcd.toml.
+    What the hub or the server must know of it goes to stderr, as lines for its directcd.toml.
     """
     from cd4sources.tokens import digest, new_token
 
+    table = _table(table, scopes)
     token = new_token()
     entry = _Entry(name, digest(token), scopes, repositories)
     if as_json:
         click.echo(json.dumps({"token": token, **vars(entry)}))
         return
     click.echo(token)
-    click.echo(entry.lines(), err=True)
+    click.echo(entry.lines(table), err=True)
+
+
+def _table(table: str | None, scopes: tuple[str, ...]) -> str:
+    only_hubs = [scope for scope in scopes if scope not in _OF_SERVERS]
+    if table == "server" and only_hubs:
+        raise click.UsageError(f"a server knows no scope {only_hubs[0]}: use --for hub, or read")
+    return table or ("hub" if only_hubs else "server")

@@ -38,6 +38,7 @@ _OPTIONS = {
     "health_timeout_seconds": "--health-timeout",
     "health_url": "--health-url",
     "hub": "--hub",
+    "hub_token_file": "--hub-token-file",
     "in_place": "--in-place",
     "output": "--output",
     "overlap": "--overlap",
@@ -66,6 +67,7 @@ class Options:
     interval: str | None = None
     working_dir: str | None = None
     hub: str | None = field(default=None, repr=False)
+    hub_token_file: str | None = None
     build: str | None = None
     artifact: str | None = None
     in_place: bool = False
@@ -236,6 +238,7 @@ def _server(options: Options, working_dir: Path) -> ServerSettings:
         {
             "data": working_dir / "server",
             "hub": options.hub,
+            "hub_token_file": _path(options.hub_token_file),
             "poll_interval_seconds": interval,
         },
     )
@@ -248,6 +251,7 @@ def _client(options: Options, working_dir: Path, name: str) -> ClientSettings:
             "target": name,
             "data": working_dir / "client",
             "hub": options.hub,
+            "hub_token_file": _path(options.hub_token_file),
             "args": options.args,
             "sockets": options.sockets,
             "overlap": options.overlap or "auto",

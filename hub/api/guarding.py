@@ -5,6 +5,8 @@ Without tokens everybody who reaches the address may do everything, but for stra
 """
 
 import logging
+import math
+import time
 
 from fastapi import Request
 from starlette.requests import HTTPConnection
@@ -14,7 +16,6 @@ from hub.api.asgi import Send, respond, respond_problem
 from hub.api.origins import is_loopback, refuse_other_names, refuse_other_sites
 from hub.problem import Problem
 from hub.settings import HubSettings
-from hub.throttling import RefusalLines
 from hub.tokens import EVERYTHING, NOTHING, Access, Scope, Token, holder
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ PUBLIC_BELOW = ("/badges/", "/static/")
 BOUNDED = ("/v1/subscriptions", "/v1/events", "/v1/reports", "/v1/heads")
 """What can be told from one repository to the other: all that a token with `repositories` gets."""
 
+LINE_EVERY_SECONDS = 60.0
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEXT = (
     "send `Authorization: Bearer dcd_…`, or sign in at /login; `directcd token new --for hub` "
@@ -45,7 +47,8 @@ class Guard:
         ]
         self._is_local = is_loopback(settings.listen)
         self._has_public_pages = settings.public_dashboard
-        self._lines = RefusalLines()
+        self._refused = 0
+        self._said_at = -math.inf
 
     def admit(self, scope: Asked) -> None:
         """
@@ -103,12 +106,20 @@ class Guard:
             raise Problem(401, "token-missing", "this hub wants a token", _NEXT)
         access = self.known(token)
         if access is None:
-            if self._lines.is_due("token-unknown"):
-                peer = asked.client.host if asked.client else "unknown"
-                keys = {"peer": peer, "path": asked.scope["path"][:200]}
-                logger.warning("token not known, refused", extra=keys)
+            self._say(asked)
             raise Problem(401, "token-unknown", "the token is not known here", _NEXT)
         return access
+
+    def _say(self, asked: HTTPConnection) -> None:
+        """Log a wrong token without it; who tries it again and again is a line a minute."""
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._said_at < LINE_EVERY_SECONDS:
+            return
+        peer = asked.client.host if asked.client else "unknown"
+        keys = {"peer": peer, "path": asked.scope["path"][:200], "refused": self._refused}
+        logger.warning("token not known, refused", extra=keys)
+        self._refused, self._said_at = 0, now
 
 
 def access_of(request: Request) -> Access:

@@ -209,3 +209,13 @@ def test_a_bad_signing_key_is_one_sentence(tmp_path: Path) -> None:
     file.write_text(CONFIGURATION % (8081, tmp_path, key, tmp_path))
     done = directcd("config", "check", "-c", file)
     assert (done.returncode, "none.pem" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
+def test_a_token_is_told_to_whom_its_scopes_belong() -> None:
+    """Scopes that only a hub knows make lines for the hub; a server is not told of them."""
+    made = directcd("token", "new", "--scope", "subscribe", "--scope", "report")
+    assert made.stderr.startswith("[[hub.tokens]]\n")
+    assert 'scopes = ["subscribe", "report"]' in made.stderr
+    assert directcd("token", "new", "--for", "hub").stderr.startswith("[[hub.tokens]]\n")
+    wrong = directcd("token", "new", "--for", "server", "--scope", "report")
+    assert (wrong.returncode, wrong.stdout) == (2, "")

@@ -10,6 +10,7 @@ import pytest
 
 from cd4sources import reporting
 from cd4sources.http import Http
+from cd4sources.hub_api import HubApi
 from cd4sources.reporting import Reporter, StageReport, post_over_http
 from tests.integration.cd4sources.peers import HubPeer, serving
 from tests.support.waiting import eventually
@@ -32,7 +33,7 @@ def stage(number: int) -> StageReport:
 @asynccontextmanager
 async def reporting_to(url: str) -> AsyncIterator[Reporter]:
     async with Http() as http, asyncio.TaskGroup() as tasks:
-        reporter = Reporter(post_over_http(http, url))
+        reporter = Reporter(post_over_http(HubApi(http, url)))
         task = tasks.create_task(reporter.run())
         yield reporter
         task.cancel()
@@ -56,7 +57,7 @@ async def test_a_full_queue_drops_the_oldest_and_counts(monkeypatch: pytest.Monk
     """Nobody waits and memory is bounded while the hub is away."""
     monkeypatch.setattr(reporting, "MAX_QUEUED_REPORTS", 3)
     async with Http() as http:
-        reporter = Reporter(post_over_http(http, "http://127.0.0.1:9"))
+        reporter = Reporter(post_over_http(HubApi(http, "http://127.0.0.1:9")))
         for number in range(10):
             reporter.report(stage(number))
         assert reporter.dropped == 7

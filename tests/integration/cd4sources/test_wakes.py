@@ -10,6 +10,7 @@ import pytest
 
 from cd4sources import wakes
 from cd4sources.http import Http
+from cd4sources.hub_api import HubApi
 from cd4sources.wakes import Notification, follow_hub
 from tests.integration.cd4sources.peers import HubPeer, serving
 from tests.support.waiting import eventually
@@ -37,7 +38,7 @@ async def following(hub: HubPeer) -> AsyncIterator[Heard]:
     repositories = [Repository("https://example.com/a.git", "refs/heads/main"), Repository("/b")]
     told = (heard.notifications.append, heard.missed.append)
     async with Http() as http, asyncio.TaskGroup() as tasks:
-        follow = follow_hub(http, hub.url, "me", repositories, *told)
+        follow = follow_hub(HubApi(http, hub.url), "me", repositories, *told)
         task = tasks.create_task(follow)
         yield heard
         task.cancel()

@@ -209,12 +209,12 @@ async def test_without_tokens_strange_pages_are_refused(tmp_path: Path) -> None:
         assert (await hub.get("/v1/deliveries", headers={"Host": "hub.lan"})).status_code == 200
 
 
-async def test_a_flood_of_wrong_tokens_is_a_few_lines(
+async def test_a_flood_of_wrong_tokens_is_one_line(
     hub: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """None of which shows a token."""
     with caplog.at_level(logging.WARNING):
         for _ in range(60):
             await hub.get("/v1/deliveries", headers=bearer("dcd_guess"))
-    assert 0 < len(caplog.records) < 30
+    assert len(caplog.records) == 1
     assert "dcd_guess" not in caplog.text

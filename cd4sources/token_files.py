@@ -1,0 +1,34 @@
+"""Bearer tokens in files: read each time they are used, shown nowhere."""
+
+import re
+from pathlib import Path
+
+from cd4sources.http_errors import HttpError
+
+
+class TokenUnusable(HttpError):
+    """The token cannot be read, or no header can carry it."""
+
+
+def read_token(file: Path | None, setting: str = "token_file") -> str:
+    """
+    The bearer token in a file, empty without a file.
+
+    Args:
+        file: Where it is.
+        setting: What names the file, for the error's message.
+
+    Raises:
+        TokenUnusable: There is none; the message does not show what is there.
+    """
+    if file is None:
+        return ""
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise TokenUnusable(f"{setting} {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        token = ""
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise TokenUnusable(f"{setting} {file}: it must hold one token and nothing else")
+    return token
