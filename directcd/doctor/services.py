@@ -16,7 +16,7 @@ from directcd.serving import bind
 SKEW_SECONDS = 5.0
 """Timelines are off by so much; some forges' signatures by 300 s are refused."""
 
-ANSWER_SECONDS = 2.5
+ANSWER_SECONDS = 2.0
 
 
 class _Ready(BaseModel):

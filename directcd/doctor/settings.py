@@ -18,7 +18,7 @@ def read(file: Path) -> tuple[Config | None, list[Finding]]:
     try:
         embedded.parts_of(loaded)
     except mendable() as error:
-        return loaded, [problem(str(error), str(file), "correct it")]
+        return loaded, [_sentence(str(error), str(file))]
     return loaded, []
 
 
@@ -28,5 +28,9 @@ def _mistake(line: str) -> Finding:
     key, colon, rest = what.partition(": ")
     if colon and " " not in key:
         where, what = f"{where}:{key}", rest
-    what, _, step = what.partition("; ")
+    return _sentence(what, where)
+
+
+def _sentence(text: str, where: str) -> Finding:
+    what, _, step = text.partition("; ")
     return problem(what, where, step or "correct it; `directcd config check` says when it is right")
