@@ -40,8 +40,10 @@ def secret_files(config: Config) -> Iterator[tuple[str, Path]]:
             yield from _given(f"{where}.ssh_key_file", one.ssh_key_file)
     if config.server:
         yield from _given("server.signing_key_file", config.server.signing_key_file)
+        yield from _given("server.hub_token_file", config.server.hub_token_file)
     if config.client:
         yield from _given("client.token_file", config.client.token_file)
+        yield from _given("client.hub_token_file", config.client.hub_token_file)
 
 
 def public_files(config: Config) -> Iterator[tuple[str, Path]]:

@@ -81,6 +81,16 @@ def test_a_missing_secret_file_is_a_problem(place: Path) -> None:
     assert found(place, hub(place)) == [("problem", "hub.sources.main.secrets_files[0]")]
 
 
+@pytest.mark.parametrize(
+    "key", ["server.hub_token_file", "client.hub_token_file", "client.token_file"]
+)
+def test_a_missing_token_file_is_a_problem(place: Path, key: str) -> None:
+    """Every question to hub or server would fail."""
+    table, _, name = key.partition(".")
+    text = f'[{table}]\ndata = "{place}/{table}"\n{name} = "{place}/no-token"\n'
+    assert found(place, text) == [("problem", key)]
+
+
 def test_a_secret_file_that_others_may_read_is_mended(place: Path) -> None:
     """By --fix, which says so."""
     (place / "secret").chmod(0o644)
