@@ -26,7 +26,7 @@ from adapters import Request
 from bench.adapters import cpu_us, push, small
 from directcd.logs import set_up
 from hub.api.asgi import header_map
-from hub.explaining import explain, explain_repeat
+from hub.explaining import explain
 from hub.log.messages import event_of, message_of
 from hub.log.redis_append import Appender, Limits, Moment, appended
 from hub.log.redis_keys import Keys
@@ -34,6 +34,7 @@ from hub.log.sqlite import SqliteLog
 from hub.log.values import Cursor, DeliveryRecord
 from hub.notification import complete_paths, new_events
 from hub.reaching import Push, reach
+from hub.recording import Laps, Understood, recorded
 from hub.settings import SourceSettings
 from hub.sources import Source
 from hub.subscriptions import Registry
@@ -85,6 +86,9 @@ class Stages:
         self.registry = registry
         settings = SourceSettings.model_validate({"provider": "github", "secrets": [SECRET]})
         self.source = Source("main", settings)
+        request = Request(header_map({"headers": self.raw}), body, "", NOW)
+        self.delivery = Delivery(self.source, request, NOW, None, "203.0.113.1", 0.1)
+        [self.secret] = self.source.secrets()
         self.outcome = self.read()
         self.events = self.notify()
         self.record = self.explain()
@@ -115,10 +119,10 @@ class Stages:
     def explain(self) -> DeliveryRecord:
         """Why, and what is remembered of it."""
         explanation = explain(self.outcome, *self.match()).as_json()
-        repeat = explain_repeat(explanation)
-        return DeliveryRecord(
-            NOW, "github", "main", "d-1", "push", explanation["verdict"], explanation, repeat
-        )
+        laps = Laps({"read_ms": 0.1})
+        understood = Understood(self.outcome, self.secret, explanation, self.events, laps)
+        record: DeliveryRecord = run(recorded(self.delivery, understood))
+        return record
 
     def ask(self) -> Any:
         """The script's arguments, as Redis reads them."""

@@ -3,7 +3,7 @@ What is kept of a request for a person to look at later: nothing that is secret.
 
 Names of headers that forges are known to send are listed; of all others, what looks secret by its
 name is not kept. In a payload the source's own secrets are looked for (Gitea before 1.15 sends the
-hook's secret in every one) and passwords in URLs.
+hook's secret in every one), and for passwords in URLs where a forge may pass them on.
 """
 
 import json
@@ -26,6 +26,9 @@ LEAST_SECRET_BYTES = 6  # a shorter one is part of other words
 
 Headers = list[tuple[str, str]]
 
+# They write every URL of a payload themselves, without credentials. Old Gitea passes on where a
+# repository was copied from, and the others what somebody wrote.
+_CLEAN = frozenset({"azure_devops", "bitbucket", "bitbucket_server", "github", "gitlab"})
 _HARMLESS = frozenset(
     {"idempotency-key", "x-event-key", "x-gitlab-event-uuid", "x-gitlab-webhook-uuid"}
 )
@@ -51,18 +54,22 @@ def kept_headers(headers: Mapping[str, str], secrets: Sequence[Secret] = ()) -> 
     return kept
 
 
-def kept_payload(request: Request, secrets: Sequence[Secret], *, unchecked: bool) -> bytes:
+def kept_payload(
+    request: Request, secrets: Sequence[Secret], provider: str, *, unchecked: bool = False
+) -> bytes:
     """
     The beginning of the text a request carries, of a form its field `payload`, without secrets.
 
     Args:
         request: as it came; of its body the first PAYLOAD_BYTES and some more are enough.
         secrets: the source's own.
+        provider: whose payload it is.
         unchecked: whether the forge may use a secret that the source does not know.
     """
     text = request.body if request.media_type() == JSON else carried_text(request)
     known = [form for secret in secrets for form in _forms(secret.value)]
-    if unchecked or any(form in text for form in known) or _may_name_somebody(text):
+    dubious = unchecked or any(form in text for form in known)
+    if dubious or (provider not in _CLEAN and _may_name_somebody(text)):
         text = _without_secrets(text, known)
     return text[:PAYLOAD_BYTES]
 

@@ -16,9 +16,9 @@ def _hex(secret: bytes, body: bytes) -> str:
     return hmac.digest(secret, body, "sha256").hex()
 
 
-def gitea(url: str, before: str, after: str, secret: bytes = SECRET) -> Post:
-    """A push to the default branch of a repository at a URL."""
-    document = {"ref": "refs/heads/main", "before": before, "after": after}
+def gitea(url: str, before: str, after: str, secret: bytes = SECRET, **more: str) -> Post:
+    """A push to the default branch of a repository at a URL, with more in its payload."""
+    document = {"ref": "refs/heads/main", "before": before, "after": after, **more}
     body = json.dumps(document | {"repository": {"full_name": "x", "clone_url": url}}).encode()
     signature = {"X-Gitea-Event": "push", "X-Gitea-Signature": _hex(secret, body)}
     return Post(body, JSON | signature)

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from hub.keeping import PAYLOAD_BYTES, REDACTED
-from tests.support.deliveries import MAIN, SECRET, A, B, github, push
+from tests.support.deliveries import MAIN, SECRET, SHOP, A, B, github, push
+from tests.support.forges import gitea
 from tests.support.hubs import hub_client, post, serving_hub, settings, subscribe
 from tests.support.waiting import DEADLINE_SECONDS, PAUSE_SECONDS
 
@@ -120,10 +121,10 @@ async def test_a_body_that_does_not_arrive_is_a_refusal(tmp_path: Path) -> None:
 async def test_no_secret_is_on_the_disk(hub: httpx.AsyncClient, tmp_path: Path) -> None:
     """Not the source's own in a payload, not one in a URL, not a stranger's in a header."""
     canaries = ["hunter2hunter2", SECRET.decode(), "t0ken-canary"]
-    note = {"zen": canaries[1], "url": f"https://me:{canaries[0]}@h.test/a", "hook_id": 1}
-    accepted = github("ping", note)
+    copied = f"https://me:{canaries[0]}@h.test/a"
+    accepted = gitea(SHOP, A, B, original_url=copied, note=canaries[1])
     accepted.headers["X-Api-Token"] = canaries[2]
-    assert (await post(hub, accepted)).status_code == 200
+    assert (await post(hub, accepted, "/webhooks/gitea/tea")).status_code == 202
     refused = push(A, secret=b"wrong")
     refused.headers["Cookie"] = canaries[2]
     await post(hub, refused, f"/webhooks/github/main?token={canaries[2]}")

@@ -16,7 +16,8 @@ JSON = {"content-type": "application/json"}
 
 def kept(body: bytes, headers: dict[str, str] | None = None, *, unchecked: bool = False) -> bytes:
     """What is kept of a body."""
-    return kept_payload(Request(headers or JSON, body), [SECRET], unchecked=unchecked)
+    request = Request(headers or JSON, body)
+    return kept_payload(request, [SECRET], "gitea", unchecked=unchecked)
 
 
 @pytest.mark.parametrize(
