@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import takewhile
 
 import click
@@ -22,6 +23,33 @@ class Deliveries(BaseModel):
     """A page of the hub's list."""
 
     deliveries: tuple[Listed, ...]
+
+
+class Refusal(BaseModel):
+    """One refused delivery, or several equal ones."""
+
+    last_at: datetime
+    path: str
+    status: int
+    code: str
+    detail: str
+    next: str
+    peer: str
+    hints: dict[str, str]
+    count: int
+
+    def lines(self) -> str:
+        """For people."""
+        hints = "".join(f" ({name} {hint})" for name, hint in self.hints.items())
+        times = f", {self.count} times" if self.count > 1 else ""
+        head = f"{moment(self.last_at)}  {self.status} {self.code}  {self.path} from {self.peer}"
+        return f"{line(head + times)}\n    {line(self.detail + hints)}\n    {line(self.next)}"
+
+
+class Refusals(BaseModel):
+    """A page of those."""
+
+    refusals: tuple[Refusal, ...]
 
 
 class Told(BaseModel):
@@ -61,6 +89,20 @@ def list_newest(hub: Server, *, limit: int, as_json: bool, **search: str) -> Non
         click.echo(answer.json)
         return
     click.echo(table([_HEADER, *map(_row, answer.value.deliveries)]))
+
+
+@command.command()
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Lines.")
+@servers.hub
+@servers.as_json
+def refused(limit: int, hub: Server, *, as_json: bool) -> None:
+    """Show what was not accepted, equal ones as one, with the reason and what to do."""
+    answer = asking.get(hub, Refusals, "refusals", limit=str(limit))
+    if as_json:
+        click.echo(answer.json)
+        return
+    for one in answer.value.refusals:
+        click.echo(one.lines())
 
 
 @command.command()

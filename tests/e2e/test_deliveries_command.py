@@ -61,6 +61,18 @@ async def test_one_is_shown_by_its_number_or_the_forges_id(hub: httpx.AsyncClien
     assert "`directcd deliveries list`" in done.stderr
 
 
+async def test_what_was_refused_is_told_with_its_reason(hub: httpx.AsyncClient) -> None:
+    """And with what its sender was not told."""
+    forged = push(A, secret=b"wrong")
+    forged.headers["X-Gitea-Event"] = "push"
+    await post(hub, forged)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not (text := (await run(hub, "deliveries", "refused")).stdout):
+            await asyncio.sleep(0.1)
+    assert "401 bad-signature /webhooks/github/main from 127.0.0.1" in text
+    assert "(sent_by gitea)" in text
+
+
 async def test_a_remembered_delivery_is_explained_by_todays_subscriptions(
     hub: httpx.AsyncClient,
 ) -> None:

@@ -242,3 +242,17 @@ async def test_sending_again_ends_at_once_when_the_hub_stops(tmp_path: Path) -> 
         assert time.monotonic() - started < 2.5  # half of what the receiver takes
         assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
         assert answer.json()["next"]
+
+
+async def test_what_is_redelivered_to_one_is_posted_to_no_other(
+    hub: httpx.AsyncClient, shop: Receiver
+) -> None:
+    """A later push comes to all again."""
+    await subscribe(hub, f"{shop.url}/one", "s1")
+    await subscribe(hub, f"{shop.url}/other", "s2")
+    await post(hub, push(A))
+    await hub.post("/v1/deliveries/1/redeliver", json={"subscription": "s2"})
+    await post(hub, push(B, A))
+    await eventually(lambda: [one.after for one in shop.taken].count(B) == 2)
+    posted = sorted((one.path.removeprefix("/hook"), one.after) for one in shop.taken)
+    assert posted == [("/one", A), ("/one", B), ("/other", A), ("/other", A), ("/other", B)]
