@@ -16,6 +16,7 @@ from hub.api import (
     explain,
     heads,
     health,
+    metrics,
     notify,
     openapi,
     problems,
@@ -36,6 +37,8 @@ from hub.callbacks.sending import Sender
 from hub.callbacks.timing import Timing
 from hub.callbacks.tools import Tools
 from hub.callbacks.worker import Callbacks
+from hub.counting import Counts
+from hub.counting_trail import TrailCounts
 from hub.fanout import Fanout
 from hub.forgetting import Forgetting
 from hub.http import Poster
@@ -44,6 +47,7 @@ from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.spool import SpooledLog
 from hub.log.sqlite import SqliteLog
+from hub.metrics import Watched
 from hub.problem import Problem
 from hub.receiving import Receiver
 from hub.settings import HubSettings
@@ -120,7 +124,9 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     engine = log or _log(settings, clock)
     registry = Registry(engine)
     fanout = Fanout(engine)
-    callbacks = _callbacks(settings, engine, registry, clock)
+    counts, trail = Counts(settings.sources), TrailCounts()
+    counts.follow(engine)
+    callbacks = _callbacks(settings, engine, registry, clock, counts)
     refused = RefusalBook(engine, clock)
     chores = (refused.run, Forgetting(engine, settings.keep_deliveries_days, clock).run)
     app = Hub(
@@ -134,21 +140,26 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     app.state.is_guarded = bool(settings.tokens)
     app.state.stopping = asyncio.Event()
     receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
-    app.raw_webhooks = _webhooks(settings, receiver, refused, clock)
-    app.raw_events = events.EventsEndpoint(engine, fanout, registry)
+    app.raw_webhooks = _webhooks(settings, receiver, refused, clock, counts)
+    app.raw_events = events.EventsEndpoint(engine, fanout, registry, counts)
     problems.install(app)
-    app.include_router(subscriptions.router(registry, fanout, clock, callbacks, engine.channels))
-    app.include_router(dead_letters.router(engine, callbacks))
     again = Again(receiver, engine, registry, clock=clock, public_url=settings.public_url)
-    app.include_router(deliveries.router(engine, again, settings.public_url))
-    app.include_router(explain.router(again))
-    app.include_router(notify.router(again))
-    app.include_router(refusals.router(engine))
-    app.include_router(heads.router(engine))
-    app.include_router(sources_api.router(sources, engine, clock))
-    app.include_router(reports.router(engine))
-    app.include_router(sessions.router(app.guard, public_url=settings.public_url))
-    app.include_router(health.router(engine, app.state.stopping))
+    watched = Watched(counts, trail, sources, engine, registry, fanout, callbacks, clock)
+    for routes in (
+        subscriptions.router(registry, fanout, clock, callbacks, engine.channels),
+        dead_letters.router(engine, callbacks),
+        deliveries.router(engine, again, settings.public_url),
+        explain.router(again),
+        notify.router(again),
+        refusals.router(engine),
+        heads.router(engine),
+        sources_api.router(sources, engine, clock),
+        reports.router(engine, trail),
+        sessions.router(app.guard, public_url=settings.public_url),
+        health.router(engine, app.state.stopping),
+        metrics.router(watched),
+    ):
+        app.include_router(routes)
     return app
 
 
@@ -208,22 +219,30 @@ def _log(settings: HubSettings, clock: Clock) -> Log:
     )
 
 
-def _callbacks(settings: HubSettings, log: Log, registry: Registry, clock: Clock) -> Callbacks:
+def _callbacks(
+    settings: HubSettings, log: Log, registry: Registry, clock: Clock, counts: Counts
+) -> Callbacks:
     policy = AddressPolicy(
         allow_private=settings.callback_allow_private, allowed=settings.callback_allowed_networks
     )
     poster = Poster(policy.refusal)
     timing = Timing(retry_seconds=settings.callback_retry_seconds)
-    sender = Sender(poster, clock)
-    return Callbacks(Tools(log, registry, poster, sender, timing, clock, settings.public_url))
+    sender = Sender(poster, clock, counts)
+    url = settings.public_url
+    return Callbacks(Tools(log, registry, poster, sender, timing, clock, url, counts))
 
 
 def _webhooks(
-    settings: HubSettings, receiver: Receiver, refused: RefusalBook, clock: Clock
+    settings: HubSettings,
+    receiver: Receiver,
+    refused: RefusalBook,
+    clock: Clock,
+    counts: Counts,
 ) -> webhooks.WebhookEndpoint:
     return webhooks.WebhookEndpoint(
         receiver,
         clock,
+        counts=counts,
         refused=refused,
         bodies=Bodies(settings.data / "bodies", settings.body_limit_bytes),
         public_url=settings.public_url,

@@ -103,6 +103,11 @@ class Follower:
             return self.wants is not None
         return any_takes(self.wants, event.keys, event.ref, event.paths)
 
+    @property
+    def waiting(self) -> int:
+        """How many news wait to be taken."""
+        return len(self._news)
+
     def take(self) -> list[News]:
         """The news since the last call, oldest first."""
         news, self._news = self._news, []
@@ -145,6 +150,11 @@ class Fanout:
     def settled(self) -> bool:
         """Whether every follower has been offered all there is; else some are behind the head."""
         return self._publisher is None
+
+    @property
+    def furthest_behind(self) -> int:
+        """How many events wait for the follower for whom most do."""
+        return max((follower.waiting for follower in self._all), default=0)
 
     def follow(self, on_news: Callable[[], None]) -> Follower:
         """A follower that is offered nothing until it is focused; give it back with `leave`."""

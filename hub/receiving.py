@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 MANY_REFS = 100  # about 2 ms of notifications
 
+TRACES_SAID = 10  # in the line of a delivery that has more
+
 SPOOLED = "; kept on this hub's disk until its log is back"
 
 
@@ -45,11 +47,13 @@ class Accepted:
         status: of the HTTP answer.
         explanation: why it reached whom, as plain values.
         number: under which it can be looked up; None while only this hub's disk has it.
+        took_ms: from its headers until it was on disk.
     """
 
     status: int
     explanation: Explained
     number: int | None
+    took_ms: float
 
 
 class Receiver:
@@ -105,7 +109,8 @@ class Receiver:
         record = await recorded(delivery, understood)
         appended = await self._append(record, events)
         self._older_secrets.notice(delivery.source, reading.secret, delivery.received_at)
-        return _accepted(record, appended)
+        laps.end("stored_ms")
+        return _accepted(delivery, understood, record, appended)
 
     def source(self, provider: str, name: str) -> Source:
         """
@@ -169,14 +174,19 @@ class Receiver:
             ) from error
 
 
-def _accepted(record: DeliveryRecord, appended: Appended) -> Accepted:
+def _accepted(
+    delivery: Delivery, understood: Understood, record: DeliveryRecord, appended: Appended
+) -> Accepted:
     explanation = record.repeat_explanation if appended.duplicate else record.explanation
+    status = STATUS[explanation["verdict"]]
+    took_ms = round(sum(understood.laps.ms.values()), 3)
     if appended.spooled:
         explanation = explanation | {"reason": explanation["reason"] + SPOOLED}
-    _log_line(record, explanation)
-    if appended.spooled:
-        return Accepted(202, explanation, None)
-    return Accepted(STATUS[explanation["verdict"]], explanation, appended.delivery)
+        status = 202
+    number = None if appended.spooled else appended.delivery
+    accepted = Accepted(status, explanation, number, took_ms)
+    _log_line(delivery, understood, record, accepted)
+    return accepted
 
 
 def limited(outcome: Outcome, source: Source) -> Outcome:
@@ -211,17 +221,27 @@ def limited(outcome: Outcome, source: Source) -> Outcome:
     return outcome if repository is outcome.repository else replace(outcome, repository=repository)
 
 
-def _log_line(record: DeliveryRecord, explanation: Explained) -> None:
+def _log_line(
+    delivery: Delivery, understood: Understood, record: DeliveryRecord, accepted: Accepted
+) -> None:
+    explanation = accepted.explanation
     event: dict[str, Any] = explanation["event"] or {}
+    kept = delivery.kept_body
     logger.info(
         "delivery",
         extra={
+            "delivery": accepted.number,
             "verdict": explanation["verdict"],
+            "status": accepted.status,
             "provider": record.provider,
             "source": record.source,
-            "delivery": record.delivery_id,
+            "delivery_id": record.delivery_id,
             "repository": event.get("repository", ""),
             "ref": event.get("ref", ""),
+            "commit": event.get("after"),
             "matched": ",".join(explanation["matched"]),
+            "trace_id": ",".join([one.trace_id for one in understood.events[:TRACES_SAID]]),
+            "bytes": kept.size if kept else len(delivery.request.body),
+            "ms": accepted.took_ms,
         },
     )

@@ -13,6 +13,7 @@ from hub.api.polling import Poll
 from hub.api.problems import log_unavailable
 from hub.api.streaming import Stream
 from hub.api.ticking import Ticker
+from hub.counting import Counts
 from hub.fanout import Fanout
 from hub.log.base import Log, LogUnavailable
 from hub.log.values import Cursor, Gap
@@ -33,11 +34,18 @@ class EventsEndpoint:
     """Answers one subscriber for as long as it stays."""
 
     def __init__(
-        self, log: Log, fanout: Fanout, registry: Registry, *, ping_seconds: float = PING_SECONDS
+        self,
+        log: Log,
+        fanout: Fanout,
+        registry: Registry,
+        counts: Counts,
+        *,
+        ping_seconds: float = PING_SECONDS,
     ) -> None:
         self._sources = Sources(log, fanout, registry)
         self._fanout = fanout
         self._registry = registry
+        self._open = counts.open
         self._ticker = Ticker(ping_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +57,12 @@ class EventsEndpoint:
         except Problem as error:
             await respond_problem(send, error)
             return
-        await answer.run(receive)
+        kind = "stream" if request.stream else "poll"
+        self._open[kind] += 1
+        try:
+            await answer.run(receive)
+        finally:
+            self._open[kind] -= 1
 
     def _answer(self, request: Request, send: Send) -> Answer:
         if request.stream:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from hub.counting_trail import TrailCounts
 from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.problem import Problem
@@ -30,8 +31,8 @@ class NewReport(BaseModel):
     reporter: str = Field(default="", max_length=200)
 
 
-def router(log: Log) -> APIRouter:
-    """The routes over one log."""
+def router(log: Log, counts: TrailCounts) -> APIRouter:
+    """The routes over one log; `counts` is told of what is reported."""
     routes = APIRouter(prefix="/v1", tags=["trail"])
 
     @routes.post("/reports", status_code=202)
@@ -42,7 +43,9 @@ def router(log: Log) -> APIRouter:
             raise Problem(
                 400, "invalid-traceparent", "this is no traceparent", "send the notification's own"
             )
-        await log.report(_stage_report(new, trace_id))
+        filed = _stage_report(new, trace_id)
+        await log.report(filed)
+        await counts.reported(log, filed, is_caught=False)
         return {"trace_id": trace_id}
 
     @routes.get("/targets/{target}/timeline")

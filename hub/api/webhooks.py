@@ -18,6 +18,7 @@ from adapters import Request
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
 from hub.api.bodies import Bodies, ClientGone, SpooledBody, drain
 from hub.api.refusal_book import RefusalBook, names_of, peer_of
+from hub.counting import Counts
 from hub.problem import Problem, mistake
 from hub.receiving import Accepted, Receiver
 from hub.throttling import RefusalLines, TooManyBadSignatures
@@ -49,6 +50,7 @@ class WebhookEndpoint:
         clock: Callable[[], datetime],
         *,
         bodies: Bodies,
+        counts: Counts,
         refused: RefusalBook,
         public_url: str,
     ) -> None:
@@ -56,6 +58,7 @@ class WebhookEndpoint:
         self._clock = clock
         self._bodies = bodies
         self._refused = refused
+        self._counts = counts
         self._lines = RefusalLines()
         self._deliveries_url = f"{public_url}/v1/deliveries/"
 
@@ -111,10 +114,11 @@ class WebhookEndpoint:
             logger.exception("delivery not understood", extra={"path": scope["path"][:200]})
             await _refuse(send, mistake())
         else:
-            await self._accept(send, accepted)
+            await self._accept(send, delivery, accepted)
 
     def _note_refusal(self, scope: Scope, problem: Problem) -> None:
         self._refused.note(scope, _without_frames(problem))
+        self._counts.refused(names_of(scope["path"])[1], problem.code)
         if isinstance(problem, TooManyBadSignatures):
             return  # counted, and told once a while
         if not self._lines.is_due(problem.code):
@@ -125,11 +129,13 @@ class WebhookEndpoint:
         extra = {**keys, **sender, "detail": problem.detail, **problem.log_keys}
         logger.warning("delivery refused", extra=extra)
 
-    async def _accept(self, send: Send, accepted: Accepted) -> None:
+    async def _accept(self, send: Send, delivery: Delivery, accepted: Accepted) -> None:
+        verdict = accepted.explanation["verdict"]
+        self._counts.accepted(delivery.source.name, verdict, accepted.took_ms / 1000)
         number = accepted.number
         inspect = None if number is None else f"{self._deliveries_url}{number}"
         body = encode(accepted.explanation | {"inspect": inspect})
-        headers = {"x-directcd-verdict": accepted.explanation["verdict"]}
+        headers = {"x-directcd-verdict": verdict}
         await respond(send, accepted.status, body, "application/json", headers)
 
 

@@ -165,6 +165,14 @@ class Runner:
                 return True
         return False
 
+    @property
+    def lag(self) -> int:
+        """How many events there are behind where it stands; 0 while that is not known."""
+        head, progress = self._tools.log.head, self._progress
+        if progress is None or progress.cursor.epoch != head.epoch:
+            return 0
+        return head.position - progress.cursor.position
+
     async def _send(self, callback: Callback, letter: Letter) -> Outcome:
         self.sending = True
         try:
@@ -195,6 +203,7 @@ class Runner:
             return False
         buried = DeadLetter(0, self._id, str(cursor), letter.body, outcome.reason, now)
         number = await self._tools.log.bury(buried)
+        self._tools.counts.dead_letters += 1
         step = f"POST /v1/dead-letters/{number}/resend"
         extra = {"subscription": self._name(), "reason": outcome.reason, "next": step}
         logger.error("callback given up, it is a dead letter now", extra=extra)

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from hub.callbacks.hosts import Hosts
 from hub.callbacks.letters import Letter
 from hub.callbacks.signing import signed_headers
+from hub.counting import Counts
 from hub.endpoints import Endpoint
 from hub.http import Answer, NoAnswer, Poster
 from hub.rules import Callback
@@ -38,13 +39,19 @@ class Outcome:
 class Sender:
     """Sends letters, as many at a time as there are turns."""
 
-    def __init__(self, poster: Poster, clock: Callable[[], datetime]) -> None:
+    def __init__(self, poster: Poster, clock: Callable[[], datetime], counts: Counts) -> None:
         self._poster = poster
         self._clock = clock
+        self._counts = counts
         self._hosts = Hosts()
 
     async def send(self, callback: Callback, letter: Letter, *, at_once: bool = False) -> Outcome:
         """Post a letter once, when it is its turn; at once also to a host that is failing."""
+        outcome = await self._send(callback, letter, at_once=at_once)
+        self._counts.attempts["taken" if outcome.taken else "failed"] += 1
+        return outcome
+
+    async def _send(self, callback: Callback, letter: Letter, *, at_once: bool) -> Outcome:
         try:
             endpoint = Endpoint.parse(callback.url)
         except ValueError as error:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from hub.callbacks.sending import Sender
 from hub.callbacks.timing import Timing
+from hub.counting import Counts
 from hub.http import Poster
 from hub.log.base import Log
 from hub.rules import Subscription
@@ -23,6 +24,7 @@ class Tools:
     timing: Timing
     clock: Callable[[], datetime]
     public_url: str
+    counts: Counts
 
 
 def is_told(subscription: Subscription, now: datetime) -> bool:

@@ -63,6 +63,11 @@ class Callbacks:
         """End `run`."""
         self._stopping.set()
 
+    @property
+    def lag(self) -> int:
+        """How far the one that is furthest behind is, in events, of those that this hub has."""
+        return max((runner.lag for runner in self._runners.values()), default=0)
+
     async def view(self, subscription: Subscription) -> dict[str, Any] | None:
         """
         How a subscription's callback is doing, for people; None when it has none.

@@ -110,6 +110,10 @@ class SpooledLog(PassedOn):
         """The newest event published to listeners."""
         return self._engine.head
 
+    async def waiting(self) -> tuple[int, int]:
+        """How many deliveries wait on this disk, and how many bytes they have."""
+        return await self._disk.waiting()
+
     async def append(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
         """
         Store a delivery in the log or, while that is away, on this disk.

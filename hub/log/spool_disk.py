@@ -65,6 +65,10 @@ class SpoolDisk:
         """Prove that the disk can be written to; how many payloads wait on it, and their bytes."""
         return await self._run(self._check)
 
+    async def waiting(self) -> tuple[int, int]:
+        """How many payloads wait, and their bytes."""
+        return await self._run(lambda: self._files.waiting)
+
     async def settle(self) -> None:
         """Return when everything accepted so far is on the disk, or could not be put there."""
         if self._writer is not None:

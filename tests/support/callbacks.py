@@ -14,6 +14,7 @@ from hub.callbacks.sending import Sender
 from hub.callbacks.timing import Timing
 from hub.callbacks.tools import Tools
 from hub.callbacks.worker import Callbacks
+from hub.counting import Counts
 from hub.http import Poster
 from hub.log.base import Log
 from hub.log.values import DeliveryRecord, NewEvent
@@ -74,8 +75,11 @@ async def worker(
     await registry.refresh()
     policy = AddressPolicy(allow_private=False, allowed=[ip_network(one) for one in allowed])
     poster = Poster(policy.refusal, resolve)
-    sender = Sender(poster, now)
-    callbacks = Callbacks(Tools(log, registry, poster, sender, timing, now, "https://hub.test"))
+    counts = Counts()
+    sender = Sender(poster, now, counts)
+    callbacks = Callbacks(
+        Tools(log, registry, poster, sender, timing, now, "https://hub.test", counts)
+    )
     task = asyncio.create_task(callbacks.run())
     found = Worker(callbacks, registry, log, task)
     try:

@@ -1,0 +1,78 @@
+"""
+What is counted of the stages that servers and clients report, by target.
+
+A target's name is whatever the sender of a report wrote: only so many are told apart.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+
+from hub.counting import Durations
+from hub.log.base import Log
+from hub.log.values import StageReport
+
+TARGETS_MOST = 200
+OTHER = "other"
+STAGES = frozenset(
+    {"notified", "fetched", "built", "published", "downloaded", "stopped", "running"}
+)
+RESULTS = frozenset({"ok", "failed", "rolled_back", "quarantined", "skipped", "unchanged"})
+STAGE_BOUNDS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+"""A stage may be one request, or a cold build."""
+
+LOOKED_AT = 20  # newest traces of a target, among which that of a report is
+
+
+class TrailCounts:
+    """
+    What one hub was told of stages since it started; what is reported by way of Redis is not here.
+
+    Attributes:
+        stages: how many ended, by target, stage and result.
+        durations: how long those took that were done, by target and stage.
+        to_running: from a push's receipt until its version ran, by target.
+        caught: changes that only a poll has found, by target.
+    """
+
+    def __init__(self) -> None:
+        self.stages: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.durations: defaultdict[tuple[str, ...], Durations] = defaultdict(_durations)
+        self.to_running: defaultdict[str, Durations] = defaultdict(_durations)
+        self.caught: defaultdict[str, int] = defaultdict(int)
+        self._targets: set[str] = set()
+
+    async def reported(self, log: Log, report: StageReport, *, is_caught: bool) -> None:
+        """
+        A report was filed.
+
+        Raises:
+            LogUnavailable: the log cannot tell now of which push.
+        """
+        target = self._target(report.target)
+        stage = report.stage if report.stage in STAGES else OTHER
+        result = report.result if report.result in RESULTS else OTHER
+        self.stages[target, stage, result] += 1
+        self.caught[target] += is_caught
+        if result == "ok":
+            self.durations[target, stage].add(_seconds(report.started_at, report.ended_at))
+        if (stage, result) == ("running", "ok"):
+            await self._arrived(log, target, report)
+
+    async def _arrived(self, log: Log, target: str, report: StageReport) -> None:
+        for trace in await log.traces(report.target, LOOKED_AT):
+            if trace.trace_id == report.trace_id and trace.received_at:
+                self.to_running[target].add(_seconds(trace.received_at, report.ended_at))
+
+    def _target(self, name: str) -> str:
+        if name not in self._targets and len(self._targets) >= TARGETS_MOST:
+            return OTHER
+        self._targets.add(name)
+        return name
+
+
+def _durations() -> Durations:
+    return Durations(STAGE_BOUNDS_SECONDS)
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return max(0.0, (end - start).total_seconds())
