@@ -31,7 +31,8 @@ PREFIX = "DIRECTCD_"
 # Variables that directcd itself sets for the programs it starts; one of them may be a directcd.
 OWN_VARIABLES = frozenset({"DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
                            "DIRECTCD_REF", "DIRECTCD_CONFIG", "DIRECTCD_TOKEN_FILE",
-                           "DIRECTCD_SERVER_URL", "DIRECTCD_HUB_URL"})  # fmt: skip
+                           "DIRECTCD_SERVER_URL", "DIRECTCD_HUB_URL",
+                           "DIRECTCD_LOG_FORMAT"})  # fmt: skip
 OWN_PREFIX = "DIRECTCD_REPO_"
 
 

@@ -1,10 +1,14 @@
 """`directcd hub`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from directcd.cli import options
+
+if TYPE_CHECKING:
+    from directcd.logs import Format
 
 
 @click.command(name="hub")
@@ -12,16 +16,22 @@ from directcd.cli import options
 @click.option("--listen", help="host:port for webhooks and API, instead of hub.listen.")
 @click.option("--data", help="Directory of the log or the spool, instead of hub.data.")
 @click.option("--redis", help="URL of the shared log, instead of hub.redis; without a password.")
-@options.verbose
+@options.logging
 def command(
-    config_file: Path, listen: str | None, data: str | None, redis: str | None, *, verbose: bool
+    config_file: Path,
+    listen: str | None,
+    data: str | None,
+    redis: str | None,
+    *,
+    verbose: bool,
+    log_format: "Format",
 ) -> None:
     """Receive webhooks, remember them and tell the servers that follow."""
     import uvloop
 
     from directcd import config, logs, parts, process
 
-    logs.set_up(verbose=verbose)
+    logs.set_up(verbose=verbose, log_format=log_format)
     _refuse_password(redis or "")
     flags = {"listen": listen, "data": data, "redis": redis}
     given = {name: value for name, value in flags.items() if value is not None}

@@ -24,6 +24,16 @@ def config_file(function: F) -> F:
     )(function)
 
 
-def verbose(function: F) -> F:
-    """`-v`: debug lines, too."""
-    return click.option("-v", "--verbose", is_flag=True, help="Log more.")(function)
+def logging(function: F) -> F:
+    """`-v`: debug lines, too; `--log-format`: text for people, or JSON."""
+    log_format = click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        envvar="DIRECTCD_LOG_FORMAT",
+        show_default=True,
+        show_envvar=True,
+        help="How lines of the log are written.",
+    )
+    verbose = click.option("-v", "--verbose", is_flag=True, help="Log more.")
+    return verbose(log_format(function))

@@ -1,18 +1,22 @@
 """`directcd up`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from directcd.cli import options
 
+if TYPE_CHECKING:
+    from directcd.logs import Format
+
 
 @click.command(name="up")
 @options.config_file
-@options.verbose
-def command(config_file: Path, *, verbose: bool) -> None:
+@options.logging
+def command(config_file: Path, *, verbose: bool, log_format: "Format") -> None:
     """Run the hub, the server and the client of one directcd.toml in one process."""
     from directcd import config, embedded, logs, process
 
-    logs.set_up(verbose=verbose)
+    logs.set_up(verbose=verbose, log_format=log_format)
     process.run(*embedded.parts_of(config.load(config_file)))
