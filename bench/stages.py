@@ -127,7 +127,7 @@ class Stages:
     def ask(self) -> Any:
         """The script's arguments, as Redis reads them."""
         arguments = self.appender.arguments(
-            self.record, self.events, Moment(1.76e9), last=True, part=0, before_new=False
+            self.record, self.events, Moment(1.76e9, 1.76e9), last=True, part=0, before_new=False
         )
         command: Any = ("EVALSHA", "0" * 40, "9", *arguments)  # their stub is too narrow
         return hiredis.pack_command(command)

@@ -23,6 +23,7 @@ from hub.log.base import LogError, LogUnavailable, LogUnfit
 from hub.log.redis_address import parse_redis_url
 from hub.log.redis_node import RedisNode
 from hub.log.redis_records import RedisRecords
+from hub.log.redis_reports import RedisReports
 from hub.log.redis_session import RedisSession
 from hub.log.values import Event, Gap
 from hub.rules import Subscription, from_row, to_row
@@ -130,7 +131,7 @@ class RedisHub:
         node = RedisNode(self._address)
         try:
             await node.connect()
-            await RedisRecords(node).report(_filed(report))
+            await RedisReports(node).report(_filed(report))
         except LogError as error:
             raise Unreachable(str(error)) from error
         finally:
@@ -166,4 +167,6 @@ def _filed(report: StageReport) -> values.StageReport:
         version=report.version,
         message=report.message,
         reporter=report.reporter,
+        is_caught=report.is_caught,
+        commits=report.commits,
     )

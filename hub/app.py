@@ -24,6 +24,7 @@ from hub.api import (
     reports,
     sessions,
     subscriptions,
+    targets,
     webhooks,
 )
 from hub.api import sources as sources_api
@@ -155,6 +156,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         heads.router(engine),
         sources_api.router(sources, engine, clock),
         reports.router(engine, trail),
+        targets.router(engine),
         sessions.router(app.guard, public_url=settings.public_url),
         health.router(engine, app.state.stopping),
         metrics.router(watched),

@@ -20,8 +20,6 @@ RESULTS = frozenset({"ok", "failed", "rolled_back", "quarantined", "skipped", "u
 STAGE_BOUNDS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 """A stage may be one request, or a cold build."""
 
-LOOKED_AT = 20  # newest traces of a target, among which that of a report is
-
 
 class TrailCounts:
     """
@@ -41,7 +39,7 @@ class TrailCounts:
         self.caught: defaultdict[str, int] = defaultdict(int)
         self._targets: set[str] = set()
 
-    async def reported(self, log: Log, report: StageReport, *, is_caught: bool) -> None:
+    async def reported(self, log: Log, report: StageReport) -> None:
         """
         A report was filed.
 
@@ -52,16 +50,16 @@ class TrailCounts:
         stage = report.stage if report.stage in STAGES else OTHER
         result = report.result if report.result in RESULTS else OTHER
         self.stages[target, stage, result] += 1
-        self.caught[target] += is_caught
+        self.caught[target] += report.is_caught
         if result == "ok":
             self.durations[target, stage].add(_seconds(report.started_at, report.ended_at))
         if (stage, result) == ("running", "ok"):
             await self._arrived(log, target, report)
 
     async def _arrived(self, log: Log, target: str, report: StageReport) -> None:
-        for trace in await log.traces(report.target, LOOKED_AT):
-            if trace.trace_id == report.trace_id and trace.received_at:
-                self.to_running[target].add(_seconds(trace.received_at, report.ended_at))
+        origins = await log.origins([report.trace_id])
+        for push in origins.values():
+            self.to_running[target].add(_seconds(push.received_at, report.ended_at))
 
     def _target(self, name: str) -> str:
         if name not in self._targets and len(self._targets) >= TARGETS_MOST:

@@ -1,18 +1,43 @@
 """
-From push to running: the stages of each push, in order, with milliseconds.
+The traces of a target: each look or push, with the stages that were reported for it.
 
-The hub contributes `received`; everything later is what servers and clients reported, held
-together by the trace id that travelled with the notification.
+A trace id travels with the notification through server and client; their reports carry it.
 """
 
 import re
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from hub.log.values import StageReport, Trace
+from hub.log.base import Log
+from hub.log.values import Origin, StageReport
+
+LOOKED_AT = 1_000  # reports of a target: some 150 pushes
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """
+    What is known of one push or look at one target.
+
+    Attributes:
+        trace_id: 32 hex digits.
+        target: whose; "" when nobody has reported anything.
+        origin: the push it began with; None when it was a look of the server's own.
+        reports: those of this trace, and those of any other about the same version: the look that
+            built it may have been another push's, or nobody's.
+    """
+
+    trace_id: str
+    target: str
+    origin: Origin | None
+    reports: tuple[StageReport, ...] = ()
+
+    @property
+    def version(self) -> str | None:
+        """The version that was last spoken of."""
+        return next((one.version for one in reversed(self.reports) if one.version), None)
 
 
 def trace_id_of(traceparent: str) -> str | None:
@@ -25,62 +50,52 @@ def trace_id_of(traceparent: str) -> str | None:
     return None if match is None else match[1]
 
 
-def timelines(traces: Sequence[Trace]) -> list[dict[str, Any]]:
+async def traces(log: Log, target: str, limit: int) -> list[Trace]:
     """
-    Each push as a list of stages, each with its distance from the push in milliseconds.
+    The newest traces of a target, oldest first.
 
-    What was found without a push (at start, by poll) has a timeline of its own, unless a push
-    announced the same version: then it is part of that push's.
+    What was found without a push (at start, by poll) has one of its own, unless a push announced
+    the same version: then it is part of that push's.
     """
-    announced = {_version(trace) for trace in traces if trace.received_at}
-    return [
-        _timeline(trace)
-        for trace in traces
-        if trace.received_at or _version(trace) not in announced
-    ]
+    reports = await log.reports(target, LOOKED_AT)
+    # A report comes twice when its first answer was lost.
+    return await assembled(log, target, list(dict.fromkeys(reports)), limit)
 
 
-def _timeline(trace: Trace) -> dict[str, Any]:
-    start = trace.received_at or min(report.started_at for report in trace.reports)
-    done = {report.stage for report in trace.reports if report.result != "unchanged"}
-    stages = [
-        _stage(report, start)
-        for report in trace.reports
-        if report.result != "unchanged" or report.stage not in done
-    ]
-    if trace.received_at is not None:
-        stages.insert(0, _received(trace.received_at))
-    stages.sort(key=lambda stage: stage["ended_ms"])
-    return {
-        "trace_id": trace.trace_id,
-        "subject": trace.subject,
-        "commit": trace.commit,
-        "version": _version(trace),
-        "started_at": start.isoformat(),
-        "stages": stages,
-    }
+async def assembled(
+    log: Log,
+    target: str,
+    reports: Sequence[StageReport],
+    limit: int,
+    only: Collection[str] | None = None,
+) -> list[Trace]:
+    """
+    The newest traces in the reports of a target, oldest first.
+
+    Args:
+        log: has the pushes they began with.
+        target: whose reports these are.
+        reports: oldest first.
+        limit: how many.
+        only: those of these ids. Default: all.
+    """
+    ids = list(dict.fromkeys(one.trace_id for one in reports))
+    # Twice as many: some will turn out to be parts of others.
+    ids = [one for one in ids if only is None or one in only][-2 * limit :]
+    origins = await log.origins(ids)
+    found = [Trace(one, target, origins.get(one), _reports_of(one, reports)) for one in ids]
+    announced = {trace.version for trace in found if trace.origin}
+    own = [trace for trace in found if trace.origin or trace.version not in announced]
+    return own[-limit:]
 
 
-def _version(trace: Trace) -> str | None:
-    return next((report.version for report in reversed(trace.reports) if report.version), None)
+def _reports_of(trace_id: str, reports: Sequence[StageReport]) -> tuple[StageReport, ...]:
+    versions = {one.version for one in reports if one.trace_id == trace_id and one.version}
+    same = {one.trace_id for one in reports if one.version in versions}
+    return tuple(one for one in reports if one.trace_id == trace_id or _is_shared(one, same))
 
 
-def _received(at: datetime) -> dict[str, Any]:
-    return {"stage": "received", "result": "ok", "started_ms": 0.0, "ended_ms": 0.0,
-            "at": at.isoformat(), "reporter": "hub", "message": ""}  # fmt: skip
-
-
-def _stage(report: StageReport, start: datetime) -> dict[str, Any]:
-    return {
-        "stage": report.stage,
-        "result": report.result,
-        "started_ms": _milliseconds(start, report.started_at),
-        "ended_ms": _milliseconds(start, report.ended_at),
-        "at": report.ended_at.isoformat(),
-        "reporter": report.reporter,
-        "message": report.message,
-    }
-
-
-def _milliseconds(start: datetime, end: datetime) -> float:
-    return round((end - start).total_seconds() * 1000, 1)
+def _is_shared(report: StageReport, traces: set[str]) -> bool:
+    """Whether another trace's report counts: what was done for the same version."""
+    is_done = report.stage != "notified" and report.result not in {"unchanged", "skipped"}
+    return is_done and report.trace_id in traces

@@ -1,18 +1,21 @@
-"""`/v1/reports` and `/v1/targets`: the stages on the way from push to running process."""
+"""`/v1/reports`: the stages on the way from push to running process, as others tell them."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.counting_trail import TrailCounts
 from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.problem import Problem
-from hub.tracing import timelines, trace_id_of
+from hub.tracing import trace_id_of
 
 YEARS = range(2000, 2200)
+
+Name = Annotated[str, Field(max_length=200)]
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
 
 class NewReport(BaseModel):
@@ -29,6 +32,10 @@ class NewReport(BaseModel):
     traceparent: str = Field(max_length=100)
     message: str = Field(default="", max_length=4_000)
     reporter: str = Field(default="", max_length=200)
+    caught: bool = False
+    """Of a fetch: whether only a poll has found what changed."""
+    commits: list[tuple[Name, Commit]] = Field(default_factory=list, max_length=50)
+    """The repositories that a fetch found changed: name and full hash of each."""
 
 
 def router(log: Log, counts: TrailCounts) -> APIRouter:
@@ -45,16 +52,8 @@ def router(log: Log, counts: TrailCounts) -> APIRouter:
             )
         filed = _stage_report(new, trace_id)
         await log.report(filed)
-        await counts.reported(log, filed, is_caught=False)
+        await counts.reported(log, filed)
         return {"trace_id": trace_id}
-
-    @routes.get("/targets/{target}/timeline")
-    async def get_timeline(
-        target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
-    ) -> dict[str, Any]:
-        """The newest pushes of a target, oldest first, each as a list of stages."""
-        traces = await log.traces(target, limit)
-        return {"target": target, "traces": timelines(traces)}
 
     return routes
 
@@ -77,4 +76,6 @@ def _stage_report(new: NewReport, trace_id: str) -> StageReport:
         version=new.version,
         message=new.message,
         reporter=new.reporter,
+        is_caught=new.caught,
+        commits=tuple(new.commits),
     )

@@ -14,7 +14,7 @@ Promises every engine keeps:
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -30,11 +30,11 @@ from hub.log.values import (
     Head,
     Lease,
     NewEvent,
+    Origin,
     SecretUse,
     StageReport,
     SubscriptionChanges,
     SubscriptionRow,
-    Trace,
 )
 
 logger = logging.getLogger(__name__)
@@ -184,8 +184,14 @@ class Log(CallbackStore, Protocol):
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""
 
-    async def traces(self, target: str, limit: int) -> list[Trace]:
-        """The newest traces that touched a target, oldest first."""
+    async def targets(self, limit: int) -> list[str]:
+        """The targets that were reported about, the latest first."""
+
+    async def reports(self, target: str, limit: int) -> list[StageReport]:
+        """The newest reports about a target, oldest first."""
+
+    async def origins(self, trace_ids: Collection[str]) -> dict[str, Origin]:
+        """The pushes that traces began with, as far as they are remembered."""
 
     async def check(self) -> str:
         """

@@ -23,7 +23,9 @@ class PassedOn:
         self.changed_subscriptions = log.changed_subscriptions
         self.heads = log.heads
         self.report = log.report
-        self.traces = log.traces
+        self.targets = log.targets
+        self.reports = log.reports
+        self.origins = log.origins
         self.lease = log.lease
         self.release = log.release
         self.progress = log.progress

@@ -21,6 +21,7 @@ from hub.log.redis_node import RedisNode
 from hub.log.redis_outbox import Outbox
 from hub.log.redis_reader import read
 from hub.log.redis_records import RedisRecords
+from hub.log.redis_reports import RedisReports
 from hub.log.redis_session import RedisSession
 from hub.log.values import Appended, Cursor, DeliveryRecord, Event, Gap, NewEvent
 
@@ -30,7 +31,7 @@ TRIM_SECONDS = 5.0  # between two looks at what in the outbox has become old
 TOGETHER = 256  # of the outbox on their way at once
 
 
-class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords):
+class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords, RedisReports):
     """The `Log` protocol over Redis."""
 
     def __init__(
@@ -46,6 +47,7 @@ class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords):
         self._node = RedisNode(address)
         RedisCallbacks.__init__(self, self._node)
         RedisRecords.__init__(self, self._node)
+        RedisReports.__init__(self, self._node)
         self._appender = Appender(
             self._node.keys,
             Limits(keep_events, keep_deliveries, keep_payloads, deduplication_seconds),
@@ -96,7 +98,7 @@ class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords):
         Raises:
             LogUnavailable: Redis did not say that it is done; the same again is no second time.
         """
-        moment = Moment(delivery.received_at.timestamp())
+        moment = Moment(delivery.received_at.timestamp(), self._clock().timestamp())
         return await self._accept(delivery, events, moment)
 
     async def append_late(self, delivery: DeliveryRecord, events: Sequence[NewEvent]) -> Appended:
@@ -164,7 +166,8 @@ class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords):
         return appended(replies)
 
     def _late(self) -> Moment:
-        return Moment(self._clock().timestamp(), late=True)
+        now = self._clock().timestamp()
+        return Moment(now, now, late=True)
 
     def _trim(self) -> None:
         # While Redis is away nothing grows old: it counts from the moment at which it was lost.

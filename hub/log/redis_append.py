@@ -69,7 +69,8 @@ APPEND = Script(
     + """
 local log, heads, deliveries, counts, lasts, epochs, channel, gone, payloads = unpack(KEYS)
 local prefix, publish, nonce, late, now, received, window, keep_events, keep_deliveries,
-    birth, use, news, repeated, before_new, details, payload, keep_payloads = unpack(ARGV, 1, 17)
+    birth, use, news, repeated, before_new, details, payload, keep_payloads, stored =
+    unpack(ARGV, 1, 18)
 now, received, window = tonumber(now), tonumber(received), tonumber(window)
 local memory = math.max(math.ceil(window), 600)
 
@@ -111,7 +112,7 @@ local function repeat_of(event_id, delivery_key, subject, before, after)
     return nil
 end
 
-local function remember(cursor, event_id, delivery_key, subject, after, unsaid, trace)
+local function remember(cursor, event_id, delivery_key, subject, after, unsaid)
     if window > 0 then
         local value = string.format('%.3f', now + window) .. '|' .. cursor
         redis.call('SET', prefix .. 'seen:' .. event_id, value, 'EX', memory)
@@ -119,7 +120,6 @@ local function remember(cursor, event_id, delivery_key, subject, after, unsaid, 
             redis.call('SET', prefix .. 'seen:' .. delivery_key, value, 'EX', memory)
         end
     end
-    redis.call('SET', prefix .. 'trace:' .. trace, cursor, 'EX', 21600)
     if late == '1' then
         local head = redis.call('HGET', heads, subject)
         if head and (tonumber(string.match(head, '^[^|]*')) or 0) > received then return end
@@ -188,15 +188,16 @@ end
 
 forget_gone()
 
-local cursors, new = {}, before_new == '1'
-for at = 18, #ARGV, 9 do
+local cursors, traces, new = {}, {}, before_new == '1'
+for at = 19, #ARGV, 9 do
     local event_id, delivery_key, subject, before, after, unsaid, trace, tag, tail =
         unpack(ARGV, at, at + 8)
     local cursor = repeat_of(event_id, delivery_key, subject, before, after)
     if not cursor then
         new = true
         cursor = add(tail, tag) .. '-' .. tag
-        remember(cursor, event_id, delivery_key, subject, after, unsaid, trace)
+        remember(cursor, event_id, delivery_key, subject, after, unsaid)
+        traces[trace] = cursor
         redis.call(publish, channel, '{"specversion":"1.0","id":"' .. cursor .. '",' .. tail)
     end
     cursors[#cursors + 1] = cursor
@@ -211,6 +212,10 @@ if news ~= '' then
     if (tonumber(redis.call('HGET', lasts, use) or '0') or 0) < received then
         redis.call('HSET', lasts, use, string.format('%.6f', received))
     end
+end
+for trace, cursor in pairs(traces) do  -- those that are reported about are kept for longer
+    local origin = string.format('%s|%s|%.0f', cursor, stored, number)
+    redis.call('SET', prefix .. 'trace:' .. trace, origin, 'EX', 21600)
 end
 redis.call('SET', prefix .. 'done:' .. nonce, '1', 'EX', math.max(memory, 86400))
 return {number, duplicate and 1 or 0, unpack(cursors)}
@@ -232,9 +237,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something is appended: Unix seconds, and whether that is later than it was received."""
+    """
+    When something is appended, in Unix seconds.
+
+    Attributes:
+        now: by which repeats are told: when it was received, or later if it comes late.
+        stored: what the clock says.
+        late: whether that is later than it was received.
+    """
 
     now: float
+    stored: float
     late: bool = False
 
 
@@ -300,6 +313,7 @@ class Appender:
             record.details if last else b"",
             record.payload if last else b"",
             self.limits.payloads,
+            f"{moment.stored:.3f}",
         ]
         for event in events:
             arguments += _event(event)

@@ -1,5 +1,5 @@
 """
-What Redis keeps beside events and deliveries: uses of secrets, heads, subscriptions, reports.
+What Redis keeps beside events, deliveries and reports: uses of secrets, heads, subscriptions.
 
 The first two are written by the script that appends (`hub.log.redis_append`), together with the
 events; here they are read.
@@ -17,19 +17,14 @@ import msgspec
 from hub.log.redis_node import RedisNode, Script
 from hub.log.redis_reading import readable
 from hub.log.values import (
-    Cursor,
     Head,
     SecretUse,
-    StageReport,
     SubscriptionChanges,
     SubscriptionRow,
-    Trace,
 )
 
 logger = logging.getLogger(__name__)
 
-KEEP_REPORTS = 1_000  # stage reports a target, about 400 bytes each
-FORGET_REPORTS_SECONDS = 30 * 24 * 3600  # of a target that nobody reports about any more
 KEEP_CHANGES = 10_000  # changed subscriptions; a hub that lags behind reads all of them again
 SCAN_COUNT = 1_000  # heads a step: a millisecond or so in which Redis serves nobody else
 
@@ -47,29 +42,8 @@ if redis.call('HDEL', KEYS[1], ARGV[1]) == 1 then
 end
 return 1
 """)
-_REPORT = Script("""
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'r', ARGV[2])
-return redis.call('EXPIRE', KEYS[1], ARGV[3])
-""")
-
 _ENCODE = msgspec.json.Encoder().encode
 _ROW = msgspec.json.Decoder(SubscriptionRow)
-_REPORT_DECODER = msgspec.json.Decoder(StageReport)
-
-
-class _Pushed(msgspec.Struct):
-    after: str | None
-
-
-class _Origin(msgspec.Struct):
-    """What a trace shows of the notification it began with."""
-
-    subject: str
-    time: datetime
-    data: _Pushed
-
-
-_ORIGIN = msgspec.json.Decoder(_Origin)
 
 
 class RedisRecords:
@@ -190,32 +164,6 @@ class RedisRecords:
             logger.error("subscription not readable, it is skipped", extra=keys)
         return None
 
-    async def report(self, report: StageReport) -> None:
-        """Remember one stage report."""
-        arguments = (KEEP_REPORTS, _ENCODE(report), FORGET_REPORTS_SECONDS)
-        await self._node.run(_REPORT, [self._keys(f"reports:{report.target}")], arguments)
-
-    async def traces(self, target: str, limit: int) -> list[Trace]:
-        """The newest traces that touched a target, oldest first."""
-        found = await self._node.execute("XRANGE", self._keys(f"reports:{target}"), "-", "+")
-        reports = readable(lambda entry: _REPORT_DECODER.decode(entry[1][1]), found)
-        newest = list(dict.fromkeys(report.trace_id for report in reports))[-limit:]
-        origins = await asyncio.gather(*(self._origin(trace_id) for trace_id in newest))
-        return [
-            _trace(trace_id, origin, _reports_of(trace_id, reports))
-            for trace_id, origin in zip(newest, origins, strict=True)
-        ]
-
-    async def _origin(self, trace_id: str) -> _Origin | None:
-        text = await self._node.execute("GET", self._keys(f"trace:{trace_id}"))
-        cursor = Cursor.parse(_text(text)) if text else None
-        if cursor is None:
-            return None
-        place = f"{cursor.epoch}-{cursor.position}"
-        found = await self._node.execute("XRANGE", self._keys("log"), place, place)
-        origins = readable(lambda entry: _ORIGIN.decode(b"{" + entry[1][1]), found)
-        return origins[0] if origins else None
-
     async def _hash(self, name: str) -> dict[bytes, bytes]:
         found = await self._node.execute("HGETALL", self._keys(name))
         return dict(zip(found[::2], found[1::2], strict=True))
@@ -242,21 +190,3 @@ def _literal(text: str) -> str:
 def _head(subject: bytes, value: bytes) -> Head:
     seconds, after, _ = value.split(b"|", 2)
     return Head(subject.decode(), after.decode() or None, _time(seconds))
-
-
-def _trace(trace_id: str, origin: _Origin | None, reports: tuple[StageReport, ...]) -> Trace:
-    if origin is None:
-        return Trace(trace_id, None, None, None, reports)
-    return Trace(trace_id, origin.subject, origin.data.after, origin.time, reports)
-
-
-def _reports_of(trace_id: str, reports: Sequence[StageReport]) -> tuple[StageReport, ...]:
-    # Those of another trace, too, when it came to the same version: another look may have met this
-    # push's commit first, and built it.
-    versions = {one.version for one in reports if one.trace_id == trace_id and one.version}
-    same = {one.trace_id for one in reports if one.version in versions}
-    return tuple(one for one in reports if one.trace_id == trace_id or _shared(one, same))
-
-
-def _shared(report: StageReport, traces: set[str]) -> bool:
-    return report.trace_id in traces and report.stage != "notified" and report.result != "unchanged"

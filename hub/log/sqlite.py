@@ -2,14 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hub.log import sqlite_deliveries, sqlite_events, sqlite_records
+from hub.log import sqlite_deliveries, sqlite_events, sqlite_records, sqlite_reports
 from hub.log.base import Listener, LogUnavailable, tell
 from hub.log.locking import lock_directory
 from hub.log.probing import prove_room
@@ -25,10 +25,10 @@ from hub.log.values import (
     Gap,
     Head,
     NewEvent,
+    Origin,
     StageReport,
     SubscriptionChanges,
     SubscriptionRow,
-    Trace,
 )
 
 T = TypeVar("T")
@@ -114,9 +114,14 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
         self, connection: sqlite3.Connection, delivery: DeliveryRecord, events: Sequence[NewEvent]
     ) -> "_Stored":
         received_at = delivery.received_at.timestamp()
-        times = (received_at, received_at + self._deduplication_seconds)
+        moment = sqlite_events.Moment(
+            received_at,
+            self._clock().timestamp(),
+            received_at + self._deduplication_seconds,
+            sqlite_deliveries.next_number(connection),
+        )
         results = [
-            sqlite_events.append_event(connection, self._epoch, event, times) for event in events
+            sqlite_events.append_event(connection, self._epoch, event, moment) for event in events
         ]
         appended = sqlite_deliveries.append_delivery(
             connection, delivery, [event for _, event in results]
@@ -187,11 +192,19 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
 
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""
-        await self._writer.run(lambda c: sqlite_records.insert_report(c, report))
+        await self._writer.run(lambda c: sqlite_reports.insert_report(c, report))
 
-    async def traces(self, target: str, limit: int) -> list[Trace]:
-        """The newest traces that touched a target, oldest first."""
-        return await self._query(lambda c: sqlite_records.read_traces(c, target, limit))
+    async def targets(self, limit: int) -> list[str]:
+        """The targets that were reported about, the latest first."""
+        return await self._query(lambda c: sqlite_reports.read_targets(c, limit))
+
+    async def reports(self, target: str, limit: int) -> list[StageReport]:
+        """The newest reports about a target, oldest first."""
+        return await self._query(lambda c: sqlite_reports.read_reports(c, target, limit))
+
+    async def origins(self, trace_ids: Collection[str]) -> dict[str, Origin]:
+        """The pushes that traces began with, as far as they are remembered."""
+        return await self._query(lambda c: sqlite_reports.read_origins(c, trace_ids))
 
     async def check(self) -> str:
         """

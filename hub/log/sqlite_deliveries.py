@@ -45,6 +45,13 @@ _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder().decode
 
 
+def next_number(connection: sqlite3.Connection) -> int:
+    """The number of the delivery that is appended next; there is one writer."""
+    # https://www.sqlite.org/autoinc.html: it has a row as soon as a table has had one.
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'deliveries'").fetchone()
+    return 1 + (int(row[0]) if row else 0)
+
+
 def append_delivery(
     connection: sqlite3.Connection, record: DeliveryRecord, appended: Sequence[Event | None]
 ) -> Appended:

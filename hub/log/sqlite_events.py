@@ -7,12 +7,31 @@ and know nothing of threads or event loops.
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hub.log.messages import event_of, message_of
 from hub.log.values import Cursor, Event, Head, NewEvent, tag_of
 
 LAST_CHARACTER = "\U0010ffff"  # behind every text that begins with the same letters
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """
+    When events are stored, in Unix seconds, and with which delivery.
+
+    Attributes:
+        received_at: when the delivery had arrived.
+        stored_at: when the log takes it.
+        repeats_until: until when the same news is a repeat.
+        delivery: the number it will have.
+    """
+
+    received_at: float
+    stored_at: float
+    repeats_until: float
+    delivery: int
 
 
 def birth(connection: sqlite3.Connection, now: datetime) -> int:
@@ -31,7 +50,7 @@ def last_position(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def append_event(
-    connection: sqlite3.Connection, epoch: int, event: NewEvent, times: tuple[float, float]
+    connection: sqlite3.Connection, epoch: int, event: NewEvent, moment: Moment
 ) -> tuple[Cursor, Event | None]:
     """
     Store one event unless it is a repeat.
@@ -40,19 +59,19 @@ def append_event(
         connection: inside a transaction.
         epoch: the log's epoch.
         event: what to store.
-        times: (received at, forget repeats at), in Unix seconds.
+        moment: when, and of which delivery.
 
     Returns:
         Where the event stands, and the event itself when it is new.
     """
-    repeat = _find_repeat(connection, event, times[0])
+    repeat = _find_repeat(connection, event, moment.received_at)
     if repeat is not None:
         return Cursor(epoch, *repeat), None
     position = last_position(connection)[0] + 1
     cursor = Cursor(epoch, position, tag_of(event.event_id))
     stored = event_of(message_of(cursor, event.tail))
-    _insert_event(connection, event, stored, times[0])
-    _remember(connection, event, cursor, times)
+    _insert_event(connection, event, stored, moment)
+    _remember(connection, event, cursor, moment)
     return cursor, stored
 
 
@@ -86,10 +105,11 @@ def _moves_head(connection: sqlite3.Connection, event: NewEvent) -> bool:
 
 
 def _insert_event(
-    connection: sqlite3.Connection, event: NewEvent, stored: Event, received_at: float
+    connection: sqlite3.Connection, event: NewEvent, stored: Event, moment: Moment
 ) -> None:
     connection.execute(
-        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO events (position, tag, keys, ref, subject, after, trace_id, received_at,"
+        " message, stored_at, delivery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stored.cursor.position,
             stored.cursor.tag,
@@ -98,27 +118,28 @@ def _insert_event(
             event.subject,
             event.after,
             event.trace_id,
-            received_at,
+            moment.received_at,
             stored.message,
+            moment.stored_at,
+            moment.delivery,
         ),
     )
 
 
 def _remember(
-    connection: sqlite3.Connection, event: NewEvent, cursor: Cursor, times: tuple[float, float]
+    connection: sqlite3.Connection, event: NewEvent, cursor: Cursor, moment: Moment
 ) -> None:
-    received_at, expires_at = times
     for key in filter(None, (event.event_id, event.delivery_key)):
         connection.execute(
             "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
-            (key, cursor.position, cursor.tag, expires_at),
+            (key, cursor.position, cursor.tag, moment.repeats_until),
         )
     if event.unsaid:
         connection.execute("DELETE FROM heads WHERE subject = ?", (event.subject,))
         return
     connection.execute(
         "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?)",
-        (event.subject, event.after, cursor.position, received_at),
+        (event.subject, event.after, cursor.position, moment.received_at),
     )
 
 

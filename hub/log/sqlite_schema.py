@@ -41,8 +41,6 @@ CREATE TABLE IF NOT EXISTS reports (
     message TEXT NOT NULL, reporter TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS reports_by_target ON reports (target, number);
-CREATE INDEX IF NOT EXISTS reports_by_version ON reports (target, version);
-CREATE INDEX IF NOT EXISTS reports_by_trace ON reports (trace_id, number);
 """
 
 # What came after the first release, in order: as many as the file's user_version says are applied.
@@ -67,6 +65,12 @@ MIGRATIONS = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX refusals_by_code ON refusals (code, number)",
+    "ALTER TABLE reports ADD COLUMN is_caught INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE reports ADD COLUMN commits TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE events ADD COLUMN stored_at REAL",
+    "ALTER TABLE events ADD COLUMN delivery INTEGER",
+    "DROP INDEX IF EXISTS reports_by_version",
+    "DROP INDEX IF EXISTS reports_by_trace",
 )
 
 

@@ -199,22 +199,30 @@ class StageReport:
     version: str | None = None
     message: str = ""
     reporter: str = ""
+    is_caught: bool = False
+    """Of a fetch: whether only a poll has found what changed, because nobody announced it."""
+    commits: tuple[tuple[str, str], ...] = ()
+    """The repositories that a fetch found changed: name and full hash of each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Origin:
     """
-    Everything known about one push: when it was received, and the stages reported for it.
+    The push that a trace began with.
 
-    `reports` holds those of this trace, and those of any other trace about the same version: the
-    look that built it may have been another push's, or nobody's.
+    Attributes:
+        subject: `<repository key>#<full ref>`.
+        commit: what the ref was moved to; None when it was deleted or nobody said.
+        received_at: when its delivery had arrived.
+        stored_at: when the log took it; None when an earlier version did.
+        delivery: the number of that delivery; None when that is not known (any more).
     """
 
-    trace_id: str
-    subject: str | None
+    subject: str
     commit: str | None
-    received_at: datetime | None
-    reports: tuple[StageReport, ...] = field(default=())
+    received_at: datetime
+    stored_at: datetime | None = None
+    delivery: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from hub.log.values import (
     StageReport,
     SubscriptionRow,
 )
+from hub.tracing import traces
 from tests.support.events import KEYS, NOW, Heard, event, record
 from tests.support.redis_servers import cluster, cluster_url, sentinel_url, sentinels, single
 from tests.support.waiting import eventually
@@ -259,8 +260,9 @@ async def test_reports_are_gathered_by_the_trace_of_the_push(log: Log) -> None:
     await append(log, event("a"))
     await log.report(StageReport("shop", "built", "ok", NOW, NOW, "0" * 32, version="v-1"))
     await log.report(StageReport("other", "built", "ok", NOW, NOW, "1" * 32))
-    [trace] = await log.traces("shop", 10)
-    assert (trace.commit, trace.received_at) == ("a", NOW)
+    [trace] = await traces(log, "shop", 10)
+    assert trace.origin
+    assert (trace.origin.commit, trace.origin.received_at) == ("a", NOW)
     assert [r.stage for r in trace.reports] == ["built"]
 
 

@@ -10,12 +10,12 @@ from secrets import token_hex
 
 import pytest
 
-from hub.log import redis_records
+from hub.log import redis_records, redis_reports
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.redis_records import RedisRecords
 from hub.log.sqlite import SqliteLog
-from hub.log.values import Head, StageReport, SubscriptionChanges, SubscriptionRow
+from hub.log.values import Head, Origin, StageReport, SubscriptionChanges, SubscriptionRow
 from tests.support.events import NOW, event, record
 from tests.support.redis_servers import RedisServer, single
 
@@ -204,31 +204,48 @@ def some_report(choose: random.Random, number: int) -> StageReport:
         version=choose.choice([None, "v-1", "v-2", "v-3"]),
         message=f"message {number}",
         reporter="s1",
+        is_caught=choose.random() < 0.5,
+        commits=choose.choice([(), (("shop", "a" * 40),)]),
     )
 
 
-@pytest.mark.parametrize("seed", range(10))
-async def test_traces_are_the_same_as_in_the_embedded_log(
+@pytest.mark.parametrize("seed", range(5))
+async def test_reports_are_the_same_as_in_the_embedded_log(
     hubs: tuple[RedisLog, RedisLog], embedded: SqliteLog, seed: int
 ) -> None:
-    """With the reports of other traces about the same version, and the push they began with."""
+    """The newest of each target, oldest first; and whose they are, the latest first."""
     choose = random.Random(seed)  # noqa: S311 - any will do
     reports = [some_report(choose, number) for number in range(12)]
     for log in (hubs[0], embedded):
-        await log.append(record(), [event("a")])
         for report in reports:
             await log.report(report)
-    for limit in (1, 3, 10):
-        found = await hubs[1].traces("shop", limit)
-        assert found == await embedded.traces("shop", limit)
-    assert await hubs[1].traces("none", 10) == []
+    for limit in (1, 3, 100):
+        assert await hubs[1].reports("shop", limit) == await embedded.reports("shop", limit)
+    assert await hubs[1].reports("shop", 100) == reports
+    assert await hubs[1].reports("none", 10) == []
+    assert await hubs[1].targets(10) == await embedded.targets(10) == ["shop"]
+
+
+async def test_the_push_of_a_trace_is_remembered_with_its_delivery(
+    hubs: tuple[RedisLog, RedisLog], embedded: SqliteLog
+) -> None:
+    """What it was about, when it came and was stored, and the number of its delivery."""
+    for log in (hubs[0], embedded):
+        log._clock = lambda: NOW + timedelta(seconds=1)
+        await log.append(record(), [])
+        await log.append(record(), [event("a")])
+    origin = Origin("github.com/acme/shop#refs/heads/main", "a", NOW, NOW + timedelta(seconds=1), 2)
+    asked = ["f" * 32, "0" * 32]
+    assert await hubs[1].origins(asked) == {"0" * 32: origin}
+    assert await embedded.origins(asked) == {"0" * 32: origin}
+    assert await embedded.origins([]) == await hubs[1].origins([]) == {}
 
 
 async def test_reports_are_not_kept_for_ever(
     hubs: tuple[RedisLog, RedisLog], server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many of a target, and none of a target that is long gone."""
-    monkeypatch.setattr(redis_records, "KEEP_REPORTS", 100)
+    monkeypatch.setattr(redis_reports, "KEEP_REPORTS", 100)
     for number in range(350):
         await hubs[0].report(StageReport("shop", "built", "ok", NOW, NOW, f"{number:032x}"))
     key = hubs[0]._node.keys("reports:shop")

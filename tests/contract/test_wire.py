@@ -142,7 +142,7 @@ async def test_the_hub_takes_what_a_server_reports(hub: httpx.AsyncClient) -> No
     assert (await hub.post("/v1/reports", json=report_document(report))).status_code == 202
     [trace] = (await hub.get("/v1/targets/shop/timeline")).json()["traces"]
     assert (trace["commit"], trace["version"]) == (A, "v-0123456789ab")
-    assert [stage["stage"] for stage in trace["stages"]] == ["received", "built"]
+    assert [stage["stage"] for stage in trace["stages"]] == ["received", "stored", "built"]
 
 
 @pytest.mark.parametrize(

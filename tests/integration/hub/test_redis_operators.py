@@ -180,7 +180,8 @@ async def test_what_no_hub_wrote_hides_nothing_else(server: RedisServer, log: Re
     assert len(await log.deliveries(10, None)) == 1
     assert [letter.subscription_id for letter in await log.dead_letters(10, None)] == ["sub_1"]
     assert await log.dead_letter(999) is None
-    assert [trace.trace_id for trace in await log.traces("shop", 10)] == ["0" * 32]
+    assert [one.trace_id for one in await log.reports("shop", 10)] == ["0" * 32]
+    assert await log.origins(["0" * 32]) == {}
 
 
 async def test_a_late_hint_leaves_a_newer_head(log: RedisLog) -> None:

@@ -50,7 +50,9 @@ async def test_the_documented_rights_are_enough(tmp_path: Path) -> None:
             await log.release(lease)
             at = datetime.now(UTC)
             await log.report(StageReport("shop", "built", "done", at, at, "0" * 32))
-            assert [trace.trace_id for trace in await log.traces("shop", 10)] == ["0" * 32]
+            assert [one.trace_id for one in await log.reports("shop", 10)] == ["0" * 32]
+            assert await log.targets(10) == ["shop"]
+            assert list(await log.origins(["0" * 32])) == ["0" * 32]
             assert len(await log.deliveries(10, None)) == 2
             assert [use.deliveries for use in await log.secret_uses()] == [2]
             assert [head.after for head in await log.heads("", 10)] == ["b"]

@@ -1,0 +1,54 @@
+"""`/v1/targets` and `/v1/traces`: how targets stand, and the way of each push."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from hub.caught import caught_hint
+from hub.finding import LEAST_CHARACTERS, find
+from hub.log.base import Log
+from hub.problem import Problem
+from hub.standing import standings
+from hub.timelines import timelines
+from hub.tracing import traces
+
+Needle = Annotated[str, Path(max_length=200)]
+
+
+def router(log: Log) -> APIRouter:
+    """The routes over one log."""
+    routes = APIRouter(prefix="/v1", tags=["trail"])
+
+    @routes.get("/targets")
+    async def list_targets() -> dict[str, Any]:
+        """Every target that was reported about, the latest first."""
+        found = await standings(log)
+        hints = [await caught_hint(log, one) for one in found]
+        told = [one | {"caught_hint": hint} for one, hint in zip(found, hints, strict=True)]
+        return {"targets": told}
+
+    @routes.get("/targets/{target}/timeline")
+    async def get_timeline(
+        target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
+    ) -> dict[str, Any]:
+        """The newest pushes of a target, oldest first, each as a list of stages."""
+        return {"target": target, "traces": timelines(await traces(log, target, limit))}
+
+    @routes.get("/traces/{needle}")
+    async def get_traces(needle: Needle) -> dict[str, Any]:
+        """What became of a commit, a delivery (its id or number), a version or a trace."""
+        found = await find(log, needle)
+        if not found:
+            raise Problem(404, "unknown-trace", f"nothing is known of {needle!r}", _step(needle))
+        return {"traces": found}
+
+    return routes
+
+
+def _step(needle: str) -> str:
+    if len(needle) < LEAST_CHARACTERS and not needle.isdecimal():
+        return f"give at least {LEAST_CHARACTERS} digits of a commit"
+    return (
+        "if it was pushed, see GET /v1/refusals, and your forge's own list of deliveries: this hub "
+        "has accepted none of it, or forgotten it"
+    )

@@ -1,0 +1,69 @@
+"""What became of something a person has in hand: a commit, a delivery, a version, a trace."""
+
+import re
+
+from hub.log.base import Log
+from hub.log.delivered import Wanted
+from hub.log.values import StageReport
+from hub.timelines import Timeline, timelines
+from hub.tracing import LOOKED_AT, Trace, assembled
+
+MOST_FOUND = 20
+MOST_DELIVERIES = 10
+MOST_REPORTS = 20_000  # that are looked through: those of the targets reported about last
+LEAST_CHARACTERS = 7  # of the beginning of a commit, as git abbreviates it
+MOST_TARGETS = 1_000
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+async def find(log: Log, needle: str) -> list[Timeline]:
+    """
+    The timelines that something belongs to, oldest first.
+
+    Args:
+        log: the hub's.
+        needle: a commit or its first 7 digits at least, a delivery's id or number, a version, or a
+            trace id.
+    """
+    pushed = await _trace_ids(log, needle)
+    found: list[Trace] = []
+    left = MOST_REPORTS
+    for target in await log.targets(MOST_TARGETS):
+        reports = await log.reports(target, min(LOOKED_AT, left))
+        left -= len(reports)
+        ids = pushed | {one.trace_id for one in reports if _is_about(one, needle)}
+        found += await assembled(log, target, reports, MOST_FOUND, ids)
+        if left <= 0:
+            break
+    found += await _unheard(log, pushed - {trace.trace_id for trace in found})
+    told = sorted(timelines(found), key=lambda line: str(line["started_at"]))
+    return told[-MOST_FOUND:]
+
+
+async def _trace_ids(log: Log, needle: str) -> set[str]:
+    """The traces of the deliveries that a needle names."""
+    if needle.isascii() and needle.isdecimal() and (one := await log.delivery(int(needle))):
+        return set(one["trace_ids"])
+    found = await log.deliveries(MOST_DELIVERIES, None, Wanted(q=needle))
+    numbers = [one["number"] for one in found if _names(one, needle)]
+    wholes = [await log.delivery(number) for number in numbers]
+    return {trace_id for one in wholes if one for trace_id in one["trace_ids"]}
+
+
+def _names(delivery: dict[str, object], needle: str) -> bool:
+    """Not by a part of a word, but for the beginning of a commit."""
+    return delivery["delivery_id"] == needle or bool(_COMMIT.fullmatch(needle))
+
+
+def _is_about(report: StageReport, needle: str) -> bool:
+    if needle in {report.version, report.trace_id}:
+        return True
+    is_commit = bool(_COMMIT.fullmatch(needle))
+    return is_commit and any(commit.startswith(needle) for _, commit in report.commits)
+
+
+async def _unheard(log: Log, trace_ids: set[str]) -> list[Trace]:
+    """Pushes that nobody has reported anything about."""
+    origins = await log.origins(sorted(trace_ids))
+    return [Trace(trace_id, "", origin) for trace_id, origin in origins.items()]

@@ -1,0 +1,201 @@
+"""What the hub tells of targets and pushes, from the reports it was sent."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.caught import caught_hint
+from hub.finding import find
+from hub.log.sqlite import SqliteLog
+from hub.log.values import NewEvent, StageReport
+from hub.standing import standing, standings
+from hub.tracing import traces
+from tests.support.events import NOW, SUBJECT, event, record
+
+COMMIT = "c" * 40
+LATER = "d" * 40
+
+
+@dataclass
+class Trail:
+    """A log, and whoever reports to it."""
+
+    log: SqliteLog
+    seconds: float = 0.0
+
+    async def push(self, trace: str, commit: str = COMMIT) -> None:
+        """A delivery that moves the ref, in a trace of its own."""
+        pushed: NewEvent = replace(
+            event(commit, trace), trace_id=trace * 32, event_id=f"{SUBJECT} {trace}"
+        )
+        delivery = replace(
+            record(self.now),
+            delivery_id=f"guid-{trace}",
+            explanation={
+                "reason": "news",
+                "event": {"repository": "github.com/acme/shop", "ref": "refs/heads/main"},
+                "changes": [{"ref": "refs/heads/main", "before": None, "after": commit}],
+            },
+            details=f'{{"trace_ids": ["{trace * 32}"]}}'.encode(),
+        )
+        await self.log.append(delivery, [pushed])
+
+    async def report(self, trace: str, stage: str, result: str = "ok", **rest: Any) -> None:
+        """A stage that took a second, after all others."""
+        start, self.seconds = self.now, self.seconds + 1
+        rest = {"target": "shop", "reporter": "server", "version": "v-1"} | rest
+        told = StageReport(
+            stage=stage,
+            result=result,
+            started_at=start,
+            ended_at=self.now,
+            trace_id=trace * 32,
+            **rest,
+        )
+        await self.log.report(told)
+
+    @property
+    def now(self) -> datetime:
+        """The time of the last report."""
+        return NOW + timedelta(seconds=self.seconds)
+
+
+@pytest.fixture
+async def trail(tmp_path: Path) -> AsyncIterator[Trail]:
+    """Nothing pushed yet."""
+    log = SqliteLog(tmp_path / "log")
+    await log.open()
+    yield Trail(log)
+    await log.close()
+
+
+async def test_a_look_without_push_is_part_of_the_push_that_announced_its_version(
+    trail: Trail,
+) -> None:
+    """A poll may meet a commit a moment before its webhook: one change is one line."""
+    await trail.report("e", "built")
+    assert len(await traces(trail.log, "shop", 10)) == 1
+    await trail.push("a")
+    await trail.report("a", "built", "unchanged")
+    [found] = await traces(trail.log, "shop", 10)
+    assert (found.trace_id, [one.result for one in found.reports]) == (
+        "a" * 32,
+        ["ok", "unchanged"],
+    )
+
+
+async def test_a_report_that_came_twice_is_told_once(trail: Trail) -> None:
+    """Its first answer was lost, and it was sent again."""
+    for _ in range(2):
+        trail.seconds = 0
+        await trail.report("a", "built")
+    [found] = await traces(trail.log, "shop", 10)
+    assert len(found.reports) == 1
+
+
+async def test_a_target_stands_as_its_clients_last_said(trail: Trail) -> None:
+    """What each runs, how many run the newest, and how long the push took to the first."""
+    await trail.push("a")
+    await trail.report("a", "published")
+    await trail.report("a", "running", reporter="west")
+    await trail.report("b", "running", reporter="east", version="v-0")
+    found = await standing(trail.log, "shop")
+    assert found["newest"] == {
+        "version": "v-1",
+        "commit": COMMIT,
+        "at": (NOW + timedelta(seconds=1)).isoformat(),
+    }
+    assert [(c["client"], c["version"]) for c in found["running"]] == [
+        ("east", "v-0"),
+        ("west", "v-1"),
+    ]
+    assert found["clients"] == {"running_newest": 1, "all": 2}
+    assert found["push_to_running_ms"] == [2000.0]
+    assert found["last_failure"] is None
+
+
+async def test_a_client_that_rolled_back_runs_what_it_ran_before(trail: Trail) -> None:
+    """And the target's last failure says why."""
+    await trail.report("a", "running", reporter="west")
+    await trail.report("b", "running", "rolled_back", reporter="west", version="v-2", message="ill")
+    found = await standing(trail.log, "shop")
+    [client] = found["running"]
+    assert (client["version"], client["state"], client["message"]) == ("v-1", "rolled back", "ill")
+    assert (found["last_failure"]["stage"], found["last_failure"]["message"]) == ("running", "ill")
+
+
+@pytest.mark.parametrize(
+    ("later", "mended"),
+    [("notified", False), ("fetched", True), ("built", True), ("running", True)],
+)
+async def test_what_went_well_later_mends_a_failure(
+    trail: Trail, later: str, *, mended: bool
+) -> None:
+    """A stage that is as far on, or further."""
+    await trail.report("a", "fetched", "failed", message="no route")
+    await trail.report("b", later)
+    assert ((await standing(trail.log, "shop"))["last_failure"] is None) is mended
+
+
+async def test_the_target_reported_about_last_comes_first(trail: Trail) -> None:
+    """Of any number."""
+    for name in ("shop", "blog", "shop", "wiki", "shop"):
+        await trail.report("a", "built", target=name)
+    assert [one["target"] for one in await standings(trail.log)] == ["shop", "wiki", "blog"]
+
+
+@pytest.mark.parametrize("needle", [COMMIT, COMMIT[:7], "guid-a", "1", "v-1", "a" * 32])
+async def test_a_push_is_found_by_whatever_a_person_has(trail: Trail, needle: str) -> None:
+    """Commit, its beginning, delivery, its number, version, trace."""
+    await trail.push("a")
+    await trail.report("a", "built")
+    await trail.report("b", "built", version="v-2")
+    [line] = await find(trail.log, needle)
+    assert (line["trace_id"], line["target"], line["state"]) == ("a" * 32, "shop", "under way")
+
+
+@pytest.mark.parametrize("needle", [COMMIT[:6], "guid", "github.com", "v-", "9", "", "%"])
+async def test_a_part_of_a_word_finds_nothing(trail: Trail, needle: str) -> None:
+    """It would be a guess."""
+    await trail.push("a")
+    await trail.report("a", "built")
+    assert await find(trail.log, needle) == []
+
+
+async def test_a_push_that_nobody_reported_about_is_found_as_well(trail: Trail) -> None:
+    """It was received, and nobody wanted it."""
+    await trail.push("a")
+    [line] = await find(trail.log, COMMIT)
+    assert (line["target"], line["delivery"], line["state"]) == (None, 1, "under way")
+    assert [stage["stage"] for stage in line["stages"]] == ["received", "stored"]
+
+
+async def test_what_only_a_poll_has_found_is_found_by_its_commit(trail: Trail) -> None:
+    """Nobody delivered it; the server told what it fetched."""
+    await trail.report("e", "fetched", version=None, is_caught=True, commits=(("shop", LATER),))
+    [line] = await find(trail.log, LATER[:12])
+    assert (line["commit"], line["is_caught"]) == (LATER, True)
+
+
+async def test_the_likeliest_cause_of_what_a_poll_caught_is_told(trail: Trail) -> None:
+    """No webhook at all; or one of many deliveries that did not come; or one that came late."""
+    caught: dict[str, Any] = {"is_caught": True, "commits": (("shop", LATER),)}
+    await trail.report("e", "fetched", **caught)
+    found = await standing(trail.log, "shop")
+    assert (found["caught_by_poll"], found["caught_at"]) == (1, trail.now.isoformat())
+    assert "create the webhook" in await caught_hint(trail.log, found)
+    await trail.push("a")
+    assert "this one not" in await caught_hint(trail.log, found)
+    await trail.report("e", "published")
+    await trail.push("b", LATER)
+    assert "came after the poll" in await caught_hint(trail.log, await standing(trail.log, "shop"))
+
+
+async def test_who_was_never_caught_gets_no_hint(trail: Trail) -> None:
+    """There is nothing to explain."""
+    await trail.report("a", "built")
+    assert await caught_hint(trail.log, await standing(trail.log, "shop")) == ""
