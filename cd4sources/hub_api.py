@@ -1,5 +1,6 @@
 """A hub's API as those who follow and report ask it: its address, and the token it wants."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -13,6 +14,33 @@ SETTING = "hub_token_file"
 _NOT_ALLOWED = frozenset({401, 403})
 
 
+class Hearing:
+    """Whether a hub is heard."""
+
+    def __init__(self) -> None:
+        """Begin deaf."""
+        self._deaf_since: float | None = time.monotonic()
+
+    def began(self) -> None:
+        """It is heard from now on."""
+        self._deaf_since = None
+
+    def ended(self) -> None:
+        """It is not heard any more."""
+        if self._deaf_since is None:
+            self._deaf_since = time.monotonic()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it is now."""
+        return self._deaf_since is None
+
+    @property
+    def deaf_seconds(self) -> float:
+        """For how long it has not been heard; 0 while it is."""
+        return 0.0 if self._deaf_since is None else time.monotonic() - self._deaf_since
+
+
 class HubApi:
     """
     The hub at a URL.
@@ -21,6 +49,9 @@ class HubApi:
         http: The connections to use.
         url: Where it is.
         token: Gives the bearer token for it, "" for none; asked each time.
+
+    Attributes:
+        hearing: Whether its events are heard.
     """
 
     def __init__(self, http: Http, url: str, token: Callable[[], str] = str) -> None:
@@ -28,6 +59,7 @@ class HubApi:
         self._http = http
         self._url = url.rstrip("/")
         self._token = token
+        self.hearing = Hearing()
 
     @property
     def shown(self) -> str:

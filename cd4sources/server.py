@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,7 +15,10 @@ from cd4sources.api import bodies, openapi, router, watching
 from cd4sources.api.guarding import Guard
 from cd4sources.api.offers import Offers
 from cd4sources.api.origins import is_loopback
+from cd4sources.counting import StageCounts
 from cd4sources.following import Follower
+from cd4sources.health import Health
+from cd4sources.metrics import ServerMetrics
 from cd4sources.problems import Problem, answer_with_problems, response
 from cd4sources.running.confinement import Confinement
 from cd4sources.settings import ServerSettings
@@ -69,6 +73,7 @@ def create_app(
         The application. `app.state.stopping` is an event: set it when the process is to end, and
         every open /watch answers at once. Within the lifespan `app.state.followers` maps names to
         workers, `app.state.store` is the store, and `app.state.builds` what was built.
+        `app.state.metrics` and `app.state.health` are what /metrics and /readyz show.
         `app.state.is_guarded` tells whether it takes tokens.
 
     Raises:
@@ -77,11 +82,13 @@ def create_app(
     """
     Confinement.from_settings(settings)  # what is not possible is said before anything starts
     key = load_private_key(settings.signing_key_file) if settings.signing_key_file else None
+    counts = StageCounts()
+    working = workers(settings, targets, hub=hub, hub_token=hub_token, witness=counts)
     app = Server(
         title="directcd server",
         docs_url=None,
         redoc_url=None,
-        lifespan=partial(_lifespan, workers(settings, targets, hub=hub, hub_token=hub_token)),
+        lifespan=partial(_lifespan, settings.data, counts, working),
     )
     app.state.stopping = asyncio.Event()
     app.state.followers = {}
@@ -95,7 +102,7 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(
-    working: AbstractAsyncContextManager[Workers], app: FastAPI
+    data: Path, counts: StageCounts, working: AbstractAsyncContextManager[Workers], app: FastAPI
 ) -> AsyncIterator[None]:
     """
     Everything the server runs, from the lock on its data to the last worker's end.
@@ -105,7 +112,8 @@ async def _lifespan(
     """
     async with working as made:
         app.state.store, app.state.builds = made.store, made.builds
-        app.state.followers = made.followers
+        app.state.followers, app.state.health = made.followers, Health(data, made.hearing)
+        app.state.metrics = ServerMetrics(counts, made, data)
         draining = asyncio.create_task(_drain(app.state.stopping, made.followers), name="drain")
         try:
             async with made.at_work():

@@ -199,6 +199,8 @@ class _Follower:
             # Polling goes on underneath, so a mistake here costs time, never a push.
             logger.exception("following the hub failed")
             return outage.failed(type(error).__name__)
+        finally:
+            self._hub.hearing.ended()
         if goodbye and time.monotonic() - began > STEADY_SECONDS:
             return _spread_seconds(goodbye)
         return outage.failed("the hub ended the stream")
@@ -223,6 +225,7 @@ class _Follower:
             query, last_event_id=self._cursor, silence_seconds=SILENCE_SECONDS
         ) as events:
             outage.over()
+            self._hub.hearing.began()
             async for event in events:
                 hearer.hear(event)
                 self._move(event)

@@ -15,7 +15,7 @@ from cd4sources.building.caches import Caches
 from cd4sources.building.lanes import Lanes
 from cd4sources.following import Follower
 from cd4sources.http import Http
-from cd4sources.hub_api import HubApi, token_reader
+from cd4sources.hub_api import Hearing, HubApi, token_reader
 from cd4sources.keeping.store import Store
 from cd4sources.locking import locked
 from cd4sources.means import Means
@@ -52,6 +52,9 @@ class Workers:
     builds: Builds
     hub: Hub | None
     reporter: Reporter
+    lanes: Lanes
+    hearing: Hearing | None
+    """Of the hub over HTTP."""
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -113,14 +116,16 @@ async def workers(
         )
         builds = Builds(settings.data, keep_builds=settings.keep_builds)
         async with Http() as http, aclosing(Remotes()) as remotes:
+            hearing = None
             if hub is None and settings.hub:
                 token = token_reader(hub_token, settings.hub_token_file)
-                hub = _HttpHub(HubApi(http, settings.hub, token), settings.name, targets)
+                api = HubApi(http, settings.hub, token)
+                hub, hearing = _HttpHub(api, settings.name, targets), api.hearing
             reporter = Reporter(hub.report if hub else None, witness)
             lanes, caches = Lanes(settings.build_parallel), Caches(settings.data)
             means = Means(settings, store, builds, caches, reporter, lanes, Tips(remotes))
             followers = {target.name: Follower(target, means) for target in targets}
-            yield Workers(followers, store, builds, hub, reporter)
+            yield Workers(followers, store, builds, hub, reporter, lanes, hearing)
 
 
 class _HttpHub:

@@ -13,8 +13,8 @@ from cd4sources.tokens import EVERYTHING, Access, Scope, find
 
 logger = logging.getLogger(__name__)
 
-PUBLIC = frozenset({"/livez", "/readyz"})
-"""What load balancers and orchestrators ask, who hold no token."""
+PUBLIC = frozenset({"/livez", "/readyz", "/metrics"})
+"""What load balancers, orchestrators and Prometheus ask, who hold no token."""
 
 _LINE_EVERY_SECONDS = 1.0
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})

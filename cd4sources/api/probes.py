@@ -1,8 +1,14 @@
-"""/livez and /readyz."""
+"""/livez, /readyz and /metrics."""
 
-from fastapi import APIRouter, Request
+import asyncio
+
+from fastapi import APIRouter, Request, Response
 
 from cd4sources.api import common
+from cd4sources.health import Health
+from cd4sources.metrics import ServerMetrics
+
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 router = APIRouter()
 
@@ -15,6 +21,15 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> dict[str, str]:
-    """New clients are welcome."""
+    """New clients are welcome: also while it is degraded, for what there is can be had."""
     common.refuse_when_stopping(request)
-    return {"status": "ok"}
+    health: Health = request.app.state.health
+    troubles = await asyncio.to_thread(health.troubles)
+    return {"status": "degraded", "reason": "; ".join(troubles)} if troubles else {"status": "ok"}
+
+
+@router.get("/metrics", response_class=Response)
+async def scrape(request: Request) -> Response:
+    """What this server has counted since it started, as Prometheus reads it."""
+    metrics: ServerMetrics = request.app.state.metrics
+    return Response(await metrics.text(), media_type=METRICS_MEDIA_TYPE)

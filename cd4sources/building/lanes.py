@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 FETCHES_AT_ONCE = 16
 """Of one host: a server with a thousand targets must not ask its forge a thousand things at once
@@ -10,7 +11,13 @@ when it starts, and a host that hangs must not keep the others waiting."""
 
 
 class Lanes:
-    """Turns at fetching and building."""
+    """
+    Turns at fetching and building.
+
+    Attributes:
+        running: How many builds are under way.
+        queued: How many wait for their turn.
+    """
 
     def __init__(self, builds: int) -> None:
         """
@@ -19,6 +26,7 @@ class Lanes:
         Args:
             builds: How many run at once, at least 1.
         """
+        self.running = self.queued = 0
         self._building = asyncio.Semaphore(builds)
         self._fetching: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(FETCHES_AT_ONCE)
@@ -29,9 +37,20 @@ class Lanes:
         """Whether the next build has to wait for its turn."""
         return self._building.locked()
 
-    def building(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def building(self) -> AsyncIterator[None]:
         """A turn at building."""
-        return self._building
+        self.queued += 1
+        try:
+            await self._building.acquire()
+        finally:
+            self.queued -= 1
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self._building.release()
 
     def fetching(self, host: str) -> AbstractAsyncContextManager[None]:
         """A turn at asking a host."""
