@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "Find what is wrong with a configuration, its machine, and what it reaches.",
     "download": "Download a version of a target.",
     "explain": "Say what a delivery means and whom it reaches, also of a recorded one, offline.",
+    "health": "Tell whether a hub or a server is ready.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",
     "init": "Write a directcd.toml for the repository you stand in.",
     "key": "Make keys that sign artifacts.",
