@@ -2,8 +2,8 @@
 The command line: one file a command, each imported only when it is called.
 
 Human text goes to stderr, data to stdout. Exit codes: 0 ok, 1 failed, 2 usage or configuration,
-3 nothing new (`watch`, `pull --once`), 4 wrong signature (`explain`) or not allowed, 5 build failed
-and 6 rolled back (both `pull --once`), 7 out of reach.
+3 nothing new (`watch`, `pull --once`) or not known (`trace`), 4 wrong signature (`explain`) or not
+allowed, 5 build failed and 6 rolled back (both `pull --once`), 7 out of reach.
 """
 
 import importlib
@@ -29,7 +29,9 @@ COMMANDS = {
     "pull": "Pull, build and run one program in one process: the same as `directcd --repo …`.",
     "server": "Pull and build the targets, and offer their versions.",
     "subscriptions": "List, add, pause or remove who is told of pushes.",
+    "status": "Show every target: what runs where, and what is wrong.",
     "token": "Make bearer tokens for the API of the hub or of a server.",
+    "trace": "Show the way of a push, from its delivery to the running program.",
     "versions": "List what a server keeps of a target, pin a version, or go back.",
     "up": "Run the hub, the server and the client of one directcd.toml in one process.",
     "watch": "Wait for another version of a target, and print it.",

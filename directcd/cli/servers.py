@@ -20,6 +20,7 @@ FORBIDDEN = 4
 UNREACHABLE = 7
 
 _UNAUTHORISED = frozenset({401, 403})
+_CODES = {"unknown-trace": NOTHING_NEW}
 
 
 class Refused(click.ClickException):
@@ -116,7 +117,9 @@ def failures(option: str = "--server") -> Iterator[None]:
         message = f"{error}; see that it runs, or name another {option}"
         raise Refused(message, UNREACHABLE) from error
     except BadStatus as error:
-        code = FORBIDDEN if error.status in _UNAUTHORISED else FAILED
+        code = (
+            FORBIDDEN if error.status in _UNAUTHORISED else _CODES.get(error.problem.code, FAILED)
+        )
         raise Refused(str(error), code) from error
     except HttpError as error:
         raise Refused(str(error), FAILED) from error

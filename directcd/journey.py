@@ -1,0 +1,132 @@
+"""The way of a push as text for people: a line a stage with its bar, and where it stopped."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from directcd.terminal import line
+
+BAR_CHARACTERS = 40
+_COMMIT_CHARACTERS = 12
+_SECOND_MS = 1000.0
+_MINUTE_MS = 60_000.0
+
+
+class Stage(BaseModel):
+    """One stage of the way."""
+
+    stage: str
+    result: str
+    started_ms: float
+    ended_ms: float
+    reporter: str
+    message: str
+
+
+class Timeline(BaseModel):
+    """One push, or what only a poll has found."""
+
+    target: str | None
+    repository: str | None
+    ref: str | None
+    commit: str | None
+    version: str | None
+    delivery: int | None
+    is_caught: bool
+    state: str
+    total_ms: float
+    stages: tuple[Stage, ...]
+
+
+def lines(timeline: Timeline, block: str = "#") -> Iterator[str]:
+    """
+    A push as text; nothing in it moves a terminal's cursor.
+
+    Args:
+        timeline: as the hub tells it.
+        block: what a bar is made of.
+    """
+    yield line(_heading(timeline))
+    for stage in timeline.stages:
+        yield _stage(stage, timeline.total_ms, block)
+        if stage.message:
+            yield f"{'':14}{line(stage.message)}"
+    yield f"    {line(_outcome(timeline))}"
+
+
+def duration(milliseconds: float) -> str:
+    """So that a person can compare it: 387 ms, 2.4 s, 3 min 12 s."""
+    if milliseconds < _SECOND_MS:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < _MINUTE_MS:
+        return f"{milliseconds / _SECOND_MS:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / _SECOND_MS), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def short(commit: str | None) -> str:
+    """A commit as people write it."""
+    return (commit or "")[:_COMMIT_CHARACTERS]
+
+
+def _heading(timeline: Timeline) -> str:
+    about = [timeline.target or "no target", timeline.repository, timeline.ref]
+    named = [*about, short(timeline.commit), timeline.version]
+    number = f"(delivery {timeline.delivery})" if timeline.delivery else "(no delivery)"
+    return "  ".join([*filter(None, named), number])
+
+
+def _stage(stage: Stage, total_ms: float, block: str) -> str:
+    result = "" if stage.result == "ok" else stage.result.replace("_", " ")
+    what = f"{line(stage.stage):12}{duration(stage.ended_ms):>12}  {_bar(stage, total_ms, block)}"
+    return f"    {what}  {line(f'{result} {stage.reporter}')}".rstrip()
+
+
+def _bar(stage: Stage, total_ms: float, block: str) -> str:
+    scale = BAR_CHARACTERS / total_ms if total_ms > 0 else 0.0
+    start = min(int(stage.started_ms * scale), BAR_CHARACTERS - 1)
+    end = min(max(round(stage.ended_ms * scale), start + 1), BAR_CHARACTERS)
+    return f"{' ' * start}{block * (end - start)}".ljust(BAR_CHARACTERS)
+
+
+def _outcome(timeline: Timeline) -> str:
+    state = timeline.state
+    if state == "running":
+        return f"running after {duration(timeline.total_ms)}{_caught(timeline)}"
+    last = timeline.stages[-1].stage if timeline.stages else "nothing"
+    return f"{state} at {last}: {_next_step(timeline)}{_caught(timeline)}"
+
+
+def _caught(timeline: Timeline) -> str:
+    caught = "; only a poll has found it: no delivery announced it, `directcd status` says why"
+    return caught if timeline.is_caught else ""
+
+
+def _next_step(timeline: Timeline) -> str:
+    target = timeline.target or "TARGET"
+    if timeline.state == "failed":
+        return _after_failure(timeline, target)
+    steps = {
+        "skipped": "a newer push took its place",
+        "unchanged": "nothing had to be built",
+        "built": "no client has told that it runs it; see that one is started for this target",
+        "rolled back": f"the version before it runs; `directcd versions list {target}`",
+        "quarantined": f"push a version that runs; `directcd versions list {target}`",
+    }
+    return steps.get(timeline.state) or _while_under_way(timeline)
+
+
+def _after_failure(timeline: Timeline, target: str) -> str:
+    failed = [one.stage for one in timeline.stages if one.result == "failed"]
+    if "built" in failed:
+        return f"`directcd builds list {target}`, then `builds logs ID`"
+    if "fetched" in failed:
+        return "see that the server reaches its repository: `directcd doctor`"
+    return "the last message says why"
+
+
+def _while_under_way(timeline: Timeline) -> str:
+    if timeline.target:
+        return "nothing more has been told; `directcd doctor` sees whether the server is well"
+    delivery = timeline.delivery or "NUMBER"
+    return f"no server has told anything of it; `directcd explain {delivery}`"
