@@ -73,7 +73,7 @@ def _heading(timeline: Timeline) -> str:
     about = [timeline.target or "no target", timeline.repository, timeline.ref]
     named = [*about, short(timeline.commit), timeline.version]
     number = f"(delivery {timeline.delivery})" if timeline.delivery else "(no delivery)"
-    return "  ".join([*filter(None, named), number])
+    return " ".join([*filter(None, named), number])
 
 
 def _stage(stage: Stage, total_ms: float, block: str) -> str:

@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from directcd.terminal import line
+
+if TYPE_CHECKING:
+    from cd4sources.http import BadStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,7 +23,6 @@ FORBIDDEN = 4
 UNREACHABLE = 7
 
 _UNAUTHORISED = frozenset({401, 403})
-_CODES = {"unknown-trace": NOTHING_NEW}
 
 
 class Refused(click.ClickException):
@@ -117,12 +119,15 @@ def failures(option: str = "--server") -> Iterator[None]:
         message = f"{error}; see that it runs, or name another {option}"
         raise Refused(message, UNREACHABLE) from error
     except BadStatus as error:
-        code = (
-            FORBIDDEN if error.status in _UNAUTHORISED else _CODES.get(error.problem.code, FAILED)
-        )
-        raise Refused(str(error), code) from error
+        raise Refused(str(error), _exit_code(error)) from error
     except HttpError as error:
         raise Refused(str(error), FAILED) from error
+
+
+def _exit_code(error: "BadStatus") -> int:
+    if error.status in _UNAUTHORISED:
+        return FORBIDDEN
+    return NOTHING_NEW if error.problem.code == "unknown-trace" else FAILED
 
 
 def _address(_: click.Context, __: click.Parameter, url: str) -> str:

@@ -1,5 +1,6 @@
 """`directcd status`."""
 
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -83,7 +84,7 @@ def command(hub: Server, *, watch: bool, as_json: bool) -> None:
 
 
 def _is_terminal() -> bool:
-    return click.get_text_stream("stdout").isatty()
+    return sys.stdout.isatty()
 
 
 _HEADER = ("TARGET", "STATE", "NEWEST", "COMMIT", "SINCE", "CLIENTS", "PUSH TO RUNNING", "BY POLL")

@@ -62,7 +62,7 @@ async def test_the_way_of_a_push_is_shown(hub: httpx.AsyncClient, needle: str) -
     await report(hub, "running", 2)
     lines = (await run(hub, "trace", needle)).stdout.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["received", "stored", "built", "running"]
-    assert lines[0].startswith("shop  github.com/acme/shop  refs/heads/main  aaaaaaaaaaaa")
+    assert lines[0].startswith("shop github.com/acme/shop refs/heads/main aaaaaaaaaaaa")
     assert "running after 2." in lines[5]
     [trace] = json.loads((await run(hub, "trace", needle, "--json")).stdout)["traces"]
     assert trace["state"] == "running"
