@@ -51,6 +51,14 @@ class Guard:
         if connection.scope["path"] in PUBLIC:
             return EVERYTHING
         needed: Scope = "read" if connection.scope["method"] in _LOOKING else "admin"
+        access = self._asker(connection, needed)
+        if needed == "admin":
+            # Who has rolled back, and when, is asked afterwards.
+            keys = {"path": connection.scope["path"][:200], "token": access.name}
+            logger.info("change asked for", extra={**keys, "peer": _peer(connection)})
+        return access
+
+    def _asker(self, connection: HTTPConnection, needed: Scope) -> Access:
         if not self._known:
             self._refuse_pages(connection, needed)
             return EVERYTHING
@@ -82,10 +90,14 @@ class Guard:
         self._refused += 1
         if time.monotonic() - self._said_at < _LINE_EVERY_SECONDS:
             return
-        peer = connection.client.host if connection.client else "unknown"
-        keys = {"peer": peer, "path": connection.scope["path"][:200], "refused": self._refused}
+        path = connection.scope["path"][:200]
+        keys = {"peer": _peer(connection), "path": path, "refused": self._refused}
         logger.warning("token not known, refused", extra=keys)
         self._refused, self._said_at = 0, time.monotonic()
+
+
+def _peer(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else "unknown"
 
 
 def _refusal(code: str, detail: str, error: str) -> Problem:

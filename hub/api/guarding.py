@@ -80,8 +80,12 @@ class Guard:
             refuse_other_sites(asked, by_cookie=True)
         if not path.startswith("/v1/") and not changes:
             return self._visitor(token, asked)
-        access = self._holder(token, asked)
-        _refuse_unless_good(access, path, _needed(method, path))
+        access, needed = self._holder(token, asked), _needed(method, path)
+        _refuse_unless_good(access, path, needed)
+        if needed == ("admin",):
+            # Who has sent something again, or thrown it away, is asked afterwards.
+            keys = {"method": method, "path": path[:200], "token": access.name}
+            logger.info("change asked for", extra={**keys, "peer": _peer(asked)})
         return access
 
     def _refuse_pages(self, asked: HTTPConnection, *, changes: bool) -> None:
@@ -116,10 +120,13 @@ class Guard:
         now = time.monotonic()
         if now - self._said_at < LINE_EVERY_SECONDS:
             return
-        peer = asked.client.host if asked.client else "unknown"
-        keys = {"peer": peer, "path": asked.scope["path"][:200], "refused": self._refused}
+        keys = {"peer": _peer(asked), "path": asked.scope["path"][:200], "refused": self._refused}
         logger.warning("token not known, refused", extra=keys)
         self._refused, self._said_at = 0, now
+
+
+def _peer(asked: HTTPConnection) -> str:
+    return asked.client.host if asked.client else "unknown"
 
 
 def access_of(request: Request) -> Access:

@@ -125,3 +125,15 @@ async def test_many_wrong_tokens_are_few_lines(
     for _ in range(50):
         await asked(running, "/v1/targets", "dcd_wrong")
     assert len([one for one in caplog.records if one.name == "cd4sources.api.guarding"]) < 10
+
+
+async def test_who_asks_for_a_change_is_in_the_log(
+    running: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the token's name; who only looks is not."""
+    with caplog.at_level(logging.INFO, "cd4sources.api.guarding"):
+        await asked(running, "/v1/targets", ADMIN)
+        await asked(running, "/v1/targets/app/rollback", READ, "POST")
+        await asked(running, "/v1/targets/app/rollback", ADMIN, "POST")
+    [line] = caplog.records
+    assert (line.token, line.path) == ("operators", "/v1/targets/app/rollback")  # type: ignore[attr-defined]

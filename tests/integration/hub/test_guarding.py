@@ -218,3 +218,15 @@ async def test_a_flood_of_wrong_tokens_is_one_line(
             await hub.get("/v1/deliveries", headers=bearer("dcd_guess"))
     assert len(caplog.records) == 1
     assert "dcd_guess" not in caplog.text
+
+
+async def test_who_asks_for_a_change_is_in_the_log(
+    hub: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the token's name; subscribing and reporting are everyday."""
+    with caplog.at_level(logging.INFO, "hub.api.guarding"):
+        await hub.post("/v1/subscriptions", json=subscription(SHOP), headers=bearer(SUBSCRIBE))
+        await hub.delete("/v1/dead-letters/1", headers=bearer(READ))
+        await hub.delete("/v1/dead-letters/1", headers=bearer(ADMIN))
+    [line] = caplog.records
+    assert (line.token, line.method) == ("operators", "DELETE")  # type: ignore[attr-defined]
