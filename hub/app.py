@@ -48,7 +48,7 @@ from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.spool import SpooledLog
 from hub.log.sqlite import SqliteLog
-from hub.metrics import Watched
+from hub.metrics import HubMetrics, Watched
 from hub.problem import Problem
 from hub.receiving import Receiver
 from hub.settings import HubSettings
@@ -146,6 +146,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     problems.install(app)
     again = Again(receiver, engine, registry, clock=clock, public_url=settings.public_url)
     watched = Watched(counts, trail, sources, engine, registry, fanout, callbacks, clock)
+    app.state.metrics = HubMetrics(watched)
     for routes in (
         subscriptions.router(registry, fanout, clock, callbacks, engine.channels),
         dead_letters.router(engine, callbacks),
@@ -159,7 +160,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         targets.router(engine),
         sessions.router(app.guard, public_url=settings.public_url),
         health.router(engine, app.state.stopping),
-        metrics.router(watched),
+        metrics.router(app.state.metrics, engine),
     ):
         app.include_router(routes)
     return app

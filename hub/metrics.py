@@ -67,20 +67,17 @@ class HubMetrics:
     """The metrics of one hub."""
 
     def __init__(self, watched: Watched) -> None:
-        """Load the library: the command starts faster than that when nobody scrapes it."""
-        from prometheus_client import CollectorRegistry
-
         self._watched = watched
         self._state = LogState()
-        self.registry: CollectorRegistry = CollectorRegistry()
-        self.registry.register(self)
 
     def text(self, state: LogState) -> bytes:
-        """The exposition."""
-        from prometheus_client import generate_latest
+        """The exposition. The library is loaded by the first: who is not scraped starts faster."""
+        from prometheus_client import CollectorRegistry, generate_latest
 
         self._state = state
-        return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry)
 
     def describe(self) -> Iterable["Metric"]:
         """Nothing: the library would otherwise collect once when it is told of this."""

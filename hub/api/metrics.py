@@ -4,23 +4,19 @@ from fastapi import APIRouter, Response
 
 from hub.log.base import Log, LogUnavailable
 from hub.log.spool import SpooledLog
-from hub.metrics import HubMetrics, LogState, Watched
+from hub.metrics import HubMetrics, LogState
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def router(watched: Watched) -> APIRouter:
+def router(shown: HubMetrics, log: Log) -> APIRouter:
     """The route."""
     routes = APIRouter(tags=["health"])
-    made: list[HubMetrics] = []  # with the first scrape, which loads the library
 
     @routes.get("/metrics", response_class=Response)
     async def scrape() -> Response:
         """What this hub has counted since it started, as Prometheus reads it."""
-        if not made:
-            made.append(HubMetrics(watched))
-        text = made[0].text(await _state(watched.log))
-        return Response(text, media_type=MEDIA_TYPE)
+        return Response(shown.text(await _state(log)), media_type=MEDIA_TYPE)
 
     return routes
 
