@@ -26,6 +26,9 @@ MOST_PAUSE_SECONDS = 30.0
 REFUSED_FOR_GOOD = frozenset({400, 413, 415, 422})
 """Statuses that say the report itself is at fault: sending it again cannot help."""
 
+NOT_OURS = "repository-forbidden"
+"""The code of another such: the hub's token is not for the repository of this push."""
+
 Stage = Literal["notified", "fetched", "built", "published", "downloaded", "running"]
 Result = Literal["ok", "failed", "rolled_back", "unchanged"]
 
@@ -160,7 +163,7 @@ async def _attempt(deliver: Post, report: StageReport, outage: Outage) -> float 
     try:
         await deliver(report)
     except BadStatus as error:
-        if error.status in REFUSED_FOR_GOOD:
+        if error.status in REFUSED_FOR_GOOD or error.problem.code == NOT_OURS:
             logger.warning("report refused and dropped", extra={"reason": str(error)})
             return None
         return max(error.retry_after_seconds, outage.failed(why(error)))

@@ -1,18 +1,20 @@
 """`/v1/deliveries`: what came in and what became of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from msgspec.json import encode
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.again import Again
+from hub.api.guarding import access_of, is_of, refuse_others
 from hub.log.base import Log
 from hub.log.delivered import Document, Wanted
 from hub.problem import Problem
+from hub.tokens import Access
 
 PAGE = 100  # of an export
 MOST = 2**62  # what SQLite can compare with
@@ -61,19 +63,24 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
     """
     routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
+    one = [Depends(_for_it(log))]
+
     @routes.get("")
-    async def list_newest(search: Annotated[Search, Query()]) -> dict[str, Any]:
+    async def list_newest(request: Request, search: Annotated[Search, Query()]) -> dict[str, Any]:
         """Accepted deliveries, newest first; `before` continues behind an earlier page."""
         found = await log.deliveries(search.limit, search.before, search.wanted())
         is_full = len(found) == search.limit
-        return {"deliveries": found, "next": found[-1]["number"] if is_full else None}
+        seen = [document for document in found if is_of(access_of(request), document)]
+        return {"deliveries": seen, "next": found[-1]["number"] if is_full else None}
 
     @routes.get("/export")
-    async def export(search: Annotated[Search, Query()]) -> StreamingResponse:
+    async def export(request: Request, search: Annotated[Search, Query()]) -> StreamingResponse:
         """Every one that is found, newest first, whole, with its payload: a line of JSON each."""
-        return StreamingResponse(_lines(log, search), media_type="application/x-ndjson")
+        return StreamingResponse(
+            _lines(log, search, access_of(request)), media_type="application/x-ndjson"
+        )
 
-    @routes.get("/{number}")
+    @routes.get("/{number}", dependencies=one)
     async def get(number: Number) -> dict[str, Any]:
         """One delivery: the explanation its sender was given, and how it came."""
         found = remembered(number, await log.delivery(number))
@@ -81,18 +88,18 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
         body = found["explanation"] | {"inspect": inspect}
         return found | {"response": {"status": found["status"], "body": body}}
 
-    @routes.get("/{number}/payload")
+    @routes.get("/{number}/payload", dependencies=one)
     async def payload(number: Number) -> Response:
         """What is kept of its payload: the text, without secrets, up to 256 KiB."""
         return Response(await kept_payload(log, number), media_type="text/plain; charset=utf-8")
 
-    @routes.get("/{number}/explanation")
+    @routes.get("/{number}/explanation", dependencies=one)
     async def explanation(number: Number) -> dict[str, Any]:
         """Why it would reach today's subscriptions, or would not."""
         found = remembered(number, await log.delivery(number))
         return await again.explanation(found, await kept_payload(log, number))
 
-    @routes.post("/{number}/redeliver", status_code=202)
+    @routes.post("/{number}/redeliver", status_code=202, dependencies=one)
     async def redeliver(number: Number, wanted: Redelivery | None = None) -> dict[str, Any]:
         """Tell once more what it told, although that is known: to one subscription or to all."""
         found = remembered(number, await log.delivery(number))
@@ -103,13 +110,25 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
     return routes
 
 
-async def _lines(log: Log, search: Search) -> AsyncIterator[bytes]:
+def _for_it(log: Log) -> Callable[[Request, int], Awaitable[None]]:
+    """Refuses who asks for a delivery with a token that is not for its repository."""
+
+    async def for_it(request: Request, number: Number) -> None:
+        access = access_of(request)
+        if access.repositories:
+            found = remembered(number, await log.delivery(number))
+            refuse_others(access, [frozenset({found["repository"]})])
+
+    return for_it
+
+
+async def _lines(log: Log, search: Search, access: Access) -> AsyncIterator[bytes]:
     before = search.before
     while found := await log.deliveries(PAGE, before, search.wanted()):
         for one in found:
             before = one["number"]
             # It may have been forgotten meanwhile.
-            if whole := await log.delivery(before):
+            if is_of(access, one) and (whole := await log.delivery(before)):
                 text = await log.payload(before)
                 payload = None if text is None else text.decode(errors="replace")
                 yield encode(whole | {"payload": payload}) + b"\n"

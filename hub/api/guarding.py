@@ -7,6 +7,8 @@ Without tokens everybody who reaches the address may do everything, but for stra
 import logging
 import math
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 from starlette.requests import HTTPConnection
@@ -26,7 +28,10 @@ PUBLIC = frozenset({"/livez", "/readyz", "/metrics", "/login", "/logout"})
 PUBLIC_BELOW = ("/badges/", "/static/")
 """What needs no token in any case: probes, scrapes, the way to sign in, and what it looks like."""
 
-BOUNDED = ("/v1/subscriptions", "/v1/events", "/v1/reports", "/v1/heads")
+BOUNDED = (
+    "/v1/subscriptions", "/v1/events", "/v1/reports", "/v1/heads", "/v1/deliveries", "/v1/targets",
+    "/v1/traces",
+)  # fmt: skip
 """What can be told from one repository to the other: all that a token with `repositories` gets."""
 
 LINE_EVERY_SECONDS = 60.0
@@ -179,6 +184,11 @@ def _refuse_unless_good(access: Access, path: str, needed: tuple[Scope, ...]) ->
     if access.repositories and not path.startswith(BOUNDED):
         detail = f"the token {access.name} is for some repositories, and this is about all of them"
         raise Problem(403, "token-bounded", detail, "use a token without `repositories`")
+
+
+def is_of(access: Access, document: Mapping[str, Any]) -> bool:
+    """Whether somebody may see a document about the repository that it names by its key."""
+    return access.covers([frozenset({document["repository"] or ""})])
 
 
 def refuse_others(access: Access, repositories: "list[frozenset[str]]") -> None:

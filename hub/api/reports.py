@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from hub.api.guarding import access_of, refuse_others
 from hub.counting_trail import TrailCounts
 from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.problem import Problem
+from hub.tokens import Access
 from hub.tracing import trace_id_of
 
 YEARS = range(2000, 2200)
@@ -43,19 +45,28 @@ def router(log: Log, counts: TrailCounts) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["trail"])
 
     @routes.post("/reports", status_code=202)
-    async def report(new: NewReport) -> dict[str, str]:
+    async def report(request: Request, new: NewReport) -> dict[str, str]:
         """Remember one stage."""
         trace_id = trace_id_of(new.traceparent)
         if trace_id is None:
             raise Problem(
                 400, "invalid-traceparent", "this is no traceparent", "send the notification's own"
             )
+        await _refuse_others(log, access_of(request), trace_id)
         filed = _stage_report(new, trace_id)
         await log.report(filed)
         await counts.reported(log, filed)
         return {"trace_id": trace_id}
 
     return routes
+
+
+async def _refuse_others(log: Log, access: Access, trace_id: str) -> None:
+    """Let nobody write into the timeline of a push to a repository that is not theirs."""
+    if access.repositories:
+        origins = await log.origins([trace_id])
+        keys = [one.subject.partition("#")[0].replace("%23", "#") for one in origins.values()]
+        refuse_others(access, [frozenset({key}) for key in keys])
 
 
 def _utc(time: datetime) -> datetime:

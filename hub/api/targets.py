@@ -2,14 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 
+from hub.api.guarding import access_of, is_of
 from hub.caught import caught_hint
 from hub.finding import LEAST_CHARACTERS, find
 from hub.log.base import Log
 from hub.problem import Problem
 from hub.standing import standings
 from hub.timelines import timelines
+from hub.tokens import Access
 from hub.tracing import traces
 
 Needle = Annotated[str, Path(max_length=200)]
@@ -20,29 +22,39 @@ def router(log: Log) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["trail"])
 
     @routes.get("/targets")
-    async def list_targets() -> dict[str, Any]:
+    async def list_targets(request: Request) -> dict[str, Any]:
         """Every target that was reported about, the latest first."""
-        found = await standings(log)
+        access = access_of(request)
+        found = [one for one in await standings(log) if _is_of(access, one)]
         hints = [await caught_hint(log, one) for one in found]
         told = [one | {"caught_hint": hint} for one, hint in zip(found, hints, strict=True)]
         return {"targets": told}
 
     @routes.get("/targets/{target}/timeline")
     async def get_timeline(
-        target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
+        request: Request, target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
     ) -> dict[str, Any]:
         """The newest pushes of a target, oldest first, each as a list of stages."""
-        return {"target": target, "traces": timelines(await traces(log, target, limit))}
+        found = timelines(await traces(log, target, limit))
+        return {"target": target, "traces": _seen(access_of(request), found)}
 
     @routes.get("/traces/{needle}")
-    async def get_traces(needle: Needle) -> dict[str, Any]:
+    async def get_traces(request: Request, needle: Needle) -> dict[str, Any]:
         """What became of a commit, a delivery (its id or number), a version or a trace."""
-        found = await find(log, needle)
+        found = _seen(access_of(request), await find(log, needle))
         if not found:
             raise Problem(404, "unknown-trace", f"nothing is known of {needle!r}", _step(needle))
         return {"traces": found}
 
     return routes
+
+
+def _is_of(access: Access, standing: dict[str, Any]) -> bool:
+    return is_of(access, standing["last"] or {"repository": ""})
+
+
+def _seen(access: Access, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if is_of(access, one)]
 
 
 def _step(needle: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ TOKENS = (
     token("servers", SUBSCRIBE, "subscribe"),
     token("clients", REPORT, "report"),
     token("operators", ADMIN, "admin"),
-    token("shop", SHOP_ONLY, "subscribe", "read", repositories=("GitHub.com/acme/shop",)),
+    token("shop", SHOP_ONLY, "subscribe", "read", "report", repositories=("GitHub.com/acme/shop",)),
 )
 
 
@@ -230,3 +231,41 @@ async def test_who_asks_for_a_change_is_in_the_log(
         await hub.delete("/v1/dead-letters/1", headers=bearer(ADMIN))
     [line] = caplog.records
     assert (line.token, line.method) == ("operators", "DELETE")  # type: ignore[attr-defined]
+
+
+async def test_a_token_for_some_repositories_sees_and_tells_of_those_alone(
+    hub: httpx.AsyncClient,
+) -> None:
+    """Deliveries, targets and timelines of others are not there, nor to be written into."""
+    other = push(A, url=OTHER)
+    traces = []
+    for delivery in (push(A), other):
+        number = (await post(hub, delivery)).json()["inspect"].rpartition("/")[2]
+        found = await hub.get(f"/v1/deliveries/{number}", headers=bearer(READ))
+        traces += [(number, found.json()["trace_ids"][0])]
+    mine = bearer(SHOP_ONLY)
+    (_, shops), (others_number, others) = traces
+    assert (await hub.post("/v1/reports", json=report(shops), headers=mine)).status_code == 202
+    refused = await hub.post("/v1/reports", json=report(others), headers=mine)
+    assert refused.json()["code"] == "repository-forbidden"
+    await hub.post("/v1/reports", json=report(others, target="b"), headers=bearer(REPORT))
+    listed = (await hub.get("/v1/deliveries", headers=mine)).json()["deliveries"]
+    assert [one["repository"] for one in listed] == ["github.com/acme/shop"]
+    exported = await hub.get("/v1/deliveries/export", headers=mine)
+    assert len(exported.text.splitlines()) == 1
+    for path in ("", "/payload", "/explanation"):
+        answer = await hub.get(f"/v1/deliveries/{others_number}{path}", headers=mine)
+        assert answer.json()["code"] == "repository-forbidden"
+    targets = (await hub.get("/v1/targets", headers=mine)).json()["targets"]
+    assert [one["target"] for one in targets] == ["a"]
+    assert (await hub.get("/v1/targets/b/timeline", headers=mine)).json()["traces"] == []
+    assert (await hub.get(f"/v1/traces/{others}", headers=mine)).status_code == 404
+
+
+def report(trace_id: str, target: str = "a") -> dict[str, Any]:
+    """A stage of a push."""
+    at = datetime.now(UTC).isoformat()
+    return {
+        "target": target, "stage": "built", "result": "ok", "version": f"v-{trace_id[:12]}",
+        "started_at": at, "ended_at": at, "traceparent": f"00-{trace_id}-{'2' * 16}-01",
+    }  # fmt: skip

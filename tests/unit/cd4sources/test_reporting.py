@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from cd4sources.http_errors import BadStatus, Problem
 from cd4sources.reporting import Reporter, Stage, StageReport
 from tests.support.stages import report
 
@@ -62,3 +63,21 @@ async def test_a_hub_that_is_away_is_not_waited_for_for_ever() -> None:
     reporter.report(report("fetched", **TRACE))
     await reporter.posted(0.01)
     running.cancel()
+
+
+async def test_a_report_of_others_repositories_is_dropped() -> None:
+    """The hub's token is not for them: what waits behind it must not wait for ever."""
+    posted: list[StageReport] = []
+
+    async def post(one: StageReport) -> None:
+        if one.stage == "fetched":
+            raise BadStatus("http://hub", 403, Problem(code="repository-forbidden"))
+        posted.append(one)
+
+    reporter = Reporter(post)
+    running = asyncio.create_task(reporter.run())
+    reporter.report(report("fetched", **TRACE))
+    reporter.report(report("built", **TRACE))
+    await reporter.posted(10.0)
+    running.cancel()
+    assert [one.stage for one in posted] == ["built"]
