@@ -187,6 +187,8 @@ async def test_pages_are_public_unless_told(tmp_path: Path) -> None:
         assert (await hub.get("/badges/none.svg")).status_code == 404
         hub.cookies.set("directcd_token", READ)
         assert (await hub.get("/openapi.json")).status_code == 200
+        hub.cookies.set("directcd_token", SHOP_ONLY)  # a page is about all repositories
+        assert (await hub.get("/openapi.json")).status_code == 403
 
 
 async def test_a_page_is_acted_on_by_admins_only(hub: httpx.AsyncClient) -> None:
