@@ -1,12 +1,14 @@
 """The composition root: builds a hub from its settings and puts HTTP around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from hub.again import Again
 from hub.api import (
@@ -40,6 +42,9 @@ from hub.callbacks.tools import Tools
 from hub.callbacks.worker import Callbacks
 from hub.counting import Counts
 from hub.counting_trail import TrailCounts
+from hub.dashboard import live
+from hub.dashboard.live import Bell, LiveEndpoint, Watching
+from hub.dashboard.mounting import Shown, mount
 from hub.fanout import Fanout
 from hub.forgetting import Forgetting
 from hub.http import Poster
@@ -67,15 +72,16 @@ def utc_now() -> datetime:
 
 class Hub(FastAPI):
     """
-    FastAPI behind a guard, but for two paths that are answered before its router.
+    FastAPI behind a guard, but for three paths that are answered before its router.
 
-    Webhooks must be fast, and event streams must be many and end quickly; both are raw ASGI.
+    Webhooks must be fast, and streams must be many and end quickly; all are raw ASGI.
     Webhooks are not guarded: their signature is.
     """
 
     guard: Guard
     raw_webhooks: webhooks.WebhookEndpoint
     raw_events: events.EventsEndpoint
+    raw_live: LiveEndpoint
     api_bodies: ApiBodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,11 +100,14 @@ class Hub(FastAPI):
         except Problem as problem:
             await refuse(scope, send, problem)
             return
-        if scope["path"] == events.PATH:
-            await self.raw_events(scope, receive, send)
+        if raw := self._raw().get(scope["path"]):
+            await raw(scope, receive, send)
             return
         with self.api_bodies.taking(receive) as limited:
             await super().__call__(scope, limited, send)
+
+    def _raw(self) -> Mapping[str, ASGIApp]:
+        return {events.PATH: self.raw_events, live.PATH: self.raw_live}
 
     def openapi(self) -> dict[str, Any]:
         """The document, with the two paths that FastAPI does not know."""
@@ -128,13 +137,19 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     counts, trail = Counts(settings.sources), TrailCounts()
     counts.follow(engine)
     callbacks = _callbacks(settings, engine, registry, clock, counts)
-    refused = RefusalBook(engine, clock)
-    chores = (refused.run, Forgetting(engine, settings.keep_deliveries_days, clock).run)
+    bell = Bell()
+    refused = RefusalBook(engine, clock, partial(bell.ring, "refusals"))
+    chores = (
+        refused.run,
+        Forgetting(engine, settings.keep_deliveries_days, clock).run,
+        Watching(bell, counts, trail).run,
+    )
+    stops = (bell.stop, fanout.stop, callbacks.stop)
     app = Hub(
         title="directcd hub",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _lifespan(app, engine, registry, fanout, callbacks, chores),
+        lifespan=lambda app: _lifespan(app, engine, registry, callbacks, chores, stops),
     )
     app.api_bodies = ApiBodies()
     app.guard = Guard(settings)
@@ -143,7 +158,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
     app.raw_webhooks = _webhooks(settings, receiver, refused, clock, counts)
     app.raw_events = events.EventsEndpoint(engine, fanout, registry, counts)
-    problems.install(app)
+    app.raw_live = LiveEndpoint(bell, app.state.stopping.is_set)
     again = Again(receiver, engine, registry, clock=clock, public_url=settings.public_url)
     watched = Watched(counts, trail, sources, engine, registry, fanout, callbacks, clock)
     app.state.metrics = HubMetrics(watched)
@@ -163,6 +178,11 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         metrics.router(app.state.metrics, engine),
     ):
         app.include_router(routes)
+    shown = Shown(
+        engine, registry, fanout, callbacks, again, sources, clock, settings.public_url,
+        is_guarded=bool(settings.tokens),
+    )  # fmt: skip
+    problems.install(app, mount(app, shown, bell))
     return app
 
 
@@ -171,15 +191,15 @@ async def _lifespan(
     app: FastAPI,
     log: Log,
     registry: Registry,
-    fanout: Fanout,
     callbacks: Callbacks,
     chores: Sequence[Chore],
+    stops: Sequence[Callable[[], None]],
 ) -> AsyncIterator[None]:
     await log.open()
     try:
         await registry.refresh()
         async with asyncio.TaskGroup() as tasks:
-            drain = tasks.create_task(_drain(app.state.stopping, fanout, callbacks), name="drain")
+            drain = tasks.create_task(_drain(app.state.stopping, stops), name="drain")
             tasks.create_task(callbacks.run(), name="callbacks")
             refresh = tasks.create_task(_refresh(registry), name="refresh subscriptions")
             running = [tasks.create_task(chore()) for chore in chores]
@@ -197,11 +217,11 @@ async def _refresh(registry: Registry) -> None:
         await registry.refresh()
 
 
-async def _drain(stopping: asyncio.Event, fanout: Fanout, callbacks: Callbacks) -> None:
+async def _drain(stopping: asyncio.Event, stops: Sequence[Callable[[], None]]) -> None:
     # uvicorn waits for open responses before it ends the lifespan; these would stay open for ever.
     await stopping.wait()
-    fanout.stop()
-    callbacks.stop()
+    for stop in stops:
+        stop()
 
 
 def _log(settings: HubSettings, clock: Clock) -> Log:

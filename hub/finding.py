@@ -1,6 +1,7 @@
 """What became of something a person has in hand: a commit, a delivery, a version, a trace."""
 
 import re
+from collections.abc import Callable, Collection
 
 from hub.log.base import Log
 from hub.log.delivered import Wanted
@@ -27,16 +28,28 @@ async def find(log: Log, needle: str) -> list[Timeline]:
             trace id.
     """
     pushed = await _trace_ids(log, needle)
+    return await _found(log, lambda one: one.trace_id in pushed or _is_about(one, needle), pushed)
+
+
+async def of_traces(log: Log, trace_ids: Collection[str]) -> list[Timeline]:
+    """The timelines of traces, oldest first, also of those that nobody has reported about."""
+    return await _found(log, lambda one: one.trace_id in trace_ids, trace_ids)
+
+
+async def _found(
+    log: Log, is_wanted: Callable[[StageReport], bool], pushed: Collection[str]
+) -> list[Timeline]:
     found: list[Trace] = []
     left = MOST_REPORTS
     for target in await log.targets(MOST_TARGETS):
         reports = await log.reports(target, min(LOOKED_AT, left))
         left -= len(reports)
-        ids = pushed | {one.trace_id for one in reports if _is_about(one, needle)}
-        found += await assembled(log, target, reports, MOST_FOUND, ids)
+        ids = {one.trace_id for one in reports if is_wanted(one)}
+        if ids:
+            found += await assembled(log, target, reports, MOST_FOUND, ids)
         if left <= 0:
             break
-    found += await _unheard(log, pushed - {trace.trace_id for trace in found})
+    found += await _unheard(log, set(pushed) - {trace.trace_id for trace in found})
     told = sorted(timelines(found), key=lambda line: str(line["started_at"]))
     return told[-MOST_FOUND:]
 

@@ -39,12 +39,16 @@ class _Noted:
 class RefusalBook:
     """Remembers refusals in the log."""
 
-    def __init__(self, log: Log, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, log: Log, clock: Callable[[], datetime], on_written: Callable[[], None]
+    ) -> None:
         """
         Args:
             log: where they are kept.
             clock: the time, aware and in UTC.
+            on_written: called whenever some were.
         """
+        self._on_written = on_written
         self._log = log
         self._clock = clock
         self._noted: dict[tuple[str, str, str], _Noted] = {}
@@ -74,6 +78,8 @@ class RefusalBook:
             await self._log.refuse([_refusal(one) for one in noted.values()])
         except LogUnavailable as error:
             logger.warning("refusals not kept", extra={"reason": str(error)})
+        else:
+            self._on_written()
 
 
 def peer_of(scope: Scope) -> str:

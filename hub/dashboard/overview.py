@@ -1,0 +1,61 @@
+"""`/`: what needs attention, and how each target stands. `/badges/{target}.svg`: that in a word."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from hub.dashboard.attention import failed_at
+from hub.dashboard.badge import badge
+from hub.dashboard.looking import look
+from hub.dashboard.pages import HEADERS, Pages
+from hub.log.base import Log, LogUnavailable
+from hub.standing import Standing, standing
+
+SPARK_WIDTH, SPARK_HEIGHT = 200.0, 28.0
+
+
+def router(pages: Pages, log: Log) -> APIRouter:
+    """The routes over one log."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/")
+    async def overview(request: Request) -> Response:
+        """Attention first, then a card for each target."""
+        seen = await look(log, pages.clock)
+        shown = [
+            {"standing": one, "state": state_of(one), "spark": spark(one["push_to_running_ms"])}
+            for one in seen.targets
+        ]
+        return pages.page(request, "overview", targets=shown, items=seen.items)
+
+    @routes.get("/badges/{target}.svg")
+    async def status_badge(target: str) -> Response:
+        """How a target stands, for a README."""
+        try:
+            state = state_of(await standing(log, target))
+        except LogUnavailable:
+            state = "unknown"
+        return Response(badge(target, state), headers=HEADERS, media_type="image/svg+xml")
+
+    return routes
+
+
+def state_of(one: Standing) -> str:
+    """In a word or two."""
+    if failure := one["last_failure"]:
+        return failed_at(failure)
+    return str(one["last"]["state"]) if one["last"] else "unknown"
+
+
+def spark(values: Sequence[float]) -> dict[str, Any]:
+    """The points of a line through values, oldest first, on a scale that begins at nought."""
+    if not values:
+        return {}
+    most = max(*values, 1.0)
+    step = SPARK_WIDTH / max(len(values) - 1, 1)
+    points = [
+        (round(index * step, 1), round(SPARK_HEIGHT - 3 - one / most * (SPARK_HEIGHT - 6), 1))
+        for index, one in enumerate(values)
+    ]
+    return {"points": " ".join(f"{x},{y}" for x, y in points), "last": points[-1]}
