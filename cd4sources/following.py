@@ -115,7 +115,9 @@ class Follower:
             wake = traced(Wake("push", notification.traceparent, announced=announced))
             self._is_owed = True
             self._stages.notified(wake)
-            self.wake(wake)
+            older = self._mailbox.put(wake)
+            if older and older.reason == "push":
+                self._stages.skipped(older, wake)
 
     def refresh(self) -> None:
         """Look soon at an operator's request, also at a version that could not be built."""

@@ -29,8 +29,11 @@ REFUSED_FOR_GOOD = frozenset({400, 413, 415, 422})
 NOT_OURS = "repository-forbidden"
 """The code of another such: the hub's token is not for the repository of this push."""
 
-Stage = Literal["notified", "fetched", "built", "published", "downloaded", "running"]
-Result = Literal["ok", "failed", "rolled_back", "unchanged"]
+Stage = Literal["notified", "fetched", "built", "published", "downloaded", "running", "stopped"]
+"""`running`: the new program is healthy; `stopped`: the one before it has ended."""
+
+Result = Literal["ok", "failed", "rolled_back", "quarantined", "skipped", "unchanged"]
+"""`quarantined`: is not started again; `skipped`: a newer push was looked at in its place."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ class StageReport:
     message: str = ""
     reporter: str = ""
     reason: str = ""
-    """Why the look began, as a `wakes.Reason`; told in this process only, as are the commits."""
+    """Why the look began, as a `wakes.Reason`; told in this process only."""
     commits: tuple[tuple[str, str], ...] = ()
     """The repositories that a fetch found changed: name and full hash of each."""
     is_caught: bool = False
@@ -173,7 +176,7 @@ async def _attempt(deliver: Post, report: StageReport, outage: Outage) -> float 
     return None
 
 
-def report_document(report: StageReport) -> dict[str, str | None]:
+def report_document(report: StageReport) -> dict[str, object]:
     """The report as the hub's `POST /v1/reports` takes it."""
     return {
         "target": report.target,
@@ -185,4 +188,6 @@ def report_document(report: StageReport) -> dict[str, str | None]:
         "traceparent": report.traceparent,
         "message": report.message[:MAX_MESSAGE_CHARACTERS],
         "reporter": report.reporter,
+        "caught": report.is_caught,
+        "commits": report.commits,
     }

@@ -17,6 +17,8 @@ from cd4sources.wakes import Wake
 
 _EXPECTED = (BuildFailed, RepositoryError, CommandError, UnknownVersion, OSError)
 
+_COMMIT_CHARACTERS = 12
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,6 +71,13 @@ class Stages:
     def notified(self, wake: Wake) -> None:
         """Tell that a push was heard of."""
         self._tell("notified", Outcome(wake.received_at), wake)
+
+    def skipped(self, wake: Wake, newer: Wake) -> None:
+        """Tell that a push was not looked at, because a newer one will be."""
+        commit = newer.announced.commit[:_COMMIT_CHARACTERS] if newer.announced else "a newer push"
+        message = f"superseded by {commit}"
+        outcome = Outcome(datetime.now(UTC), result="skipped", message=message)
+        self._tell("fetched", outcome, wake)
 
     @contextmanager
     def of(self, stage: Stage, wake: Wake, version: str | None = None) -> Iterator[Outcome]:

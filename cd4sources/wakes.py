@@ -77,10 +77,11 @@ class Mailbox:
         self._wake: Wake | None = None
         self._filled = asyncio.Event()
 
-    def put(self, wake: Wake) -> None:
-        """Leave a wake, in place of an older one that nobody has taken."""
-        self._wake = wake
+    def put(self, wake: Wake) -> Wake | None:
+        """Leave a wake, in place of an older one that nobody has taken; return that."""
+        older, self._wake = self._wake, wake
         self._filled.set()
+        return older
 
     async def get(self, timeout_seconds: float | None = None) -> Wake | None:
         """

@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from cd4sources.settings import ClientSettings, ServerSettings
+from pydantic import SecretStr
+
+from cd4sources.settings import ClientSettings, ServerSettings, TokenSettings
 from cd4sources.tokens import digest, new_token
 from directcd import parts
 from directcd.config import Config
 from directcd.errors import ConfigError
 from directcd.process import Part
 from hub.settings import HubSettings, HubTokenSettings
+from hub.settings import ServerSettings as ShownServer
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on
 
@@ -45,14 +48,32 @@ def _introduced(config: Config, token: str) -> Config:
     if config.hub is None:
         return config
     server = config.server or (ServerSettings() if config.target else None)
-    host, _, port = config.hub.listen.rpartition(":")
-    url = f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}"
+    url = _url(config.hub.listen)
     update: dict[str, Any] = {
         name: table.model_copy(update={"hub": url})
         for name, table in (("server", server), ("client", config.client))
         if table is not None and not table.hub
     }
-    return config.model_copy(update=update | {"hub": _told_of(config.hub, token)})
+    hub = _told_of(config.hub, token)
+    if server and not hub.servers:
+        server, hub = _shown(update.get("server", server), hub)
+        update["server"] = server
+    return config.model_copy(update=update | {"hub": hub})
+
+
+def _shown(server: ServerSettings, hub: HubSettings) -> tuple[ServerSettings, HubSettings]:
+    """A server that lets the hub of its own process see its builds, and a hub that knows it."""
+    token = new_token() if server.tokens else ""
+    if token:
+        ours = TokenSettings(name="hub of this process", sha256=digest(token), scopes=("read",))
+        server = server.model_copy(update={"tokens": (*server.tokens, ours)})
+    known = ShownServer(url=_url(server.listen), token=SecretStr(token))
+    return server, hub.model_copy(update={"servers": {server.name: known}})
+
+
+def _url(listen: str) -> str:
+    host, _, port = listen.rpartition(":")
+    return f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}"
 
 
 def _told_of(hub: HubSettings, token: str) -> HubSettings:

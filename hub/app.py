@@ -56,6 +56,7 @@ from hub.log.sqlite import SqliteLog
 from hub.metrics import HubMetrics, Watched
 from hub.problem import Problem
 from hub.receiving import Receiver
+from hub.servers import Servers
 from hub.settings import HubSettings
 from hub.sources import build_sources
 from hub.subscriptions import Registry
@@ -155,6 +156,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     app.guard = Guard(settings)
     app.state.is_guarded = bool(settings.tokens)
     app.state.stopping = asyncio.Event()
+    app.state.servers = servers = Servers(settings.servers)
     receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
     app.raw_webhooks = _webhooks(settings, receiver, refused, clock, counts)
     app.raw_events = events.EventsEndpoint(engine, fanout, registry, counts)
@@ -179,7 +181,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     ):
         app.include_router(routes)
     shown = Shown(
-        engine, registry, fanout, callbacks, again, sources, clock, settings.public_url,
+        engine, registry, fanout, callbacks, again, sources, servers, clock, settings.public_url,
         is_guarded=bool(settings.tokens),
     )  # fmt: skip
     problems.install(app, mount(app, shown, bell))
@@ -208,6 +210,7 @@ async def _lifespan(
                 task.cancel()
             callbacks.stop()
     finally:
+        await app.state.servers.close()
         await log.close()
 
 

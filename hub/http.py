@@ -10,8 +10,8 @@ the environment is used: either would call an address that nobody has looked at.
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,8 +60,16 @@ class Answer:
     retry_after: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was asked for: the answer's status, and the beginning of its body."""
+
+    status: int
+    body: bytes
+
+
 class Poster:
-    """A pool of connections that posts; close it when done."""
+    """A pool of connections that asks and posts; close it when done."""
 
     def __init__(self, refusal: Refusal, resolve: "Resolver | None" = None) -> None:
         """
@@ -100,15 +108,8 @@ class Poster:
         Raises:
             NoAnswer: it may or may not have arrived (AddressRefused: it has not).
         """
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS) as deadline:
-                return await self._post(endpoint, headers, body, deadline)
-        except TimeoutError as error:
-            raise NoAnswer(f"no answer within {REQUEST_SECONDS:.0f} s") from error
-        except (httpcore.TimeoutException, httpcore.NetworkError, OSError) as error:
-            raise NoAnswer(_reason(error)) from error
-        except httpcore.ProtocolError as error:
-            raise NoAnswer(f"no proper HTTP answer: {error}"[:200]) from error
+        async with _answering() as deadline:
+            return await self._post(endpoint, headers, body, deadline)
 
     async def _post(
         self,
@@ -117,11 +118,10 @@ class Poster:
         body: bytes,
         deadline: asyncio.Timeout,
     ) -> Answer:
-        url = httpcore.URL(
-            scheme=endpoint.scheme, host=endpoint.host, port=endpoint.port, target=endpoint.target
-        )
         fields = [("host", endpoint.authority), ("user-agent", "directcd-hub"), *headers.items()]
-        async with self._pool.stream("POST", url, headers=fields, content=body) as response:
+        async with self._pool.stream(
+            "POST", _url(endpoint), headers=fields, content=body
+        ) as response:
             deadline.reschedule(None)  # it has answered: what follows has a limit of its own
             retry_after = next(
                 (value for name, value in response.headers if name.lower() == b"retry-after"), b""
@@ -131,10 +131,50 @@ class Poster:
                     await _skip_body(response)
             return Answer(response.status, retry_after.decode("latin-1")[:100])
 
+    async def get(self, endpoint: Endpoint, headers: Mapping[str, str], most: int) -> Fetched:
+        """
+        Ask once, and read at most so many bytes of the answer.
+
+        Raises:
+            NoAnswer: none came, or not all that was to be read of it.
+        """
+        fields = [("host", endpoint.authority), ("user-agent", "directcd-hub"), *headers.items()]
+        url = _url(endpoint)
+        async with _answering(), self._pool.stream("GET", url, headers=fields) as response:
+            return Fetched(response.status, await _beginning(response, most))
+
     async def close(self) -> None:
         """Close every connection."""
         if "_pool" in self.__dict__:
             await self._pool.aclose()
+
+
+@asynccontextmanager
+async def _answering() -> AsyncIterator[asyncio.Timeout]:
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS) as deadline:
+            yield deadline
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer within {REQUEST_SECONDS:.0f} s") from error
+    except (httpcore.TimeoutException, httpcore.NetworkError, OSError) as error:
+        raise NoAnswer(_reason(error)) from error
+    except httpcore.ProtocolError as error:
+        raise NoAnswer(f"no proper HTTP answer: {error}"[:200]) from error
+
+
+def _url(endpoint: Endpoint) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=endpoint.scheme, host=endpoint.host, port=endpoint.port, target=endpoint.target
+    )
+
+
+async def _beginning(response: httpcore.Response, most: int) -> bytes:
+    read = bytearray()
+    async for chunk in response.aiter_stream():
+        read += chunk
+        if len(read) >= most:
+            break
+    return bytes(read[:most])
 
 
 async def _skip_body(response: httpcore.Response) -> None:

@@ -21,6 +21,7 @@ from pydantic import (
 
 from adapters import repository_keys
 from hub.aliases import HostAlias
+from hub.endpoints import Endpoint
 from hub.log.redis_address import parse_redis_url
 from hub.tokens import Scope
 
@@ -34,6 +35,11 @@ def _redis_url(url: SecretStr) -> SecretStr:
     if url.get_secret_value():
         parse_redis_url(url.get_secret_value())
     return url
+
+
+def _server_url(url: str) -> str:
+    Endpoint.parse(url)
+    return url.rstrip("/")
 
 
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
@@ -139,6 +145,24 @@ class HubTokenSettings(BaseModel):
     """
 
 
+class ServerSettings(BaseModel):
+    """A cd4sources server: `[hub.servers.NAME]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: Annotated[str, AfterValidator(_server_url)]
+    """Where its API is, e.g. `http://10.0.0.7:8081`."""
+
+    token_file: Path | None = None
+    """
+    Holds a bearer token of that server with the scope `read`; read each time. Default: none is
+    sent.
+    """
+
+    token: SecretStr = SecretStr("")
+    """The token itself, where there is no file: `directcd up` makes one for its own server."""
+
+
 class HubSettings(BaseModel):
     """The `[hub]` table of directcd.toml."""
 
@@ -168,6 +192,12 @@ class HubSettings(BaseModel):
 
     tokens: tuple[HubTokenSettings, ...] = ()
     """Who may use the API, several during a rotation. Default: everybody who reaches `listen`."""
+
+    servers: dict[SourceName, ServerSettings] = Field(default_factory=dict)
+    """
+    cd4sources servers whose builds the dashboard shows, by name: `[hub.servers.NAME]`. The hub asks
+    these and no others. Default: none; `directcd up` introduces its own.
+    """
 
     public_dashboard: bool = True
     """

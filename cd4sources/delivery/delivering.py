@@ -214,18 +214,27 @@ class Delivery:
 
     async def _swap(self, record: Delivered, path: Path) -> None:
         """Have a version run; the judge decides about it when it cannot."""
-        started_at = datetime.now(UTC)
-        current = self._installed.current()
+        started_at = healthy_at = datetime.now(UTC)
+        current, before = self._installed.current(), self._supervisor.version
+
+        def is_running() -> None:
+            nonlocal healthy_at
+            healthy_at = datetime.now(UTC)
+            self._judge.is_running(record, started_at)
+
         self._judge.begins(record, "running")
         try:
             await self._supervisor.swap(
                 record.version,
                 path,
-                lambda: self._judge.is_running(record, started_at),
+                is_running,
                 proven=current is not None and current.version == record.version,
             )
         except RolledBack as error:
             self._judge.rolled_back(record, error, started_at)
+        else:
+            if before and before != record.version:
+                self._judge.has_stopped(record, before, healthy_at)
 
     async def _fall_back(self) -> None:
         """Start the last version that was healthy when nothing else runs."""

@@ -47,6 +47,10 @@ class Judge:
         logger.info("version running", extra={"version": record.version})
         self._installed.set_current(record)
 
+    def has_stopped(self, record: Delivered, before: str, healthy_at: datetime) -> None:
+        """Note that what ran before a version has ended."""
+        self.report(record, "stopped", "ok", healthy_at, f"{before} has ended")
+
     def is_steady(self, version: str) -> None:
         """Note that a version has lived long: when it ends later, the reason lies elsewhere."""
         try:
@@ -72,7 +76,7 @@ class Judge:
         current = self._installed.current()
         if error.blameless or (current and current.version == record.version):
             raise error
-        self._quarantine(record.version, error.reason)
+        self._quarantine(record, error.reason)
 
     async def gives_up(self, version: str, reason: str) -> bool:
         """
@@ -100,7 +104,7 @@ class Judge:
         told = f"{record.version} was rolled back: {reason}; {before.version} starts in its place"
         self.report(record, "running", "rolled_back", datetime.now(UTC), told)
         try:
-            self._quarantine(record.version, reason)
+            self._quarantine(record, reason)
         except OSError as error:
             keys = {"version": record.version, "reason": self._installed.told(error)}
             logger.warning("quarantine cannot be written yet", extra=keys)
@@ -138,8 +142,11 @@ class Judge:
         before, self._told = self._told, told
         return told != before or told[2] == "ok"
 
-    def _quarantine(self, version: str, reason: str) -> None:
+    def _quarantine(self, record: Delivered, reason: str) -> None:
+        version = record.version
         verdict = str(self._installed.verdict(version))
         keys = {"version": version, "reason": reason, "verdict": verdict}
         logger.error("version rolled back and quarantined", extra=keys)
+        told = f"{version} is not started again: {reason}"
+        self.report(record, "running", "quarantined", datetime.now(UTC), told)
         self._installed.quarantine(version, reason)

@@ -28,8 +28,11 @@ _DOING: dict[Stage, str] = {
     "downloaded": "taking",
     "running": "starting",
 }
-_MINOR = frozenset({"notified", "published", "downloaded"})
+_MINOR = frozenset({"notified", "published", "downloaded", "stopped"})
 """Over in milliseconds: told of when they fail, or to those who want to know more."""
+
+_TOLD_ELSEWHERE = frozenset({"quarantined", "skipped"})
+"""By a line of the log, with what to do; and by the push that took its place."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Sentences:
 
     def of(self, report: StageReport) -> Told | None:
         """What to say about a stage that has ended; None: nothing."""
-        if not report.is_news:
+        if not report.is_news or report.result in _TOLD_ELSEWHERE:
             return None
         seconds = max(0.0, (report.ended_at - report.started_at).total_seconds())
         if report.result in {"failed", "rolled_back"}:

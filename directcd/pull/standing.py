@@ -86,7 +86,9 @@ class Standing:
             self.building = Building(lasting.since, tuple(self._commits.items()))
 
     def ended(self, report: StageReport) -> None:
-        """Note how a stage ended."""
+        """Note how a stage ended; what was skipped or condemned has been told of before."""
+        if report.result in {"quarantined", "skipped"}:
+            return
         self.is_caught = report.is_caught
         self.caught_by_poll += report.is_caught
         if report.result in {"failed", "rolled_back"}:

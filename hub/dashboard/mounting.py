@@ -8,11 +8,12 @@ from fastapi import FastAPI
 
 from hub.again import Again
 from hub.callbacks.worker import Callbacks
-from hub.dashboard import deliveries, health, login, overview, setup, subscribers, targets
+from hub.dashboard import builds, deliveries, health, login, overview, setup, subscribers, targets
 from hub.dashboard.live import Bell
 from hub.dashboard.pages import Pages, static_files
 from hub.fanout import Fanout
 from hub.log.base import Log
+from hub.servers import Servers
 from hub.sources import Source
 from hub.subscriptions import Registry
 
@@ -27,6 +28,7 @@ class Shown:
     callbacks: Callbacks
     again: Again
     sources: Sequence[Source]
+    servers: Servers
     clock: Callable[[], datetime]
     public_url: str
     is_guarded: bool
@@ -42,7 +44,8 @@ def mount(app: FastAPI, shown: Shown, bell: Bell) -> Pages:
         deliveries.router(pages, log, shown.again, registry, shown.public_url),
         subscribers.router(pages, registry, shown.fanout, shown.callbacks, shown.clock),
         setup.router(pages, log, shown.sources, registry, shown.public_url),
-        health.router(pages, log),
+        builds.router(pages, shown.servers),
+        health.router(pages, log, shown.servers),
         login.router(pages),
         static_files(),
     ):

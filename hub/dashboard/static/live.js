@@ -45,6 +45,7 @@ async function refresh() {
     if (!found || found.innerHTML === main.dataset.shown) return;
     main.dataset.shown = found.innerHTML;
     const kept = remember();
+    main.dataset.every = found.dataset.every;
     main.replaceChildren(...found.childNodes);
     restore(kept);
     offerCopies();
@@ -92,7 +93,8 @@ function follow() {
       soon();
     });
   }
-  setInterval(refresh, AGAIN_MS);
+  const again = () => setTimeout(() => refresh().then(again), Number(main.dataset.every) || AGAIN_MS);
+  again();
 }
 
 offerCopies();

@@ -226,20 +226,27 @@ def test_a_client_without_repositories_is_refused(tmp_path: Path) -> None:
 async def test_stages_are_reported_with_the_trace(
     tmp_path: Path, journal: Journal, server: ServerPeer
 ) -> None:
-    """Downloaded and running, then the failure of a sick one, in order."""
+    """Downloaded and running; a good successor; then a sick one, that is condemned; in order."""
     server.publish(V1, program(journal.path))
     async with serving(HubPeer()) as hub:
         async with running(settings(tmp_path, server.url, hub=hub.url)):
             await eventually(lambda: len(hub.reports) == 2)
-            server.publish(V2, program(journal.path, "exit 1"))
-            await eventually(lambda: len(hub.reports) == 4)
+            server.publish(V2, program(journal.path))
+            await eventually(lambda: len(hub.reports) == 5)
+            server.publish(V3, program(journal.path, "exit 1"))
+            await eventually(lambda: len(hub.reports) == 8)
         told = [(one["version"], one["stage"], one["result"]) for one in hub.reports]
         assert told == [
             (V1, "downloaded", "ok"),
             (V1, "running", "ok"),
             (V2, "downloaded", "ok"),
-            (V2, "running", "rolled_back"),
+            (V2, "running", "ok"),
+            (V2, "stopped", "ok"),
+            (V3, "downloaded", "ok"),
+            (V3, "running", "rolled_back"),
+            (V3, "running", "quarantined"),
         ]
+        assert hub.reports[4]["message"] == f"{V1} has ended"
         assert {one["traceparent"] for one in hub.reports} == {f"00-{'1' * 32}-{'2' * 16}-01"}
         assert "status 1" in hub.reports[-1]["message"]
         assert {one["target"] for one in hub.reports} == {"shop"}

@@ -48,7 +48,8 @@ async def test_a_version_that_ends_again_and_again_makes_way(
             await eventually(lambda: current(data) == V2)
             await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
             assert is_alive(journal.pids(f"start {V1}")[1])
-        assert [one["result"] for one in hub.reports if one["version"] == V2][-1] == "rolled_back"
+        told = [one["result"] for one in hub.reports if one["version"] == V2]
+        assert told[-2:] == ["rolled_back", "quarantined"]
     assert "ended 3 times, at last: it exited" in (data / "quarantine" / V2).read_text()
     async with running(settings(data, server.url)):
         await eventually(lambda: len(journal.pids(f"start {V1}")) == 3)

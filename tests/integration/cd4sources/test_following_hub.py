@@ -1,6 +1,8 @@
 """Following a hub: a notification becomes a version, and every stage is told with its trace."""
 
+import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,3 +82,40 @@ async def test_failed_build_is_told_with_its_reason(pushing: Pushing) -> None:
     pushing.push()
     await eventually(lambda: ("built", "failed") in pushing.told())
     assert "no such header" in pushing.hub.reports[-1]["message"]
+
+
+async def test_a_push_that_a_newer_one_overtakes_is_told_as_skipped(pushing: Pushing) -> None:
+    """While the first is built, the second waits and the third takes its place."""
+    source, traces = pushing.source, [f"00-{number * 32}-{'2' * 16}-01" for number in "567"]
+    gate = source.path.parent / "gate"
+    os.mkfifo(gate)
+    source.commit({"words": "first", "build.sh": f"[ $1 = build ] && read go < {gate}\n{BUILD_SH}"})
+    pushing.push(traces[0])
+    await eventually(lambda: ("fetched", "ok") in pushing.told(traces[0]))
+    source.commit({"words": "second", "build.sh": BUILD_SH})
+    pushing.push(traces[1])
+    await eventually(lambda: pushing.told(traces[1]) == [("notified", "ok")])
+    newest = source.commit({"words": "third"})
+    pushing.push(traces[2])
+    skipped = [("notified", "ok"), ("fetched", "skipped")]
+    await eventually(lambda: pushing.told(traces[1]) == skipped)
+    assert pushing.hub.reports[-1]["message"] == f"superseded by {newest[:12]}"
+    await asyncio.to_thread(gate.write_text, "go\n")
+    await eventually(lambda: ("published", "ok") in pushing.told(traces[2]))
+
+
+async def test_what_only_a_poll_has_found_is_told_to_the_hub(tmp_path: Path) -> None:
+    """With the commits it found."""
+    source = Source(tmp_path / "app")
+    source.commit({"build.sh": BUILD_SH, "words": "one"})
+    target = target_of("app", source.path, ref="main")
+    async with peers.serving(HubPeer()) as hub:
+        async with serving(
+            tmp_path / "data", target, hub=hub.url, poll_interval_seconds=0.1
+        ) as running:
+            await eventually(lambda: running.follower().offer.current)
+            commit = source.commit({"words": "unannounced"})
+            await eventually(lambda: [one for one in hub.reports if one["caught"]])
+        [caught] = [one for one in hub.reports if one["caught"]]
+    assert caught["stage"] == "fetched"
+    assert json.loads(json.dumps(caught["commits"])) == [["app", commit]]

@@ -1,0 +1,88 @@
+"""`/builds` and `/builds/{server}/{build}`: what the servers build, and what it prints."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from hub.api.guarding import access_of
+from hub.dashboard.ansi import Line, lines
+from hub.dashboard.pages import Pages
+from hub.problem import Problem
+from hub.servers import BuildLog, ServerAway, Servers
+
+SHOWN = 30  # builds of each server
+_ERROR = re.compile(r"\b(error|fatal|panic|undefined|failed|traceback)\b", re.IGNORECASE)
+
+Build = Annotated[str, Path(pattern=r"^b-[0-9]{1,20}$")]
+
+
+def router(pages: Pages, servers: Servers) -> APIRouter:
+    """The routes over the servers that may be asked."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/builds")
+    async def listed(request: Request, target: str = "") -> Response:
+        """The newest of every server first; a server that is away is named."""
+        found = await asyncio.gather(*(_listed(servers, name, target) for name in servers.names))
+        builds = [one for some, _ in found for one in some]
+        builds.sort(key=lambda one: str(one["started_at"]), reverse=True)
+        troubles = [trouble for _, trouble in found if trouble]
+        return pages.page(
+            request,
+            "builds",
+            builds=builds,
+            troubles=troubles,
+            target=target,
+            has_servers=bool(servers.names),
+        )
+
+    @routes.get("/builds/{server}/{build}")
+    async def log(request: Request, server: str, build: Build) -> Response:
+        """One build's log, with its first error on top."""
+        if server not in servers.names:
+            step = "see [hub.servers] in the hub's directcd.toml"
+            raise Problem(404, "unknown-server", f"no server is named {server!r} here", step)
+        try:
+            record = await servers.build(server, build)
+            printed = await _printed(request, servers, server, build)
+        except ServerAway as error:
+            raise Problem(502, "server-away", str(error), "see that it runs: /health") from error
+        found = lines(printed.text)
+        return pages.page(
+            request,
+            "build",
+            server=server,
+            build=record,
+            lines=found,
+            is_cut=printed.is_cut,
+            first=first_error(found, str(record.get("message", "")), str(record.get("state"))),
+        )
+
+    return routes
+
+
+async def _listed(servers: Servers, name: str, target: str) -> tuple[Sequence[dict[str, Any]], str]:
+    try:
+        return [one | {"server": name} for one in await servers.builds(name, target, SHOWN)], ""
+    except ServerAway as error:
+        return [], str(error)
+
+
+async def _printed(request: Request, servers: Servers, server: str, build: str) -> BuildLog:
+    if not access_of(request).may("read"):
+        return BuildLog("", is_cut=False)
+    return await servers.log(server, build)
+
+
+def first_error(found: Sequence[Line], message: str, state: str) -> Line | None:
+    """The line to read first: the one that the server has named, else the first that says so."""
+    if state != "failed":
+        return None
+    named = next(iter(message.strip().splitlines()), "").strip()
+    for line in found:
+        if named and line.text.strip().removeprefix("./").startswith(named[:100]):
+            return line
+    return next((line for line in found if _ERROR.search(line.text)), None)

@@ -1,0 +1,112 @@
+"""
+The cd4sources servers that the hub may ask what they build: those of its configuration, no others.
+
+Their addresses are the operator's own, so that no report and no stranger decides where a hub goes.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from hub.endpoints import Endpoint
+from hub.http import NoAnswer, Poster
+from hub.settings import ServerSettings
+
+PATIENCE_SECONDS = 3.0
+MOST_BYTES = 2 * 1024 * 1024  # of a list
+MOST_LOG_BYTES = 512 * 1024
+OK = 200
+
+
+class ServerAway(Exception):
+    """A server did not answer, or said no; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class BuildLog:
+    """What a build printed, and whether that is all."""
+
+    text: str
+    is_cut: bool
+
+
+class Servers:
+    """The servers of one hub, by name."""
+
+    def __init__(self, settings: Mapping[str, ServerSettings]) -> None:
+        self._settings = settings
+        self._poster = Poster(lambda _: "")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Theirs, in the order of the configuration."""
+        return tuple(self._settings)
+
+    async def builds(self, name: str, target: str, limit: int) -> list[dict[str, Any]]:
+        """
+        The newest builds of a server, of one target or of all ("").
+
+        Raises:
+            ServerAway: it does not tell.
+        """
+        query = {"limit": str(limit)} | ({"target": target} if target else {})
+        found = await self._json(name, f"/v1/builds?{urlencode(query)}")
+        return list(found.get("builds", ()))
+
+    async def build(self, name: str, build: str) -> dict[str, Any]:
+        """One build. Raises ServerAway."""
+        return await self._json(name, f"/v1/builds/{build}")
+
+    async def log(self, name: str, build: str) -> BuildLog:
+        """The beginning of what a build printed. Raises ServerAway."""
+        body = await self._get(name, f"/v1/builds/{build}/log", MOST_LOG_BYTES + 1)
+        text = body[:MOST_LOG_BYTES].decode("utf-8", "replace")
+        return BuildLog(text, len(body) > MOST_LOG_BYTES)
+
+    async def ready(self, name: str) -> dict[str, Any]:
+        """How a server says it is. Raises ServerAway."""
+        return await self._json(name, "/readyz")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._poster.close()
+
+    async def _json(self, name: str, path: str) -> dict[str, Any]:
+        body = await self._get(name, path, MOST_BYTES)
+        try:
+            found = json.loads(body)
+        except ValueError as error:
+            raise ServerAway(f"{name} gives no JSON: is its url that of a server?") from error
+        return found if isinstance(found, dict) else {}
+
+    async def _get(self, name: str, path: str, most: int) -> bytes:
+        one = self._settings[name]
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                endpoint = Endpoint.parse(one.url + path)
+                headers = await asyncio.to_thread(_headers, one)
+                answer = await self._poster.get(endpoint, headers, most)
+        except NoAnswer as error:
+            raise ServerAway(f"{name} ({one.url}) does not answer: {error}") from error
+        except TimeoutError as error:
+            told = f"{name} ({one.url}) has not answered for {PATIENCE_SECONDS:.0f} s"
+            raise ServerAway(told) from error
+        except OSError as error:
+            raise ServerAway(f"token_file of hub.servers.{name}: {error.strerror}") from error
+        if answer.status != OK:
+            raise ServerAway(_said_no(name, answer.status))
+        return answer.body
+
+
+def _headers(one: ServerSettings) -> dict[str, str]:
+    token = one.token_file.read_text().strip() if one.token_file else one.token.get_secret_value()
+    return {"authorization": f"Bearer {token}"} if token else {}
+
+
+def _said_no(name: str, status: int) -> str:
+    if status in {401, 403}:
+        return f"{name} wants a token: set token_file in [hub.servers.{name}]"
+    return f"{name} answered {status}"
