@@ -7,11 +7,15 @@ A trace id travels with the notification through server and client; their report
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hub.log.base import Log
 from hub.log.values import Origin, StageReport
 
 LOOKED_AT = 1_000  # reports of a target: some 150 pushes
+SOONER = timedelta(seconds=10)
+"""How long before a push another look may have met its commit. What is older was for another push,
+also if it came to the same version: a delivery that was told again, a branch that went back."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -83,19 +87,31 @@ async def assembled(
     # Twice as many: some will turn out to be parts of others.
     ids = [one for one in ids if only is None or one in only][-2 * limit :]
     origins = await log.origins(ids)
-    found = [Trace(one, target, origins.get(one), _reports_of(one, reports)) for one in ids]
+    found = [
+        Trace(one, target, origins.get(one), _reports_of(one, origins.get(one), reports))
+        for one in ids
+    ]
     announced = {trace.version for trace in found if trace.origin}
     own = [trace for trace in found if trace.origin or trace.version not in announced]
     return own[-limit:]
 
 
-def _reports_of(trace_id: str, reports: Sequence[StageReport]) -> tuple[StageReport, ...]:
-    versions = {one.version for one in reports if one.trace_id == trace_id and one.version}
-    same = {one.trace_id for one in reports if one.version in versions}
-    return tuple(one for one in reports if one.trace_id == trace_id or _is_shared(one, same))
+def _reports_of(
+    trace_id: str, origin: Origin | None, reports: Sequence[StageReport]
+) -> tuple[StageReport, ...]:
+    own = [one for one in reports if one.trace_id == trace_id]
+    versions = {one.version for one in own if one.version}
+    same = {one.trace_id for one in reports if one.version in versions} - {trace_id}
+    began = min([one.started_at for one in own] + ([origin.received_at] if origin else []))
+    since = began - SOONER
+    return tuple(
+        one
+        for one in reports
+        if one.trace_id == trace_id
+        or (one.trace_id in same and one.ended_at >= since and _is_done(one))
+    )
 
 
-def _is_shared(report: StageReport, traces: set[str]) -> bool:
+def _is_done(report: StageReport) -> bool:
     """Whether another trace's report counts: what was done for the same version."""
-    is_done = report.stage != "notified" and report.result not in {"unchanged", "skipped"}
-    return is_done and report.trace_id in traces
+    return report.stage != "notified" and report.result not in {"unchanged", "skipped"}

@@ -14,6 +14,7 @@ from hub.problem import Problem
 from hub.servers import BuildLog, ServerAway, Servers
 
 SHOWN = 30  # builds of each server
+_LEAST_CHARACTERS, _NAMED_CHARACTERS = 8, 100
 _ERROR = re.compile(r"\b(error|fatal|panic|undefined|failed|traceback)\b", re.IGNORECASE)
 
 Build = Annotated[str, Path(pattern=r"^b-[0-9]{1,20}$")]
@@ -81,8 +82,13 @@ def first_error(found: Sequence[Line], message: str, state: str) -> Line | None:
     """The line to read first: the one that the server has named, else the first that says so."""
     if state != "failed":
         return None
-    named = next(iter(message.strip().splitlines()), "").strip()
-    for line in found:
-        if named and line.text.strip().removeprefix("./").startswith(named[:100]):
-            return line
-    return next((line for line in found if _ERROR.search(line.text)), None)
+    said = next(iter(message.strip().splitlines()), "")
+    named = (line for line in found if _is_named(line.text, said))
+    guessed = (line for line in found if _ERROR.search(line.text))
+    return next(named, None) or next(guessed, None)
+
+
+def _is_named(text: str, said: str) -> bool:
+    # The server cuts its sentence, and what a tool prints may be in other words there.
+    words = text.strip().removeprefix("./")[:_NAMED_CHARACTERS]
+    return len(words) >= _LEAST_CHARACTERS and words in said

@@ -88,6 +88,17 @@ async def test_a_look_without_push_is_part_of_the_push_that_announced_its_versio
     )
 
 
+async def test_what_was_done_long_before_belongs_to_another_push(trail: Trail) -> None:
+    """The branch went back to a commit that was built a while ago."""
+    await trail.report("a", "built")
+    trail.seconds += 60
+    await trail.push("b")
+    await trail.report("b", "built", "unchanged")
+    first, second = await traces(trail.log, "shop", 10)
+    assert [one.result for one in second.reports] == ["unchanged"]
+    assert first.trace_id == "a" * 32
+
+
 async def test_a_report_that_came_twice_is_told_once(trail: Trail) -> None:
     """Its first answer was lost, and it was sent again."""
     for _ in range(2):

@@ -48,7 +48,7 @@ def test_what_was_printed_over_is_not_shown() -> None:
 def test_the_first_error_is_the_one_the_server_has_named() -> None:
     """Else the first line that speaks of one; and none of a build that went well."""
     found = lines("cc -c a.c\nerror log: none\n./a.c:3:1: error: no type\nmake: *** failed")
-    named = first_error(found, "a.c:3:1: error: no type\nmore", "failed")
+    named = first_error(found, "make ended with 2: a.c:3:1: error: no type; the log\nm", "failed")
     assert named
     assert named.number == 3
     other = first_error(found, "exit code 2", "failed")
