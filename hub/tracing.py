@@ -59,7 +59,7 @@ async def traces(log: Log, target: str, limit: int) -> list[Trace]:
     The newest traces of a target, oldest first.
 
     What was found without a push (at start, by poll) has one of its own, unless a push announced
-    the same version: then it is part of that push's.
+    the same version about then: it is part of that push's.
     """
     reports = await log.reports(target, LOOKED_AT)
     # A report comes twice when its first answer was lost.
@@ -87,13 +87,16 @@ async def assembled(
     # Twice as many: some will turn out to be parts of others.
     ids = [one for one in ids if only is None or one in only][-2 * limit :]
     origins = await log.origins(ids)
-    found = [
-        Trace(one, target, origins.get(one), _reports_of(one, origins.get(one), reports))
-        for one in ids
-    ]
-    announced = {trace.version for trace in found if trace.origin}
-    own = [trace for trace in found if trace.origin or trace.version not in announced]
+    found = [_trace(one, target, origins.get(one), reports) for one in ids]
+    parts = {report.trace_id for trace in found if trace.origin for report in trace.reports}
+    own = [trace for trace in found if trace.origin or trace.trace_id not in parts]
     return own[-limit:]
+
+
+def _trace(
+    trace_id: str, target: str, origin: Origin | None, reports: Sequence[StageReport]
+) -> Trace:
+    return Trace(trace_id, target, origin, _reports_of(trace_id, origin, reports))
 
 
 def _reports_of(
