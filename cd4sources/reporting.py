@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,12 @@ MOST_PAUSE_SECONDS = 30.0
 
 REFUSED_FOR_GOOD = frozenset({400, 413, 415, 422})
 """Statuses that say the report itself is at fault: sending it again cannot help."""
+
+_NEWER_KEYS = frozenset({"caught", "commits"})
+"""An older hub knows neither, and refuses what it does not know."""
+
+_NOT_OF_ITS_FORM = "invalid-request"
+"""The code that it refuses with."""
 
 NOT_OURS = "repository-forbidden"
 """The code of another such: the hub's token is not for the repository of this push."""
@@ -76,11 +82,19 @@ Post = Callable[[StageReport], Awaitable[None]]
 
 
 def post_over_http(hub: HubApi) -> Post:
-    """How reports get to a hub."""
+    """How reports get to a hub, also to an older one."""
+
+    async def sent(document: Mapping[str, object]) -> None:
+        await hub.post("/v1/reports", document, timeout_seconds=REPORT_TIMEOUT_SECONDS)
 
     async def post(report: StageReport) -> None:
         document = report_document(report)
-        await hub.post("/v1/reports", document, timeout_seconds=REPORT_TIMEOUT_SECONDS)
+        try:
+            await sent(document)
+        except BadStatus as error:
+            if error.problem.code != _NOT_OF_ITS_FORM:
+                raise
+            await sent({k: v for k, v in document.items() if k not in _NEWER_KEYS})
 
     return post
 

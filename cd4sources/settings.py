@@ -45,10 +45,18 @@ FromHere = Annotated[Path, AfterValidator(Path.absolute)]
 DataDirectory = FromHere
 
 
-def _default_name(validated: dict[str, Any]) -> str:
-    """A subscription's name of its own for each data directory, the same after a restart."""
+def _server_name(validated: dict[str, Any]) -> str:
+    return _name("cd4sources", validated)
+
+
+def _client_name(validated: dict[str, Any]) -> str:
+    return _name("client", validated)
+
+
+def _name(role: str, validated: dict[str, Any]) -> str:
+    """A name of its own for each data directory, the same after a restart."""
     data = hashlib.sha256(str(validated.get("data", "")).encode()).hexdigest()
-    return f"cd4sources@{socket.gethostname()}-{data[:6]}"
+    return f"{role}@{socket.gethostname()}-{data[:6]}"
 
 
 def _not_ours(name: str) -> str:
@@ -214,7 +222,7 @@ class ServerSettings(_Settings):
     """File with the bearer token for the hub, of the scopes `subscribe` and `report`, read each
     time it is used, so that it may be exchanged. Default none: a hub that has no tokens."""
 
-    name: str = Field(default_factory=_default_name)
+    name: str = Field(default_factory=_server_name)
     """Name of this server's subscription at the hub, and the reporter in timelines. Default
     `cd4sources@<host name>-<digits of data>`: a restart takes its own subscription over, and no
     other's."""
@@ -325,6 +333,10 @@ class ClientSettings(_Settings):
     hub_token_file: FromHere | None = None
     """File with the bearer token for the hub, of the scope `report`, read each time it is used.
     Default none: a hub that has no tokens."""
+
+    name: str = Field(default_factory=_client_name, max_length=200)
+    """Name of this client in timelines. Default `client@<host name>-<digits of data>`: the clients
+    of one machine are told apart, and a restart is nobody new."""
 
     args: tuple[str, ...] = ()
     """Arguments of the delivered program. Default: none."""

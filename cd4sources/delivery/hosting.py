@@ -94,7 +94,9 @@ class Host:
         installed = Installed(settings.data, keep_versions=settings.keep_versions)
         with installed.opened():
             async with listening(settings) as sockets, asyncio.TaskGroup() as tasks:
-                judge = Judge(installed, self._reporter, settings.target, check=self._check)
+                judge = Judge(
+                    installed, self._reporter, settings.target, settings.name, check=self._check
+                )
                 supervisor = Supervisor(
                     settings, self._http, tasks, judge, sockets, outputs=self._outputs
                 )

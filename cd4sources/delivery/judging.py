@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -23,6 +22,7 @@ class Judge:
         installed: Where it is remembered.
         reporter: Who tells the hub.
         target: The target's name in reports, empty: the name that the server gives it.
+        name: Who says so: the client's name.
         check: Raises HttpError for a version that is not to be started.
     """
 
@@ -31,6 +31,7 @@ class Judge:
         installed: Installed,
         reporter: Reporter,
         target: str,
+        name: str,
         *,
         check: Callable[[Record], None],
     ) -> None:
@@ -38,6 +39,7 @@ class Judge:
         self._installed = installed
         self._reporter = reporter
         self._target = target
+        self._name = name
         self._check = check
         self._told: tuple[str, Stage, Result] | None = None
 
@@ -133,7 +135,7 @@ class Judge:
                 ended_at=datetime.now(UTC),
                 traceparent=record.traceparent,
                 message=message,
-                reporter=f"client@{socket.gethostname()}",
+                reporter=self._name,
                 is_news=is_news,
             )
         )

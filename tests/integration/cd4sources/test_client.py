@@ -229,7 +229,7 @@ async def test_stages_are_reported_with_the_trace(
     """Downloaded and running; a good successor; then a sick one, that is condemned; in order."""
     server.publish(V1, program(journal.path))
     async with serving(HubPeer()) as hub:
-        async with running(settings(tmp_path, server.url, hub=hub.url)):
+        async with running(settings(tmp_path, server.url, hub=hub.url, name="one")):
             await eventually(lambda: len(hub.reports) == 2)
             server.publish(V2, program(journal.path))
             await eventually(lambda: len(hub.reports) == 5)
@@ -249,7 +249,7 @@ async def test_stages_are_reported_with_the_trace(
         assert hub.reports[4]["message"] == f"{V1} has ended"
         assert {one["traceparent"] for one in hub.reports} == {f"00-{'1' * 32}-{'2' * 16}-01"}
         assert "status 1" in hub.reports[-1]["message"]
-        assert {one["target"] for one in hub.reports} == {"shop"}
+        assert {(one["target"], one["reporter"]) for one in hub.reports} == {("shop", "one")}
 
 
 async def test_a_killed_clients_program_serves_until_the_next_clients_is_healthy(

@@ -12,7 +12,7 @@ from cd4sources import reporting
 from cd4sources.http import Http
 from cd4sources.hub_api import HubApi
 from cd4sources.reporting import Reporter, StageReport, post_over_http
-from tests.integration.cd4sources.peers import HubPeer, serving
+from tests.integration.cd4sources.peers import HubPeer, Request, respond, serving
 from tests.support.waiting import eventually
 
 
@@ -88,3 +88,25 @@ async def test_a_report_without_a_trace_is_not_sent() -> None:
         reporter.report(stage(1))
         await eventually(lambda: hub.reports)
         assert hub.reports[0]["message"] == "1"
+
+
+class OlderHub(HubPeer):
+    """A hub that has never heard of commits, nor of what only a poll has found."""
+
+    async def answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Refuse them, as the hub does with keys that it does not know."""
+        if b'"caught"' in request.body or b'"commits"' in request.body:
+            respond(writer, 400, {"code": "invalid-request", "detail": "body.caught: Extra inputs"})
+        else:
+            await super().answer(request, writer)
+
+
+async def test_an_older_hub_is_told_what_it_knows() -> None:
+    """Each stage arrives, without what is new."""
+    async with serving(OlderHub()) as hub, reporting_to(hub.url) as reporter:
+        reporter.report(replace(stage(0), is_caught=True, commits=(("shop", "a" * 40),)))
+        reporter.report(stage(1))
+        await eventually(lambda: len(hub.reports) == 4)
+        told = [one for one in hub.reports if "caught" not in one]
+        assert [one["message"] for one in told] == ["0", "1"]
+        assert {"commits", "caught"} == hub.reports[0].keys() - told[0].keys()
