@@ -45,6 +45,11 @@ class Line:
         return "".join(span.text for span in self.spans)
 
 
+def colourless(text: str) -> str:
+    """Text without a terminal's commands."""
+    return _SEQUENCE.sub("", text)
+
+
 def lines(text: str) -> list[Line]:
     """The lines of a log; colours go on from one to the next, as on a terminal."""
     style: dict[str, str] = {}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from hub.dashboard.ansi import colourless
 from hub.dashboard.text import branch, visible
 from hub.log.refused import Refusal
 from hub.log.values import SecretUse
@@ -102,4 +103,5 @@ def failed_at(failure: Mapping[str, Any]) -> str:
 
 
 def _first_line(message: str) -> str:
-    return next(iter(message.strip().splitlines()), "no reason was given")[:300]
+    first = next(iter(colourless(message).strip().splitlines()), "no reason was given")
+    return first.partition("; the whole log: ")[0][:300]

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from hub.api.guarding import access_of
 from hub.dashboard import text
+from hub.dashboard.ansi import colourless
 from hub.problem import Problem
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Pages:
             "visible": text.visible,
             "short": text.short,
             "branch": text.branch,
+            "colourless": colourless,
             "duration": text.duration,
             "size": text.size,
             "ago": lambda time: text.ago(_time(time), self.clock()),

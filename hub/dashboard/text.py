@@ -15,7 +15,7 @@ _UNSEEN = re.compile(
 )
 _MOST_CHARACTERS = 4_000
 _COMMIT_CHARACTERS = 12
-_SECOND_MS = 1_000.0
+_EXACT_MS, _SECOND_MS = 10.0, 1_000.0
 _MINUTE_MS = 60_000.0
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -38,6 +38,8 @@ def branch(ref: object) -> str:
 
 def duration(milliseconds: float) -> str:
     """So that it can be compared: 387 ms, 2.4 s, 3 min 12 s."""
+    if 0 < milliseconds < _EXACT_MS:
+        return f"{milliseconds:.1f} ms"
     if milliseconds < _SECOND_MS:
         return f"{milliseconds:.0f} ms"
     if milliseconds < _MINUTE_MS:
@@ -53,7 +55,7 @@ def ago(time: datetime, now: datetime) -> str:
         if abs(seconds) >= size:
             number = f"{abs(seconds) // size:.0f} {unit}"
             return f"{number} ago" if seconds > 0 else f"in {number}"
-    return "just now" if seconds >= 0 else "in a moment"
+    return "just now" if seconds >= 0 else f"in {-seconds:.0f} s"
 
 
 def size(count: float) -> str:

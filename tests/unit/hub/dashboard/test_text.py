@@ -40,7 +40,7 @@ def test_commits_and_refs_are_said_as_people_say_them() -> None:
 
 @pytest.mark.parametrize(
     ("milliseconds", "shown"),
-    [(0, "0 ms"), (387.4, "387 ms"), (2449, "2.4 s"), (192e3, "3 min 12 s")],
+    [(0, "0 ms"), (0.31, "0.3 ms"), (387.4, "387 ms"), (2449, "2.4 s"), (192e3, "3 min 12 s")],
 )
 def test_durations_can_be_compared(milliseconds: float, shown: str) -> None:
     """In one unit, or minutes and seconds."""
@@ -55,7 +55,7 @@ def test_durations_can_be_compared(milliseconds: float, shown: str) -> None:
         (60, "1 min ago"),
         (7_300, "2 h ago"),
         (200_000, "2 d ago"),
-        (-30, "in a moment"),
+        (-30, "in 30 s"),
         (-90, "in 1 min"),
     ],
 )
