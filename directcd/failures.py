@@ -58,11 +58,13 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from directcd.process import StartError
     from directcd.pull.errors import BadArguments
     from directcd.recordings import RecordingError
+    from hub.exporting import ExtraMissing
     from hub.log.base import LogError
     from hub.secrets import SecretFileError
 
     return [
         (ConfigError, USAGE),
+        (ExtraMissing, USAGE),
         (BadArguments, USAGE),
         (TargetError, USAGE),
         (NoToolchain, USAGE),

@@ -45,6 +45,7 @@ from hub.counting_trail import TrailCounts
 from hub.dashboard import live
 from hub.dashboard.live import Bell, LiveEndpoint, Watching
 from hub.dashboard.mounting import Shown, mount
+from hub.exporting import Exporter
 from hub.fanout import Fanout
 from hub.forgetting import Forgetting
 from hub.http import Poster
@@ -130,6 +131,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
 
     Raises:
         UnknownProvider: a source names a provider that no adapter speaks.
+        ExtraMissing: `otlp_endpoint` is set, and what exports spans is not installed.
     """
     sources = build_sources(settings.sources)
     engine = log or _log(settings, clock)
@@ -157,6 +159,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     app.state.is_guarded = bool(settings.tokens)
     app.state.stopping = asyncio.Event()
     app.state.servers = servers = Servers(settings.servers)
+    app.state.exporter = exporter = _exporter(settings.otlp_endpoint)
     receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
     app.raw_webhooks = _webhooks(settings, receiver, refused, clock, counts)
     app.raw_events = events.EventsEndpoint(engine, fanout, registry, counts)
@@ -173,7 +176,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         refusals.router(engine),
         heads.router(engine),
         sources_api.router(sources, engine, clock),
-        reports.router(engine, trail),
+        reports.router(engine, trail, exporter),
         targets.router(engine),
         sessions.router(app.guard, public_url=settings.public_url),
         health.router(engine, app.state.stopping),
@@ -211,6 +214,8 @@ async def _lifespan(
             callbacks.stop()
     finally:
         await app.state.servers.close()
+        if app.state.exporter:
+            await asyncio.to_thread(app.state.exporter.close)
         await log.close()
 
 
@@ -225,6 +230,10 @@ async def _drain(stopping: asyncio.Event, stops: Sequence[Callable[[], None]]) -
     await stopping.wait()
     for stop in stops:
         stop()
+
+
+def _exporter(endpoint: str) -> Exporter | None:
+    return Exporter(endpoint) if endpoint else None
 
 
 def _log(settings: HubSettings, clock: Clock) -> Log:

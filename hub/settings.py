@@ -42,6 +42,12 @@ def _server_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _http_url(url: str) -> str:
+    if url:
+        Endpoint.parse(url)
+    return url
+
+
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
 
 
@@ -197,6 +203,12 @@ class HubSettings(BaseModel):
     """
     cd4sources servers whose builds the dashboard shows, by name: `[hub.servers.NAME]`. The hub asks
     these and no others. Default: none; `directcd up` introduces its own.
+    """
+
+    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] = ""
+    """
+    An OpenTelemetry collector (OTLP over HTTP, e.g. `http://127.0.0.1:4318`) that is sent each
+    push's stages as spans. Needs `directcd[otel]`. Default: none.
     """
 
     public_dashboard: bool = True

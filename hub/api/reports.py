@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.api.guarding import access_of, refuse_others
 from hub.counting_trail import TrailCounts
+from hub.exporting import Exporter
 from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.problem import Problem
@@ -40,8 +41,8 @@ class NewReport(BaseModel):
     """The repositories that a fetch found changed: name and full hash of each."""
 
 
-def router(log: Log, counts: TrailCounts) -> APIRouter:
-    """The routes over one log; `counts` is told of what is reported."""
+def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRouter:
+    """The routes over one log; `counts` and the exporter are told of what is reported."""
     routes = APIRouter(prefix="/v1", tags=["trail"])
 
     @routes.post("/reports", status_code=202)
@@ -56,6 +57,8 @@ def router(log: Log, counts: TrailCounts) -> APIRouter:
         filed = _stage_report(new, trace_id)
         await log.report(filed)
         await counts.reported(log, filed)
+        if exporter:
+            await exporter.reported(log, filed)
         return {"trace_id": trace_id}
 
     return routes
