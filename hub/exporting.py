@@ -134,7 +134,7 @@ def _told(sending: "SpanExporter") -> "SpanExporter":
             return result
 
         def shutdown(self) -> None:
-            sending.shutdown()  # type: ignore[no-untyped-call]
+            sending.shutdown()
 
     return Told()
 
@@ -177,7 +177,7 @@ class Exporter:
     def close(self) -> None:
         """Send what waits, for two seconds at most; blocks."""
         self._processor.force_flush(FLUSH_MILLISECONDS)
-        self._processor.shutdown()
+        self._processor.shutdown()  # type: ignore[no-untyped-call]
 
     def _end(self, span: "_Span") -> None:
         self._processor.on_end(span.readable(self._resource))
