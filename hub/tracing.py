@@ -5,7 +5,7 @@ A trace id travels with the notification through server and client; their report
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,8 +14,8 @@ from hub.log.values import Origin, StageReport
 
 LOOKED_AT = 1_000  # reports of a target: some 150 pushes
 SOONER = timedelta(seconds=10)
-"""How long before a push another look may have met its commit. What is older was for another push,
-also if it came to the same version: a delivery that was told again, a branch that went back."""
+"""How long before a push a poll may have met its commit. What is older was for something else, also
+if it came to the same version: a branch that went back."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -83,35 +83,33 @@ async def assembled(
         limit: how many.
         only: those of these ids. Default: all.
     """
-    ids = list(dict.fromkeys(one.trace_id for one in reports))
+    every = list(dict.fromkeys(one.trace_id for one in reports))
     # Twice as many: some will turn out to be parts of others.
-    ids = [one for one in ids if only is None or one in only][-2 * limit :]
-    origins = await log.origins(ids)
-    found = [_trace(one, target, origins.get(one), reports) for one in ids]
+    ids = [one for one in every if only is None or one in only][-2 * limit :]
+    origins = await log.origins(every)
+    found = [
+        Trace(one, target, origins.get(one), _reports_of(one, reports, origins)) for one in ids
+    ]
     parts = {report.trace_id for trace in found if trace.origin for report in trace.reports}
     own = [trace for trace in found if trace.origin or trace.trace_id not in parts]
     return own[-limit:]
 
 
-def _trace(
-    trace_id: str, target: str, origin: Origin | None, reports: Sequence[StageReport]
-) -> Trace:
-    return Trace(trace_id, target, origin, _reports_of(trace_id, origin, reports))
-
-
 def _reports_of(
-    trace_id: str, origin: Origin | None, reports: Sequence[StageReport]
+    trace_id: str, reports: Sequence[StageReport], origins: Mapping[str, Origin]
 ) -> tuple[StageReport, ...]:
     own = [one for one in reports if one.trace_id == trace_id]
     versions = {one.version for one in own if one.version}
     same = {one.trace_id for one in reports if one.version in versions} - {trace_id}
-    began = min([one.started_at for one in own] + ([origin.received_at] if origin else []))
-    since = began - SOONER
+    received = [origins[trace_id].received_at] if trace_id in origins else []
+    began = min([*(one.started_at for one in own), *received])
+    # What another push has set off may have served this one, but not before this one came.
+    since = {one: began if one in origins else began - SOONER for one in same}
     return tuple(
         one
         for one in reports
         if one.trace_id == trace_id
-        or (one.trace_id in same and one.ended_at >= since and _is_done(one))
+        or (one.trace_id in same and one.ended_at >= since[one.trace_id] and _is_done(one))
     )
 
 

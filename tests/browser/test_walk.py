@@ -6,6 +6,17 @@ from playwright.sync_api import Page, expect
 from tests.browser.pushing import Delivering
 
 PATIENCE_MS = 15_000
+STAGES = [
+    "received",
+    "stored",
+    "notified",
+    "fetched",
+    "built",
+    "published",
+    "downloaded",
+    "running",
+    "stopped",
+]
 BROKEN = """\
 #!/bin/sh
 printf 'compiling 40 files\\n%.0s' $(seq 40)
@@ -28,19 +39,8 @@ def test_a_push_appears_by_itself(page: Page, world: Delivering) -> None:
     commit = world.change("live")
     card = page.locator("article", has_text=commit[:12])
     expect(card).to_contain_text("running")
-    expect(card.locator("li")).to_contain_text(
-        [
-            "received",
-            "stored",
-            "notified",
-            "fetched",
-            "built",
-            "published",
-            "downloaded",
-            "running",
-            "stopped",
-        ]
-    )
+    for stage in STAGES:  # in any order: a poll may have met the commit before its delivery came
+        expect(card.locator("li .stage", has_text=stage)).to_have_count(1)
     assert page.evaluate("window.loaded") == "once"
     page.goto("/")
     expect(page.get_by_role("article").filter(has_text="greeter")).to_contain_text(commit[:12])
@@ -84,7 +84,18 @@ def test_a_delivery_is_delivered_again(page: Page, world: Delivering) -> None:
     page.get_by_role("button", name="Redeliver").click()
     expect(page).not_to_have_url(first)
     expect(page.locator(".tabs [aria-current]")).to_have_text("Journey")
-    expect(page.locator("article")).to_contain_text("notified")
+    expect(page.locator("li", has_text="notified")).to_have_count(1)
+    expect(page.locator("li", has_text="built")).to_contain_text("unchanged")
+
+
+def test_the_focus_stays_where_it_is(page: Page, world: Delivering) -> None:
+    """Who reads by keyboard is not sent back to the top by news."""
+    page.goto("/deliveries")
+    expect(page.locator("#live")).to_be_visible()
+    page.get_by_role("link", name="Refused").focus()
+    world.deliver("/webhooks/github/main", *_parts(world, "3" * 40, "refs/heads/focus"))
+    expect(page.locator("tbody tr", has_text="focus")).to_have_count(1)
+    expect(page.get_by_role("link", name="Refused")).to_be_focused()
 
 
 def test_a_failed_builds_log_opens_at_its_error(page: Page, world: Delivering) -> None:

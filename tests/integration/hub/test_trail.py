@@ -99,6 +99,18 @@ async def test_what_was_done_long_before_belongs_to_another_push(trail: Trail) -
     assert first.trace_id == "a" * 32
 
 
+async def test_what_a_push_set_off_is_not_what_its_next_delivery_does(trail: Trail) -> None:
+    """Delivered again a moment later, it finds all done, and says so."""
+    await trail.push("a")
+    await trail.report("a", "built")
+    trail.seconds += 1
+    await trail.push("b")
+    await trail.report("b", "built", "unchanged")
+    first, again = await traces(trail.log, "shop", 10)
+    assert [one.result for one in first.reports] == ["ok"]
+    assert [one.result for one in again.reports] == ["unchanged"]
+
+
 async def test_a_report_that_came_twice_is_told_once(trail: Trail) -> None:
     """Its first answer was lost, and it was sent again."""
     for _ in range(2):
