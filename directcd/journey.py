@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from directcd.terminal import line
+from hub.dashboard.text import duration, short
 
 BAR_CHARACTERS = 40
-_COMMIT_CHARACTERS = 12
-_SECOND_MS = 1000.0
-_MINUTE_MS = 60_000.0
 
 
 class Stage(BaseModel):
@@ -52,21 +50,6 @@ def lines(timeline: Timeline, block: str = "#") -> Iterator[str]:
         if stage.message:
             yield f"{'':14}{line(stage.message)}"
     yield f"    {line(_outcome(timeline))}"
-
-
-def duration(milliseconds: float) -> str:
-    """So that a person can compare it: 387 ms, 2.4 s, 3 min 12 s."""
-    if milliseconds < _SECOND_MS:
-        return f"{milliseconds:.0f} ms"
-    if milliseconds < _MINUTE_MS:
-        return f"{milliseconds / _SECOND_MS:.1f} s"
-    minutes, seconds = divmod(round(milliseconds / _SECOND_MS), 60)
-    return f"{minutes} min {seconds} s"
-
-
-def short(commit: str | None) -> str:
-    """A commit as people write it."""
-    return (commit or "")[:_COMMIT_CHARACTERS]
 
 
 def _heading(timeline: Timeline) -> str:

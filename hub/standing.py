@@ -7,9 +7,10 @@ from typing import Any
 from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.timelines import timeline, timelines
-from hub.tracing import LOOKED_AT, Trace, assembled
+from hub.tracing import Trace, assembled
 
 MOST_TARGETS = 1_000
+LOOKED_AT = 200  # reports of a target: some 25 pushes; there may be a thousand targets
 PUSHES_SHOWN = 20  # of a target, in its sparkline
 AT_ONCE = 8  # targets asked about together
 

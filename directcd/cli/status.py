@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from directcd.cli import asking, servers
 from directcd.cli.servers import Server
 from directcd.cli.tables import moment, table
-from directcd.journey import Timeline, duration, short
+from directcd.journey import Timeline
 from directcd.terminal import line
+from hub.dashboard.text import duration, short
 
 WATCH_SECONDS = 1.0
 _CLEAR = "\x1b[H\x1b[2J"  # https://www.ecma-international.org/publications-and-standards/standards/ecma-48/

@@ -22,11 +22,12 @@ class Seen:
     What there is to see.
 
     Attributes:
-        targets: how each stands, with the likely cause of what only a poll has found.
+        targets: how each stands, with the likely cause of what only a poll has found; None when the
+            log does not tell.
         items: what to look at first.
     """
 
-    targets: Sequence[Standing]
+    targets: Sequence[Standing] | None
     items: Sequence[Item]
 
 
@@ -49,7 +50,8 @@ async def look(log: Log, clock: Callable[[], datetime]) -> Seen:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await _seen(log, clock(), items)
     except (LogUnavailable, TimeoutError):
-        return Seen((), items)
+        slow = f"it has not told within {PATIENCE_SECONDS:.0f} s how the targets stand"
+        return Seen(None, items or list(attention.of_log(slow)))
 
 
 async def _seen(log: Log, now: datetime, items: list[Item]) -> Seen:

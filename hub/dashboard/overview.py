@@ -25,9 +25,11 @@ def router(pages: Pages, log: Log) -> APIRouter:
         seen = await look(log, pages.clock)
         shown = [
             {"standing": one, "state": state_of(one), "spark": spark(one["push_to_running_ms"])}
-            for one in seen.targets
+            for one in seen.targets or ()
         ]
-        return pages.page(request, "overview", targets=shown, items=seen.items)
+        return pages.page(
+            request, "overview", targets=shown, items=seen.items, is_known=seen.targets is not None
+        )
 
     @routes.get("/badges/{target}.svg")
     async def status_badge(target: str) -> Response:

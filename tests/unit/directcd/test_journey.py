@@ -2,7 +2,7 @@
 
 import pytest
 
-from directcd.journey import BAR_CHARACTERS, Stage, Timeline, duration, lines
+from directcd.journey import BAR_CHARACTERS, Stage, Timeline, lines
 
 
 def timeline(*stages: Stage, state: str = "running", target: str | None = "shop") -> Timeline:
@@ -76,12 +76,3 @@ def test_nothing_in_it_moves_a_terminals_cursor() -> None:
     text = "\n".join(lines(timeline(stage("built", 0, 1, "failed", "a\x1b[2J\nb\u202ec"))))
     assert "a bc" in text
     assert "\x1b" not in text
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [(0, "0 ms"), (999.4, "999 ms"), (2449, "2.4 s"), (192_000, "3 min 12 s")],
-)
-def test_durations_are_for_people(milliseconds: float, text: str) -> None:
-    """Two or three digits and a unit."""
-    assert duration(milliseconds) == text
