@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,17 +18,21 @@ from hub.settings import ServerSettings
 
 PATIENCE_SECONDS = 3.0
 MOST_BYTES = 2 * 1024 * 1024  # of a list
-MOST_LOG_BYTES = 512 * 1024
-OK = 200
+MOST_LOG_BYTES = 256 * 1024  # of its end: there it says what is wrong
+OK, PARTIAL, NOT_FOUND = 200, 206, 404
 
 
 class ServerAway(Exception):
     """A server did not answer, or said no; the message says why, and what to do."""
 
 
+class NotKept(ServerAway):
+    """It answered that it does not know such a build or target (any more)."""
+
+
 @dataclass(frozen=True)
 class BuildLog:
-    """What a build printed, and whether that is all."""
+    """What a build printed; when it is cut, its end."""
 
     text: str
     is_cut: bool
@@ -61,10 +66,14 @@ class Servers:
         return await self._json(name, f"/v1/builds/{build}")
 
     async def log(self, name: str, build: str) -> BuildLog:
-        """The beginning of what a build printed. Raises ServerAway."""
-        body = await self._get(name, f"/v1/builds/{build}/log", MOST_LOG_BYTES + 1)
-        text = body[:MOST_LOG_BYTES].decode("utf-8", "replace")
-        return BuildLog(text, len(body) > MOST_LOG_BYTES)
+        """What a build has printed, or the end of it. Raises ServerAway."""
+        most = MOST_LOG_BYTES + 1  # one more tells whether there are more
+        end = {"range": f"bytes=-{most}"}
+        body = await self._get(name, f"/v1/builds/{build}/log", most, end)
+        is_cut = len(body) == most
+        if is_cut:
+            body = body[body.find(b"\n") + 1 :]  # not half a line
+        return BuildLog(body.decode("utf-8", "replace"), is_cut)
 
     async def ready(self, name: str) -> dict[str, Any]:
         """How a server says it is. Raises ServerAway."""
@@ -82,13 +91,15 @@ class Servers:
             raise ServerAway(f"{name} gives no JSON: is its url that of a server?") from error
         return found if isinstance(found, dict) else {}
 
-    async def _get(self, name: str, path: str, most: int) -> bytes:
+    async def _get(
+        self, name: str, path: str, most: int, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> bytes:
         one = self._settings[name]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 endpoint = Endpoint.parse(one.url + path)
-                headers = await asyncio.to_thread(_headers, one)
-                answer = await self._poster.get(endpoint, headers, most)
+                token = await asyncio.to_thread(_token, one)
+                answer = await self._poster.get(endpoint, {**headers, **token}, most)
         except NoAnswer as error:
             raise ServerAway(f"{name} ({one.url}) does not answer: {error}") from error
         except TimeoutError as error:
@@ -96,12 +107,14 @@ class Servers:
             raise ServerAway(told) from error
         except OSError as error:
             raise ServerAway(f"token_file of hub.servers.{name}: {error.strerror}") from error
-        if answer.status != OK:
+        if answer.status == NOT_FOUND:
+            raise NotKept(f"{name} does not know it (any more)")
+        if answer.status not in {OK, PARTIAL}:
             raise ServerAway(_said_no(name, answer.status))
         return answer.body
 
 
-def _headers(one: ServerSettings) -> dict[str, str]:
+def _token(one: ServerSettings) -> dict[str, str]:
     token = one.token_file.read_text().strip() if one.token_file else one.token.get_secret_value()
     return {"authorization": f"Bearer {token}"} if token else {}
 

@@ -43,9 +43,11 @@ async def build(request: Request, build: str) -> BuildRecord:
 async def log(request: Request, build: str, *, follow: bool = False) -> Response:
     """What it printed; with `follow`, what it prints, until it ends."""
     record = await _found(request, build)
-    file = None if follow else await asyncio.to_thread(opened, _builds(request).log(record))
-    if file is None:
+    if follow:
         return StreamingResponse(_followed(request, record), media_type=_TEXT)
+    file = await asyncio.to_thread(opened, _builds(request).log(record))
+    if file is None:
+        return Response(media_type=_TEXT)  # it has printed nothing (yet)
     return _so_far(file, request.headers.get("Range", ""))
 
 

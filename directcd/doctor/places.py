@@ -38,6 +38,8 @@ def secret_files(config: Config) -> Iterator[tuple[str, Path]]:
             where = f"target.{target.name}.repositories[{number}]"
             yield from _given(f"{where}.password_file", one.password_file)
             yield from _given(f"{where}.ssh_key_file", one.ssh_key_file)
+    for name, known in (config.hub.servers if config.hub else {}).items():
+        yield from _given(f"hub.servers.{name}.token_file", known.token_file)
     if config.server:
         yield from _given("server.signing_key_file", config.server.signing_key_file)
         yield from _given("server.hub_token_file", config.server.hub_token_file)
@@ -87,6 +89,8 @@ def listening(config: Config) -> Iterator[tuple[str, str]]:
 
 def followed(config: Config) -> Iterator[tuple[str, str]]:
     """The hubs and servers that this file names elsewhere."""
+    for name, known in (config.hub.servers if config.hub else {}).items():
+        yield f"hub.servers.{name}.url", known.url
     if config.server and config.server.hub:
         yield "server.hub", config.server.hub
     if config.client:

@@ -51,10 +51,12 @@ def colourless(text: str) -> str:
 
 
 def lines(text: str) -> list[Line]:
-    """The lines of a log; colours go on from one to the next, as on a terminal."""
+    """The last lines of a log; colours go on from one to the next, as on a terminal."""
     style: dict[str, str] = {}
     found = []
-    for number, line in enumerate(re.split(r"\r?\n", text.rstrip("\n"))[:MOST_LINES], 1):
+    printed = re.split(r"\r?\n", text.rstrip("\n"))
+    left_out = max(len(printed) - MOST_LINES, 0)
+    for number, line in enumerate(printed[left_out:], left_out + 1):
         # What was printed over by a carriage return is not seen on a terminal either.
         shown = line.rstrip("\r").rpartition("\r")[2]
         found.append(Line(number, tuple(_spans(shown, style))))

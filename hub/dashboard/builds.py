@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -11,10 +12,11 @@ from hub.api.guarding import access_of
 from hub.dashboard.ansi import Line, lines
 from hub.dashboard.pages import Pages
 from hub.problem import Problem
-from hub.servers import BuildLog, ServerAway, Servers
+from hub.servers import BuildLog, NotKept, ServerAway, Servers
 
 SHOWN = 30  # builds of each server
 _LEAST_CHARACTERS, _NAMED_CHARACTERS = 8, 100
+_DIRECTORY = re.compile(r"^[^\s:]*/")  # in the log from anywhere, at the server from the tree on
 _ERROR = re.compile(r"\b(error|fatal|panic|undefined|failed|traceback)\b", re.IGNORECASE)
 
 Build = Annotated[str, Path(pattern=r"^b-[0-9]{1,20}$")]
@@ -49,25 +51,36 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
         try:
             record = await servers.build(server, build)
             printed = await _printed(request, servers, server, build)
+        except NotKept as error:
+            step = "see the list for those that are: /builds"
+            raise Problem(404, "unknown-build", f"{build}: {error}", step) from error
         except ServerAway as error:
             raise Problem(502, "server-away", str(error), "see that it runs: /health") from error
-        found = lines(printed.text)
-        return pages.page(
-            request,
-            "build",
-            server=server,
-            build=record,
-            lines=found,
-            is_cut=printed.is_cut,
-            first=first_error(found, str(record.get("message", "")), str(record.get("state"))),
-        )
+        # Aside: a long log takes a tenth of a second, and deliveries are not to wait for it.
+        shown = partial(_shown, pages, request, server=server, build=record)
+        return await asyncio.to_thread(shown, printed)
 
     return routes
+
+
+def _shown(pages: Pages, request: Request, printed: BuildLog, **values: Any) -> Response:
+    found = lines(printed.text)
+    build = values["build"]
+    return pages.page(
+        request,
+        "build",
+        lines=found,
+        is_cut=printed.is_cut or bool(found and found[0].number > 1),
+        first=first_error(found, str(build.get("message", "")), str(build.get("state"))),
+        **values,
+    )
 
 
 async def _listed(servers: Servers, name: str, target: str) -> tuple[Sequence[dict[str, Any]], str]:
     try:
         return [one | {"server": name} for one in await servers.builds(name, target, SHOWN)], ""
+    except NotKept:
+        return [], ""  # another server's target
     except ServerAway as error:
         return [], str(error)
 
@@ -82,7 +95,7 @@ def first_error(found: Sequence[Line], message: str, state: str) -> Line | None:
     """The line to read first: the one that the server has named, else the first that says so."""
     if state != "failed":
         return None
-    said = next(iter(message.strip().splitlines()), "")
+    _, _, said = next(iter(message.strip().splitlines()), "").partition(": ")
     named = (line for line in found if _is_named(line.text, said))
     guessed = (line for line in found if _ERROR.search(line.text))
     return next(named, None) or next(guessed, None)
@@ -90,5 +103,5 @@ def first_error(found: Sequence[Line], message: str, state: str) -> Line | None:
 
 def _is_named(text: str, said: str) -> bool:
     # The server cuts its sentence, and what a tool prints may be in other words there.
-    words = text.strip().removeprefix("./")[:_NAMED_CHARACTERS]
+    words = _DIRECTORY.sub("", text.strip())[:_NAMED_CHARACTERS]
     return len(words) >= _LEAST_CHARACTERS and words in said

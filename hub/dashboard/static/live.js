@@ -5,6 +5,7 @@ const main = document.querySelector("main");
 const light = document.querySelector("#live");
 const news = document.querySelector("#news");
 const SOON_MS = 150;
+const NEAR_PX = 40; // of the end of a page that grows: its reader wants to see the end
 const AGAIN_MS = 15_000; // also without news: "3 min ago" grows old
 
 let due = 0;
@@ -17,7 +18,13 @@ function remember() {
     open: [...main.querySelectorAll("details[id][open]")].map((one) => one.id),
     focus: active && main.contains(active) ? active.id || active.getAttribute("href") : "",
     scroll: window.scrollY,
+    follows: main.dataset.every !== "" && isAtEnd(),
   };
+}
+
+function isAtEnd() {
+  const page = document.documentElement;
+  return page.scrollHeight > window.innerHeight && window.scrollY + window.innerHeight > page.scrollHeight - NEAR_PX;
 }
 
 function restore(kept) {
@@ -27,16 +34,19 @@ function restore(kept) {
     const linked = main.querySelector(`[href="${CSS.escape(kept.focus)}"]`);
     (named ?? linked)?.focus({ preventScroll: true });
   }
-  window.scrollTo(0, kept.scroll);
+  window.scrollTo(0, kept.follows ? document.documentElement.scrollHeight : kept.scroll);
 }
 
-function isTyping() {
+// Typing, or marking words to copy them.
+function isAtWork() {
   const active = document.activeElement;
-  return main.contains(active) && active.matches("input, select, textarea");
+  const marked = getSelection();
+  const marks = !marked.isCollapsed && main.contains(marked.anchorNode);
+  return marks || (main.contains(active) && active.matches("input, select, textarea"));
 }
 
 async function refresh() {
-  if (busy || isTyping()) return;
+  if (busy || isAtWork()) return;
   busy = true;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
