@@ -105,7 +105,8 @@ async def test_a_build_that_has_printed_nothing_yet_is_shown(
     builds = server.app.state.builds
     await eventually(lambda: builds.list(["app"], limit=1)[0].state == "running")
     (record,) = builds.list(["app"], limit=1)
-    builds.log(record).unlink(missing_ok=True)
+    await eventually(builds.log(record).exists)
+    builds.log(record).unlink()
     page = await hub.get(f"/builds/one/{record.id}")
     gate.touch()
     assert (page.status_code, "under way" in page.text) == (200, True)
