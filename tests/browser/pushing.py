@@ -30,9 +30,6 @@ repositories = [{{ url = "git://127.0.0.1:{git_port}/acme/ghost.git", ref = "mai
 class Delivering(World):
     """A repository and `directcd up` over it."""
 
-    def __init__(self) -> None:
-        super().__init__(poll_interval_seconds=2.0)
-
     def begin(self) -> None:
         """Start everything, with the first version running."""
         text = self.config.read_text()
@@ -100,8 +97,8 @@ class Delivering(World):
 
 
 @contextmanager
-def delivering() -> Iterator[Delivering]:
-    """Everything at work, until the block ends."""
-    with Delivering() as world:
+def delivering(poll_interval_seconds: float = 600.0) -> Iterator[Delivering]:
+    """Everything at work, until the block ends; no poll is quicker than a delivery."""
+    with Delivering(poll_interval_seconds=poll_interval_seconds) as world:
         world.begin()
         yield world
