@@ -98,12 +98,16 @@ class Follower:
             await _ended(packing)
         if then and (came is None or came.reason != "push"):
             return then  # it is still waited for, whoever else has us look
+        if then and came:
+            self._stages.skipped(then, came)
         is_retry = self._is_owed or self._maker.retry_seconds <= 0
         return came or Wake("retry" if is_retry else "poll")
 
     def wake(self, wake: Wake) -> None:
         """Look soon; several wakes during a pass are one more pass."""
-        self._mailbox.put(wake)
+        older = self._mailbox.put(wake)
+        if older and older.reason == "push":
+            self._mailbox.put(older)  # the same look, and whoever pushed waits for its word
 
     def notice(self, notification: Notification) -> None:
         """Look soon when the notification is about one of this target's refs."""
@@ -172,11 +176,12 @@ class Follower:
         try:
             await self._pass(traced(wake))
         except Exception as error:  # noqa: BLE001 -- tried again, and no other target's affair
+            self._stages.over(error)
             return error
         finally:
             self.last_pass_at = datetime.now(UTC)
             await self._workshop.rest()
-        self._stages.failure = None
+        self._stages.over(None)
         self._maker.forget_failure()
         return None
 

@@ -11,6 +11,7 @@ from directcd.terminal import colourless
 _TOLD = frozenset(
     {
         "announced commit never shown",
+        "pass",
         "pass failed",
         "version published",
         "version running",

@@ -87,15 +87,19 @@ class Sentences:
     @staticmethod
     def _is_minor(report: StageReport) -> bool:
         is_there = report.stage == "built" and report.result == "unchanged"
-        return report.stage in _MINOR or is_there
+        is_mended = bool(report.message) and report.stage != "stopped"
+        return not is_mended and (report.stage in _MINOR or is_there)
 
     def _done(self, report: StageReport) -> str:
         if report.stage == "notified":
             return "a push, from the hub"
+        said = line(report.message)
+        if report.stage == "stopped":
+            return said
         if report.stage == "fetched":
-            return "  ".join(filter(None, (_commits(report), self._why(report))))
-        there = "  there already" if report.result == "unchanged" else ""
-        return f"{report.version or ''}{there}"
+            return "  ".join(filter(None, (_commits(report), self._why(report), said)))
+        there = "there already" if report.result == "unchanged" else ""
+        return "  ".join(filter(None, (report.version, there, said)))
 
     def _why(self, report: StageReport) -> str:
         if self._standing.is_caught:

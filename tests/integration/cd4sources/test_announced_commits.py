@@ -91,7 +91,8 @@ async def test_a_newer_push_ends_the_wait_for_an_older_one(
         await eventually(lambda: stages(reports)[-1:] == ["published"])
         assert follower.offer.current is not None
         assert follower.offer.current.lockset == (commit,)
-        assert all(one.result == "ok" for one in reports if one.traceparent == TRACE)
+        told = [one for one in reports if one.traceparent == TRACE and one.result != "ok"]
+        assert [one.message for one in told] == [f"superseded by {commit[:12]}"]
 
 
 async def test_a_commit_that_cannot_be_built_is_fetched_once(
@@ -122,3 +123,15 @@ async def test_another_look_does_not_end_the_wait(
         follower.refresh()
         await eventually(lambda: [one for one in reports if one.result == "failed"])
         assert [one.traceparent for one in reports if one.result == "failed"] == [TRACE]
+
+
+async def test_whoever_else_asks_for_a_look_takes_no_pushs_place(
+    tmp_path: Path, source: Source, reports: list[StageReport]
+) -> None:
+    """The look is the same for all of them; its word belongs to the push."""
+    target = target_of("app", source.path)
+    async with serving(tmp_path / "data", target, reports=reports) as running:
+        commit = source.commit({"words": "two"})
+        running.follower().notice(push(target, commit))
+        running.follower().refresh()
+        await eventually(lambda: stages(reports)[-1:] == ["published"])

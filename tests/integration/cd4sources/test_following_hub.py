@@ -113,7 +113,8 @@ async def test_what_only_a_poll_has_found_is_told_to_the_hub(tmp_path: Path) -> 
         async with serving(
             tmp_path / "data", target, hub=hub.url, poll_interval_seconds=0.1
         ) as running:
-            await eventually(lambda: running.follower().offer.current)
+            await eventually(lambda: hub.streams)
+            await running.look()  # whatever else had it look is over
             commit = source.commit({"words": "unannounced"})
             await eventually(lambda: [one for one in hub.reports if one["caught"]])
         [caught] = [one for one in hub.reports if one["caught"]]

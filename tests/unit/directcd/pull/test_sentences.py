@@ -55,6 +55,12 @@ class Heard:
         (report("built", result="unchanged"), ""),
         (report("built", result="unchanged", is_news=False), ""),
         (failed("built", "no", is_news=False), ""),
+        (
+            report("fetched", result="unchanged", reason="retry", message="again, after 4 s"),
+            "fetched nothing new  retry  again, after 4 s",
+        ),
+        (report("published", message="again, after 4 s"), f"published {VERSION}  again, after 4 s"),
+        (report("stopped", message=f"{OTHER} has ended"), ""),
         (failed("downloaded", "no room"), f"take failed {VERSION}  no room"),
     ],
 )
@@ -68,6 +74,7 @@ def test_whoever_wants_to_know_more_hears_of_every_step() -> None:
     heard = Heard(verbose=True)
     assert heard.text(report("published")) == f"published {VERSION}"
     assert heard.text(report("built", result="unchanged")) == f"built {VERSION}  there already"
+    assert heard.text(report("stopped", message="it has ended")) == "stopped it has ended"
     assert heard.text(report("notified")) == "heard a push, from the hub"
     assert not heard.of(report("fetched", result="unchanged", is_news=False))
 
