@@ -128,7 +128,7 @@ def test_a_log_is_read_while_it_is_written(page: Page, world: Delivering) -> Non
     """Line by line, as the build prints them; who is at its end stays there."""
     gate = world.root / "gate"
     slow = "#!/bin/sh\nset -eu\n[ $1 = artifact ] && echo greeter.py && exit\nseq 99\n"
-    slow += f"echo first word\nwhile [ ! -e {gate} ]; do sleep 0.05; done\necho last word\n"
+    slow += f"echo first word\nwhile [ ! -e {gate} ]; do sleep 0.05; done\nseq 99\necho last word\n"
     world.commit_files({"build.sh": slow}, "slow")
     world.push()
     page.goto("/builds")
