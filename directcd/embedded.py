@@ -15,6 +15,9 @@ from hub.settings import ServerSettings as ShownServer
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on
 
+OWN_SERVER = "server"
+"""What the hub calls it; the server's `name` may hold what no path can."""
+
 
 def parts_of(config: Config) -> list[Part]:
     """
@@ -68,7 +71,7 @@ def _shown(server: ServerSettings, hub: HubSettings) -> tuple[ServerSettings, Hu
         ours = TokenSettings(name="hub of this process", sha256=digest(token), scopes=("read",))
         server = server.model_copy(update={"tokens": (*server.tokens, ours)})
     known = ShownServer(url=_url(server.listen), token=SecretStr(token))
-    return server, hub.model_copy(update={"servers": {server.name: known}})
+    return server, hub.model_copy(update={"servers": {OWN_SERVER: known}})
 
 
 def _url(listen: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cd4sources.settings import TokenSettings
 from cd4sources.tokens import digest, new_token
 from directcd import embedded
 from directcd.config import Config
@@ -81,6 +82,24 @@ async def test_the_parts_of_one_process_need_no_token(tmp_path: Path, source: So
                 await asyncio.sleep(0.05)
         assert (await http.get("/v1/subscriptions")).status_code == 401
         stopping.set()
+
+
+def test_the_hub_of_one_process_may_read_its_servers_builds(tmp_path: Path) -> None:
+    """It is introduced by address, and with a token where the server wants one."""
+    theirs = TokenSettings(name="people", sha256=digest(new_token()), scopes=("admin",))
+    config = Config.model_validate(
+        {
+            "hub": HubSettings(listen="0.0.0.0:1", data=tmp_path),
+            "server": {"listen": "0.0.0.0:2", "data": tmp_path, "tokens": (theirs,)},
+        }
+    )
+    found = embedded._introduced(config, "")
+    assert found.hub
+    assert found.server
+    known = found.hub.servers[embedded.OWN_SERVER]
+    assert known.url == "http://127.0.0.1:2"
+    ours = found.server.tokens[-1]
+    assert (ours.sha256, ours.scopes) == (digest(known.token.get_secret_value()), ("read",))
 
 
 async def _follows(http: httpx.AsyncClient, value: str) -> bool:

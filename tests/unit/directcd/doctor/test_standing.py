@@ -91,6 +91,13 @@ def test_a_missing_token_file_is_a_problem(place: Path, key: str) -> None:
     assert found(place, text) == [("problem", key)]
 
 
+def test_a_missing_token_file_of_a_known_server_is_a_problem(place: Path) -> None:
+    """Its builds would not be shown."""
+    known = '[hub.servers.one]\nurl = "http://127.0.0.1:2"\n'
+    text = f'{hub(place)}{known}token_file = "{place}/no-token"\n'
+    assert found(place, text) == [("problem", "hub.servers.one.token_file")]
+
+
 def test_a_secret_file_that_others_may_read_is_mended(place: Path) -> None:
     """By --fix, which says so."""
     (place / "secret").chmod(0o644)

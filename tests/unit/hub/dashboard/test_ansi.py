@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.dashboard.ansi import Span, lines
+from hub.dashboard.ansi import MOST_LINES, Span, lines
 from hub.dashboard.builds import first_error
 
 
@@ -55,3 +55,9 @@ def test_the_first_error_is_the_one_the_server_has_named() -> None:
     assert other
     assert other.number == 2
     assert first_error(found, "", "ok") is None
+
+
+def test_of_very_many_lines_the_last_are_shown() -> None:
+    """With the numbers that they have in the log."""
+    found = lines("\n" * MOST_LINES + "end\n")
+    assert (len(found), found[-1].text, found[-1].number) == (MOST_LINES, "end", MOST_LINES + 1)
