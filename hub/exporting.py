@@ -7,6 +7,7 @@ Attributes: https://opentelemetry.io/docs/specs/semconv/registry/attributes/vcs/
 """
 
 import logging
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPORT_SECONDS = 5.0  # for one request to the collector
-FLUSH_MILLISECONDS = 2_000  # at the end; a collector that is away must not hold us up
+FLUSH_SECONDS = 2.0  # at the end; a collector that is away must not hold us up
 QUEUED = 2_048  # spans that wait; more are dropped
 REMEMBERED = 1_000  # traces whose root was sent
 _FAILURES = frozenset({"failed", "rolled_back", "quarantined"})
@@ -176,8 +177,10 @@ class Exporter:
 
     def close(self) -> None:
         """Send what waits, for two seconds at most; blocks."""
-        self._processor.force_flush(FLUSH_MILLISECONDS)
-        self._processor.shutdown()  # type: ignore[no-untyped-call]
+        # The library waits half a minute for a collector that hangs, and takes no other time.
+        ending = threading.Thread(target=self._processor.shutdown, daemon=True)
+        ending.start()
+        ending.join(FLUSH_SECONDS)
 
     def _end(self, span: "_Span") -> None:
         self._processor.on_end(span.readable(self._resource))

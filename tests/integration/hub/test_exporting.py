@@ -1,5 +1,6 @@
 """The trail as OpenTelemetry spans, before a collector that decodes what it is sent."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from hub import exporting
 from tests.support.deliveries import A, push
 from tests.support.hubs import hub_client, post, settings
 
@@ -23,6 +25,8 @@ class Collector(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.spans: list[Any] = []
         self.status = 200
+        self.let_go = threading.Event()
+        self.let_go.set()
 
     @property
     def url(self) -> str:
@@ -34,6 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
+        self.server.let_go.wait()
         body = self.rfile.read(int(self.headers["content-length"]))
         request = ExportTraceServiceRequest.FromString(body)
         if self.server.status == 200:
@@ -108,3 +113,12 @@ async def test_a_collector_that_is_away_hurts_nothing(
             assert answer.status_code == 202
     said = [one.getMessage() for one in caplog.records]
     assert said.count("spans not taken by the collector") == 1
+
+
+async def test_a_collector_that_hangs_holds_nobody_up(tmp_path: Path, collector: Collector) -> None:
+    """The hub ends in its own time, and not when somebody else answers."""
+    collector.let_go.clear()
+    async with asyncio.timeout(exporting.FLUSH_SECONDS + 10):
+        async with hub_client(settings(tmp_path, otlp_endpoint=collector.url)) as hub:
+            await hub.post("/v1/reports", json=report("a" * 32, "fetched"))
+    collector.let_go.set()
