@@ -15,7 +15,7 @@ from hub.settings import ServerSettings as ShownServer
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on
 
-OWN_SERVER = "server"
+OWN_SERVER = "local"
 """What the hub calls it; the server's `name` may hold what no path can."""
 
 
