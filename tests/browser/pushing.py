@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from directcd.demo import receive_hook
-from directcd.demo.world import World, fetch, port_open
-from directcd.embedded import OWN_SERVER
+from directcd.demo.world import World, port_open
 from tests.support.deliveries import Post
 
 MORE = """
@@ -70,11 +69,6 @@ class Delivering(World):
         """A signed push of GitHub's kind, as if some forge had sent it."""
         body = receive_hook.payload("0" * 40, after, ref, url or self.repository_url)
         return Post(body, receive_hook.headers(body, self.secret))
-
-    def builds(self) -> list[dict[str, Any]]:
-        """What was built, each with the name by which the hub knows the server."""
-        found = json.loads(fetch(f"http://127.0.0.1:{self.server_port}/v1/builds"))["builds"]
-        return [one | {"server": OWN_SERVER} for one in found]
 
     def state(self, target: str = "greeter") -> dict[str, Any]:
         """How a target stands, as the hub's API tells; nothing when it is not known."""
