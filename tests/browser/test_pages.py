@@ -29,6 +29,13 @@ PAGES = [
     "/no-such-page",
 ]
 
+COLOURFUL = """\
+#!/bin/sh
+for one in 1 2 30 31 32 33 34 35 36 37 90 97; do printf "\\033[${one}mcolour $one\\033[0m\\n"; done
+for one in 1 31 32 33 34 35 36; do printf "\\033[${one}ma.c:3:1: error: %0999d\\033[0m" 1; done
+exit 2
+"""
+
 
 @pytest.fixture(scope="module")
 def shown(world: Delivering) -> Delivering:
@@ -57,11 +64,16 @@ def looked_at(browser: Browser, shown: Delivering) -> Iterator[Page]:
 def test_every_page_is_for_everybody(looked_at: Page, path: str) -> None:
     """No accessibility violation, and no sideways scroll: light, dark, and on a phone."""
     looked_at.goto(path)
+    examine(looked_at)
+
+
+def examine(page: Page) -> None:
+    """Ask axe in each kind of window."""
     for scheme, width in KINDS:
-        looked_at.emulate_media(color_scheme=scheme)
-        looked_at.set_viewport_size({"width": width, "height": 800})
-        assert (scheme, width, violations(looked_at)) == (scheme, width, [])
-        assert not scrolls_sideways(looked_at)
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        assert (scheme, width, violations(page)) == (scheme, width, [])
+        assert not scrolls_sideways(page)
 
 
 def test_every_page_can_be_read_without_javascript(browser: Browser, shown: Delivering) -> None:
@@ -146,3 +158,14 @@ def test_a_badge_is_an_image(page: Page, shown: Delivering) -> None:
     assert answer.headers["content-type"].startswith("image/svg+xml")
     assert "greeter: running" in answer.text()
     assert answer.status == 200
+
+
+def test_a_log_of_many_colours_is_for_everybody(looked_at: Page, shown: Delivering) -> None:
+    """Each can be read, also on the line that is marked; a long word stays inside."""
+    shown.commit_files({"build.sh": COLOURFUL}, "colourful")
+    shown.push()
+    shown.wait_for("the failure", lambda: shown.state().get("last_failure"))
+    looked_at.goto("/builds")
+    looked_at.locator("tbody tr", has_text="failed").get_by_role("link").click()
+    expect(looked_at.locator("li.wrong")).to_contain_text("a.c:3:1: error:")
+    examine(looked_at)
