@@ -31,7 +31,7 @@ def router(pages: Pages, log: Log) -> APIRouter:
             request, "overview", targets=shown, items=seen.items, is_known=seen.targets is not None
         )
 
-    @routes.get("/badges/{target}.svg")
+    @routes.get("/badges/{target:path}.svg")
     async def status_badge(target: str) -> Response:
         """How a target stands, for a README."""
         try:

@@ -18,7 +18,7 @@ def router(pages: Pages, log: Log) -> APIRouter:
     """The routes over one log."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/targets/{target}")
+    @routes.get("/targets/{target:path}")
     async def timeline(request: Request, target: str) -> Response:
         """The newest push first."""
         one = await standing(log, target)
