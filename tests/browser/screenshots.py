@@ -4,10 +4,13 @@ Pictures of every page for docs/screenshots: `python -m tests.browser.screenshot
 Light and dark at a desk, and light on a phone, of a world in which something has gone wrong.
 """
 
+import json
 from pathlib import Path
 
 from playwright.sync_api import FloatRect, Page, sync_playwright
 
+from directcd.demo.world import fetch
+from directcd.embedded import OWN_SERVER
 from tests.browser.browsing import KINDS, OPTIONS, chromium
 from tests.browser.pushing import Delivering, delivering
 from tests.browser.test_walk import BROKEN
@@ -29,7 +32,8 @@ def _stage(world: Delivering) -> dict[str, str]:
     world.commit_files({"build.sh": BROKEN}, "broken")
     world.push()
     world.wait_for("the failure", lambda: world.state().get("last_failure"))
-    [build] = [one for one in world.builds() if one["state"] == "failed"]
+    builds = json.loads(fetch(f"http://127.0.0.1:{world.server_port}/v1/builds"))["builds"]
+    [build] = [one["id"] for one in builds if one["state"] == "failed"]
     [refusal] = world.wait_for("the refusal", lambda: world.hub("/v1/refusals")["refusals"])
     deliveries = world.hub("/v1/deliveries")["deliveries"]
     [missed] = [one["number"] for one in deliveries if one["verdict"] == "no-match"]
@@ -46,7 +50,7 @@ def _stage(world: Delivering) -> dict[str, str]:
         "refused": f"/refusals/{refusal['number']}",
         "subscribers": "/subscribers",
         "builds": "/builds",
-        "build-log": f"/builds/{build['server']}/{build['id']}",
+        "build-log": f"/builds/{OWN_SERVER}/{build}",
         "setup": "/setup",
         "health": "/health",
         "login": "/login",
