@@ -86,14 +86,15 @@ class Again:
         self._clock = clock
         self._public_url = public_url
 
-    async def explanation(self, delivery: Document, payload: bytes) -> Explained:
+    async def explanation(self, delivery: Document) -> Explained:
         """
         Why a delivery would reach today's subscriptions, or would not.
 
         Raises:
             Problem: it would be refused today.
         """
-        source = self._receiver.source(delivery["provider"], delivery["source"])
+        source = self._source_of(delivery)
+        payload = await kept_payload(self._log, delivery["number"])
         return await self._why(source, _meaning(source, _kept_request(delivery, payload)))
 
     async def what_if(self, provider: str, name: str, request: Request) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class Again:
         explained = await self._why(source, _meaning(source, request))
         return {"signature": _signature(source, request), "explanation": explained}
 
-    async def redeliver(self, delivery: Document, payload: bytes, to: str = "") -> Told:
+    async def redeliver(self, delivery: Document, to: str = "") -> Told:
         """
         Tell once more what a delivery told, to one subscription (by its name) or to all.
 
@@ -118,7 +119,8 @@ class Again:
         if to and to not in {one.name for one in self._registry.all()}:
             step = "GET /v1/subscriptions lists those there are"
             raise Problem(404, "unknown-subscription", f"no subscription is named {to[:100]}", step)
-        source = self._receiver.source(delivery["provider"], delivery["source"])
+        source = self._source_of(delivery)
+        payload = await kept_payload(self._log, delivery["number"])
         outcome = _meaning(source, _kept_request(delivery, payload))
         if not outcome.notify:
             step = "nothing to do: it told nobody anything"
@@ -128,6 +130,12 @@ class Again:
         details = {"headers": delivery["headers"], "redelivery_of": number}
         telling = _Telling(source.provider, source.name, outcome, reason, to, payload, details)
         return await self._tell(telling)
+
+    def _source_of(self, delivery: Document) -> Source:
+        if (delivery["provider"], delivery["source"]) == BY_HAND:
+            step = "notify again: POST /v1/notify, `directcd notify`"
+            raise Problem(409, "told-by-hand", "no forge has sent this: it was told by hand", step)
+        return self._receiver.source(delivery["provider"], delivery["source"])
 
     async def notify(self, url: str, ref: str) -> Told:
         """
@@ -200,6 +208,24 @@ class Again:
         )
         appended = await self._log.append(record, events)
         return Told(appended.delivery or None, explanation, trace_ids)
+
+
+async def kept_payload(log: Log, number: int) -> bytes:
+    """
+    The payload of a delivery.
+
+    Raises:
+        Problem: it is not kept.
+    """
+    text = await log.payload(number)
+    if text is None:
+        raise Problem(
+            404,
+            "unknown-payload",
+            f"no payload of delivery {number} is kept",
+            "the newest ones are; hub.keep_deliveries and hub.keep_payloads say how many",
+        )
+    return text
 
 
 def _as_news(event: NewEvent) -> NewEvent:

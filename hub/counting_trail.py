@@ -62,6 +62,7 @@ class TrailCounts:
             self.to_running[target].add(_seconds(push.received_at, report.ended_at))
 
     def _target(self, name: str) -> str:
+        name = "".join(letter if letter.isprintable() else "?" for letter in name)
         if name not in self._targets and len(self._targets) >= TARGETS_MOST:
             return OTHER
         self._targets.add(name)

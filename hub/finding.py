@@ -15,6 +15,7 @@ MOST_REPORTS = 20_000  # that are looked through: those of the targets reported 
 LEAST_CHARACTERS = 7  # of the beginning of a commit, as git abbreviates it
 MOST_TARGETS = 1_000
 
+_NUMBER = re.compile(r"[0-9]{1,18}")  # what a log can count to
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -56,7 +57,8 @@ async def _found(
 
 async def _trace_ids(log: Log, needle: str) -> set[str]:
     """The traces of the deliveries that a needle names."""
-    if needle.isascii() and needle.isdecimal() and (one := await log.delivery(int(needle))):
+    number = int(needle) if _NUMBER.fullmatch(needle) else 0
+    if number and (one := await log.delivery(number)):
         return set(one["trace_ids"])
     found = await log.deliveries(MOST_DELIVERIES, None, Wanted(q=needle))
     numbers = [one["number"] for one in found if _names(one, needle)]

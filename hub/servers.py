@@ -5,16 +5,20 @@ Their addresses are the operator's own, so that no report and no stranger decide
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlencode
+
+import msgspec
 
 from hub.endpoints import Endpoint
 from hub.http import NoAnswer, Poster
 from hub.settings import ServerSettings
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 3.0
 MOST_BYTES = 2 * 1024 * 1024  # of a list
@@ -28,6 +32,46 @@ class ServerAway(Exception):
 
 class NotKept(ServerAway):
     """It answered that it does not know such a build or target (any more)."""
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """One repository of a build."""
+
+    commit: str
+
+
+class Build(msgspec.Struct, frozen=True):
+    """What a server tells of a build, as far as it is shown."""
+
+    id: str
+    target: str
+    version: str
+    state: str
+    started_at: datetime
+    reason: str = ""
+    message: str = ""
+    repositories: tuple[Commit, ...] = ()
+
+    @property
+    def commit(self) -> str:
+        """Of its first repository, "" when none was told."""
+        return self.repositories[0].commit if self.repositories else ""
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a server tells of its health."""
+
+    status: str
+    reason: str = ""
+
+
+class _Builds(msgspec.Struct, frozen=True):
+    builds: list[Build]
+
+
+_BUILD = msgspec.json.Decoder(Build)
+_BUILDS = msgspec.json.Decoder(_Builds)
+_READY = msgspec.json.Decoder(Ready)
 
 
 @dataclass(frozen=True)
@@ -50,7 +94,7 @@ class Servers:
         """Theirs, in the order of the configuration."""
         return tuple(self._settings)
 
-    async def builds(self, name: str, target: str, limit: int) -> list[dict[str, Any]]:
+    async def builds(self, name: str, target: str, limit: int) -> list[Build]:
         """
         The newest builds of a server, of one target or of all ("").
 
@@ -58,12 +102,11 @@ class Servers:
             ServerAway: it does not tell.
         """
         query = {"limit": str(limit)} | ({"target": target} if target else {})
-        found = await self._json(name, f"/v1/builds?{urlencode(query)}")
-        return list(found.get("builds", ()))
+        return (await self._asked(name, f"/v1/builds?{urlencode(query)}", _BUILDS)).builds
 
-    async def build(self, name: str, build: str) -> dict[str, Any]:
+    async def build(self, name: str, build: str) -> Build:
         """One build. Raises ServerAway."""
-        return await self._json(name, f"/v1/builds/{build}")
+        return await self._asked(name, f"/v1/builds/{build}", _BUILD)
 
     async def log(self, name: str, build: str) -> BuildLog:
         """What a build has printed, or the end of it. Raises ServerAway."""
@@ -75,21 +118,21 @@ class Servers:
             body = body[body.find(b"\n") + 1 :]  # not half a line
         return BuildLog(body.decode("utf-8", "replace"), is_cut)
 
-    async def ready(self, name: str) -> dict[str, Any]:
+    async def ready(self, name: str) -> Ready:
         """How a server says it is. Raises ServerAway."""
-        return await self._json(name, "/readyz")
+        return await self._asked(name, "/readyz", _READY)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._poster.close()
 
-    async def _json(self, name: str, path: str) -> dict[str, Any]:
+    async def _asked(self, name: str, path: str, form: msgspec.json.Decoder[T]) -> T:
         body = await self._get(name, path, MOST_BYTES)
         try:
-            found = json.loads(body)
-        except ValueError as error:
-            raise ServerAway(f"{name} gives no JSON: is its url that of a server?") from error
-        return found if isinstance(found, dict) else {}
+            return form.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            told = f"{name} answers in another form: is its url that of a server, of this version?"
+            raise ServerAway(told) from error
 
     async def _get(
         self, name: str, path: str, most: int, headers: Mapping[str, str] = MappingProxyType({})

@@ -1,6 +1,6 @@
 """`/v1/deliveries`: what came in and what became of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from msgspec.json import encode
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.again import Again
+from hub.again import Again, kept_payload
 from hub.api.guarding import access_of, is_of, refuse_others
 from hub.log.base import Log
 from hub.log.delivered import Document, Wanted
@@ -76,9 +76,10 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
     @routes.get("/export")
     async def export(request: Request, search: Annotated[Search, Query()]) -> StreamingResponse:
         """Every one that is found, newest first, whole, with its payload: a line of JSON each."""
-        return StreamingResponse(
-            _lines(log, search, access_of(request)), media_type="application/x-ndjson"
-        )
+        # Asked for before the answer begins: a log that is away is an error, and no torn answer.
+        first = await log.deliveries(PAGE, search.before, search.wanted())
+        lines = _lines(log, search, access_of(request), first)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     @routes.get("/{number}", dependencies=one)
     async def get(number: Number) -> dict[str, Any]:
@@ -97,14 +98,14 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
     async def explanation(number: Number) -> dict[str, Any]:
         """Why it would reach today's subscriptions, or would not."""
         found = remembered(number, await log.delivery(number))
-        return await again.explanation(found, await kept_payload(log, number))
+        return await again.explanation(found)
 
     @routes.post("/{number}/redeliver", status_code=202, dependencies=one)
     async def redeliver(number: Number, wanted: Redelivery | None = None) -> dict[str, Any]:
         """Tell once more what it told, although that is known: to one subscription or to all."""
         found = remembered(number, await log.delivery(number))
         to = wanted.subscription if wanted else ""
-        told = await again.redeliver(found, await kept_payload(log, number), to)
+        told = await again.redeliver(found, to)
         return told.as_json()
 
     return routes
@@ -122,9 +123,10 @@ def _for_it(log: Log) -> Callable[[Request, int], Awaitable[None]]:
     return for_it
 
 
-async def _lines(log: Log, search: Search, access: Access) -> AsyncIterator[bytes]:
-    before = search.before
-    while found := await log.deliveries(PAGE, before, search.wanted()):
+async def _lines(
+    log: Log, search: Search, access: Access, found: Sequence[Document]
+) -> AsyncIterator[bytes]:
+    while found:
         for one in found:
             before = one["number"]
             # It may have been forgotten meanwhile.
@@ -132,24 +134,7 @@ async def _lines(log: Log, search: Search, access: Access) -> AsyncIterator[byte
                 text = await log.payload(before)
                 payload = None if text is None else text.decode(errors="replace")
                 yield encode(whole | {"payload": payload}) + b"\n"
-
-
-async def kept_payload(log: Log, number: int) -> bytes:
-    """
-    The payload of a delivery.
-
-    Raises:
-        Problem: it is not kept.
-    """
-    text = await log.payload(number)
-    if text is None:
-        raise Problem(
-            404,
-            "unknown-payload",
-            f"no payload of delivery {number} is kept",
-            "the newest ones are; hub.keep_deliveries and hub.keep_payloads say how many",
-        )
-    return text
+        found = await log.deliveries(PAGE, before, search.wanted())
 
 
 def remembered(number: int, document: Document | None) -> Document:

@@ -115,11 +115,11 @@ class Guard:
             raise Problem(401, "token-missing", "this hub wants a token", _NEXT)
         access = self.known(token)
         if access is None:
-            self._say(asked)
+            self.say(asked)
             raise Problem(401, "token-unknown", "the token is not known here", _NEXT)
         return access
 
-    def _say(self, asked: HTTPConnection) -> None:
+    def say(self, asked: HTTPConnection) -> None:
         """Log a wrong token without it; who tries it again and again is a line a minute."""
         self._refused += 1
         now = time.monotonic()

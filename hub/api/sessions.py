@@ -1,10 +1,11 @@
 """`POST /login` and `POST /logout`: a token becomes a cookie, and that goes."""
 
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from hub.api.forms import form_of
 from hub.api.guarding import COOKIE, Guard
 
 SEE_OTHER = 303
@@ -18,9 +19,10 @@ def router(guard: Guard, *, public_url: str) -> APIRouter:
     @routes.post("/login", status_code=SEE_OTHER)
     async def login(request: Request) -> Response:
         """Take a form's `token`, and go to `next`; a wrong one leads back to the form."""
-        form = parse_qs((await request.body()).decode("latin-1"))
-        token, goal = _field(form, "token").strip(), _here(_field(form, "next"))
+        form = await form_of(request)
+        token, goal = form.get("token", "").strip(), _here(form.get("next", ""))
         if guard.known(token) is None:
+            guard.say(request)
             again = urlencode({"failed": "token-unknown", "next": goal})
             return RedirectResponse(f"/login?{again}", SEE_OTHER)
         answer = RedirectResponse(goal, SEE_OTHER)
@@ -36,10 +38,6 @@ def router(guard: Guard, *, public_url: str) -> APIRouter:
         return answer
 
     return routes
-
-
-def _field(form: dict[str, list[str]], name: str) -> str:
-    return form.get(name, [""])[0]
 
 
 def _here(goal: str) -> str:

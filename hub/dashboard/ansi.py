@@ -9,6 +9,7 @@ become names of classes that the style sheet knows, and all others are dropped.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from hub.dashboard.text import visible
 
@@ -20,7 +21,8 @@ _SEQUENCE = re.compile(
 )
 _RESET, _BOLD, _DIM, _NORMAL, _DEFAULT = 0, 1, 2, 22, 39
 _PLAIN, _BRIGHT = range(30, 38), range(90, 98)
-_EXTENDED = {38: "colour", 48: "ground"}
+_EXTENDED = frozenset({38, 48})  # of the letters, of the ground
+_MOST_PARAMETERS = 32  # of one sequence; a terminal takes no more
 _ARGUMENTS = {5: 1, 2: 3}  # of an extended colour: by number, or by red, green and blue
 
 
@@ -80,12 +82,12 @@ def _span(text: str, style: dict[str, str]) -> Span:
 
 
 def _apply(parameters: str, style: dict[str, str]) -> None:
-    numbers = [int(one[:3]) if one else 0 for one in re.split("[;:]", parameters)]
-    while numbers:
-        number = numbers.pop(0)
+    asked = re.split("[;:]", parameters, maxsplit=_MOST_PARAMETERS)[:_MOST_PARAMETERS]
+    numbers = iter([int(one[:3]) if one else 0 for one in asked])
+    for number in numbers:
         if number in _EXTENDED:
-            kind = numbers.pop(0) if numbers else 0
-            del numbers[: _ARGUMENTS.get(kind, 0)]
+            left_out = _ARGUMENTS.get(next(numbers, 0), 0)
+            list(islice(numbers, left_out))
         else:
             _set(number, style)
 

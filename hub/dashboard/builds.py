@@ -12,6 +12,7 @@ from hub.api.guarding import access_of
 from hub.dashboard.ansi import Line, lines
 from hub.dashboard.pages import Pages
 from hub.problem import Problem
+from hub.servers import Build as BuildShown
 from hub.servers import BuildLog, NotKept, ServerAway, Servers
 
 SHOWN = 30  # builds of each server
@@ -31,7 +32,7 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
         """The newest of every server first; a server that is away is named."""
         found = await asyncio.gather(*(_listed(servers, name, target) for name in servers.names))
         builds = [one for some, _ in found for one in some]
-        builds.sort(key=lambda one: str(one["started_at"]), reverse=True)
+        builds.sort(key=lambda one: one[1].started_at.timestamp(), reverse=True)
         troubles = [trouble for _, trouble in found if trouble]
         return pages.page(
             request,
@@ -65,20 +66,22 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
 
 def _shown(pages: Pages, request: Request, printed: BuildLog, **values: Any) -> Response:
     found = lines(printed.text)
-    build = values["build"]
+    build: BuildShown = values["build"]
     return pages.page(
         request,
         "build",
         lines=found,
         is_cut=printed.is_cut or bool(found and found[0].number > 1),
-        first=first_error(found, str(build.get("message", "")), str(build.get("state"))),
+        first=first_error(found, build.message, build.state),
         **values,
     )
 
 
-async def _listed(servers: Servers, name: str, target: str) -> tuple[Sequence[dict[str, Any]], str]:
+async def _listed(
+    servers: Servers, name: str, target: str
+) -> tuple[Sequence[tuple[str, BuildShown]], str]:
     try:
-        return [one | {"server": name} for one in await servers.builds(name, target, SHOWN)], ""
+        return [(name, one) for one in await servers.builds(name, target, SHOWN)], ""
     except NotKept:
         return [], ""  # another server's target
     except ServerAway as error:

@@ -2,13 +2,14 @@
 
 import json
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from hub.again import Again
+from hub.again import BY_HAND, Again
 from hub.api.deliveries import MOST, remembered
+from hub.api.forms import form_of
 from hub.api.guarding import access_of
 from hub.dashboard.pages import Pages
 from hub.finding import of_traces
@@ -87,23 +88,19 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
             response=_response(found, public_url),
             lines=await of_traces(log, set(found["trace_ids"])) if chosen == "journey" else [],
             subscriptions=[one.name for one in registry.all()],
+            is_by_hand=(found["provider"], found["source"]) == BY_HAND,
         )
 
     @routes.post("/deliveries/{number}/redeliver")
     async def redeliver(request: Request, number: Number) -> Response:
         """Tell it once more, and show the delivery that this makes."""
         found = remembered(number, await log.delivery(number))
-        to = await _chosen(request)
-        told = await again.redeliver(found, await log.payload(number) or b"", to)
+        to = (await form_of(request)).get("subscription", "")
+        told = await again.redeliver(found, to)
         goal = f"/deliveries/{told.number}?tab=journey" if told.number else "/deliveries"
         return RedirectResponse(goal, SEE_OTHER)
 
     return routes
-
-
-async def _chosen(request: Request) -> str:
-    form = parse_qs((await request.body()).decode("latin-1"))
-    return form.get("subscription", [""])[0].encode("latin-1").decode("utf-8", "replace")
 
 
 async def _payload(log: Log, delivery: Document) -> str:

@@ -44,5 +44,5 @@ async def _state(servers: Servers, name: str) -> dict[str, str]:
         told = await servers.ready(name)
     except ServerAway as error:
         return {"name": name, "state": "away", "reason": str(error)}
-    state = "ready" if told.get("status") == "ok" else "degraded"
-    return {"name": name, "state": state, "reason": str(told.get("reason", ""))}
+    state = "ready" if told.status == "ok" else "degraded"
+    return {"name": name, "state": state, "reason": told.reason}

@@ -21,6 +21,7 @@ def spans(text: str) -> list[tuple[str, str]]:
         ("\x1b[2J\x1b[10;10Hmoved", [("moved", "")]),
         ("\x1b]0;title\x07after\x1b]8;;http://x\x1b\\link", [("after", ""), ("link", "")]),
         ("half \x1b[", [("half ", ""), ("[", "")]),
+        (f"\x1b[{'1;' * 40}31mbold", [("bold", "sgr-bold")]),
         ("a\x1b[;;999999mb", [("a", ""), ("b", "")]),
         ("x\u202ey\x00", [("x⟨U+202E⟩y⟨U+0000⟩", "")]),
         ("<b>&", [("<b>&", "")]),
