@@ -1,58 +1,93 @@
 """Why a change was found by a poll and not announced: the likeliest cause the hub knows of."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from hub.log.base import Log
-from hub.log.delivered import Wanted
+from hub.log.delivered import Document
 from hub.log.refused import Refusal
 from hub.standing import Standing
 
-LATELY = timedelta(hours=1)
-LOOKED_AT = 50  # deliveries and refusals
-AUTHENTICATION = frozenset({401, 403, 404, 415})
+SHORTLY = timedelta(minutes=10)  # before a poll: as long as most intervals are
+LOOKED_AT = 500  # deliveries, newest first
+REFUSALS_LOOKED_AT = 50
+DOUBTED = frozenset({401, 403, 415})  # statuses of what the right forge may have sent wrongly
 
 
-async def caught_hint(log: Log, standing: Standing) -> str:
+@dataclass(frozen=True)
+class Known:
     """
-    The likeliest cause of what only a poll has found, with what to do; "" when there is none.
+    What may explain it, read once for all targets.
+
+    Attributes:
+        deliveries: accepted ones, newest first.
+        refusals: newest first.
+    """
+
+    deliveries: Sequence[Document]
+    refusals: Sequence[Refusal]
+
+
+async def known_of(log: Log) -> Known:
+    """What a log has. Raises LogUnavailable."""
+    deliveries = await log.deliveries(LOOKED_AT, None)
+    return Known(deliveries, await log.refusals(REFUSALS_LOOKED_AT, None))
+
+
+def caught_hint(standing: Standing, known: Known) -> str:
+    """
+    The likeliest cause of what only a poll has found, with what to do.
 
     Args:
-        log: the hub's.
         standing: of the target.
+        known: what may explain it.
+
+    Returns:
+        One sentence, "" when nothing was caught.
     """
     if not standing["caught_by_poll"]:
         return ""
+    own = [one for one in known.deliveries if _is_of(one, standing["caught_in"])]
     at = datetime.fromisoformat(standing["caught_at"])
-    refused = [one for one in await log.refusals(LOOKED_AT, None) if _is_near(one, at)]
-    if refused:
-        return _told_of(refused[0])
-    late = await log.deliveries(1, None, Wanted(q=_commit(standing)))
-    if late:
+    if refusal := _blamed(known.refusals, own, at):
+        return _told_of(refusal)
+    if any(_announces(one, standing["caught_commits"]) for one in own):
         return "its delivery came after the poll had found it: the forge was late, or the hub away"
-    return await _missing(log, standing)
-
-
-async def _missing(log: Log, standing: Standing) -> str:
-    name = str((standing["last"] or {}).get("repository") or "").rpartition("/")[2]
-    known = await log.deliveries(LOOKED_AT, None, Wanted(q=f"/{name}")) if name else []
-    if not known:
-        return f"no delivery of {name or 'its repository'} has ever arrived: create the webhook"
-    if all(one["verdict"] == "no-match" for one in known):
+    if not own:
+        name = ", ".join(standing["caught_in"]) or "its repository"
+        return f"no delivery of {name} has arrived: create the webhook"
+    if all(one["verdict"] == "no-match" for one in own):
         return "its deliveries match no subscription: see their explanation"
-    return "other pushes of it were announced, this one not: see the forge's list of deliveries"
+    return (
+        "other pushes of it were announced, this one not: the hub was away, or "
+        "see the forge's list of deliveries"
+    )
 
 
-def _is_near(refusal: Refusal, at: datetime) -> bool:
-    return refusal.status in AUTHENTICATION and abs(refusal.last_at - at) < LATELY
+def _is_of(delivery: Document, names: Sequence[str]) -> bool:
+    return any(delivery["repository"].endswith(f"/{name.lower()}") for name in names)
+
+
+def _announces(delivery: Document, commits: Sequence[str]) -> bool:
+    changes = delivery["explanation"].get("changes", ())
+    return any(one["after"] in commits for one in changes)
+
+
+def _blamed(refusals: Sequence[Refusal], own: Sequence[Document], at: datetime) -> Refusal | None:
+    """One that came shortly before, to a source of this repository, with none taken since."""
+    sources = {one["source"]: one["received_at"] for one in reversed(own)}
+    for one in refusals:
+        is_near = at - SHORTLY <= one.last_at <= at and one.status in DOUBTED
+        taken = sources.get(one.source, "")
+        is_over = bool(taken) and one.last_at < datetime.fromisoformat(taken) <= at
+        if is_near and not is_over and (not sources or one.source in sources):
+            return one
+    return None
 
 
 def _told_of(refusal: Refusal) -> str:
     return (
-        f"a delivery to {refusal.path} was refused at about that time ({refusal.status}: "
+        f"a delivery to {refusal.path} was refused shortly before ({refusal.status}: "
         f"{refusal.detail}); {refusal.next}"
     )
-
-
-def _commit(standing: dict[str, Any]) -> str:
-    return str((standing["newest"] or {}).get("commit") or "no commit")

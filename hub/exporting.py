@@ -103,10 +103,9 @@ def root_id(trace_id: str) -> int:
 
 
 def _received(trace_id: str, origin: Origin) -> _Span:
-    repository, _, ref = origin.subject.partition("#")
     attributes = {
-        "vcs.repository.name": repository,
-        "vcs.ref.head.name": ref,
+        "vcs.repository.name": origin.repository,
+        "vcs.ref.head.name": origin.ref,
         "vcs.ref.head.revision": origin.commit or "",
         "directcd.delivery": str(origin.delivery or ""),
     }

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection
 
 from hub.log.base import Log
-from hub.log.delivered import Wanted
+from hub.log.delivered import Document, Wanted
 from hub.log.values import StageReport
 from hub.timelines import Timeline, timelines
 from hub.tracing import LOOKED_AT, Trace, assembled
@@ -66,9 +66,12 @@ async def _trace_ids(log: Log, needle: str) -> set[str]:
     return {trace_id for one in wholes if one for trace_id in one["trace_ids"]}
 
 
-def _names(delivery: dict[str, object], needle: str) -> bool:
-    """Not by a part of a word, but for the beginning of a commit."""
-    return delivery["delivery_id"] == needle or bool(_COMMIT.fullmatch(needle))
+def _names(delivery: Document, needle: str) -> bool:
+    """Not by a part of a word, but for the beginning of a commit that a ref was moved to."""
+    if delivery["delivery_id"] == needle:
+        return True
+    after = [str(one["after"]) for one in delivery["explanation"].get("changes", ())]
+    return bool(_COMMIT.fullmatch(needle)) and any(one.startswith(needle) for one in after)
 
 
 def _is_about(report: StageReport, needle: str) -> bool:

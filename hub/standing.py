@@ -1,7 +1,7 @@
 """How every target stands: what runs where, what is newest, how long a push takes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.log.base import Log
@@ -16,6 +16,14 @@ AT_ONCE = 8  # targets asked about together
 
 STAGES = ("notified", "fetched", "built", "published", "downloaded", "stopped", "running")
 _FAILURES = frozenset({"failed", "rolled_back", "quarantined"})
+_SILENT = frozenset({"unchanged", "skipped"})
+_DOING = {
+    "fetched": "fetching",
+    "built": "building",
+    "published": "publishing",
+    "downloaded": "downloading",
+    "running": "starting",
+}
 
 Standing = dict[str, Any]
 
@@ -35,37 +43,58 @@ async def standing(log: Log, target: str) -> Standing:
     """
     How one target stands, as plain values, as far as its newest reports tell.
 
-    `running` has what each client last said, `push_to_running_ms` the pushes that came to run,
-    oldest first, `caught_by_poll` how many changes nobody had announced.
+    `state` is what went wrong, or how the newest push stands; `running` has what each client last
+    said, `push_to_running_ms` the pushes that came to run, oldest first, `caught_by_poll` how many
+    changes nobody had announced, `caught_in` and `caught_commits` what the last of them was.
     """
     reports = list(dict.fromkeys(await log.reports(target, LOOKED_AT)))
     traces = await assembled(log, target, reports, PUSHES_SHOWN)
-    newest = _newest(reports, traces)
+    newest, failure = _newest(reports, traces), _last_failure(reports)
     running = _running(reports)
     caught = [one for one in reports if one.is_caught]
     abreast = [one for one in running if newest and one["version"] == newest["version"]]
     return {
         "target": target,
+        "state": _state(traces, failure),
         "newest": newest,
         "running": running,
         "clients": {"running_newest": len(abreast), "all": len(running)},
         "caught_by_poll": len(caught),
         "caught_at": caught[-1].ended_at.isoformat() if caught else None,
+        "caught_commits": [commit for one in caught[-1:] for _, commit in one.commits],
+        "caught_in": [name for one in caught[-1:] for name, _ in one.commits],
+        "repositories": sorted({trace.origin.repository for trace in traces if trace.origin}),
         "push_to_running_ms": _delays(traces),
         "last": timeline(traces[-1]) if traces else None,
-        "last_failure": _last_failure(reports),
+        "last_failure": failure,
     }
 
 
 def _newest(reports: Sequence[StageReport], traces: Sequence[Trace]) -> dict[str, Any] | None:
-    """The version that was published last, and of which commit."""
+    """The version that was published last, and the commit of the push or look that made it."""
     for one in reversed(reports):
         if one.stage == "published" and one.result == "ok" and one.version:
-            of_it = [trace for trace in traces if trace.version == one.version]
-            commit = timeline(of_it[-1])["commit"] if of_it else None
+            made = [trace for trace in traces if one in trace.reports]
+            commit = timeline(made[0])["commit"] if made else None
             at = one.ended_at.isoformat()
             return {"version": one.version, "commit": commit, "at": at}
     return None
+
+
+def _state(traces: Sequence[Trace], failure: dict[str, Any] | None) -> str:
+    """In a word or two; a look that changed nothing changes nothing of it."""
+    if failure:
+        return failed_at(failure)
+    states = [str(line["state"]) for line in timelines(traces)]
+    telling = [state for state in states if state not in _SILENT]
+    return (telling or states or ["unknown"])[-1]
+
+
+def failed_at(failure: Mapping[str, Any]) -> str:
+    """What went wrong, as people say it."""
+    what = _DOING.get(failure["stage"], failure["stage"])
+    result = str(failure["result"]).replace("_", " ")
+    return f"{what} failed" if result == "failed" else result
 
 
 def _running(reports: Sequence[StageReport]) -> list[dict[str, Any]]:
@@ -102,14 +131,27 @@ def _first_running(stages: Sequence[dict[str, Any]]) -> float | None:
 
 def _last_failure(reports: Sequence[StageReport]) -> dict[str, Any] | None:
     """The newest failure that nothing has mended since."""
-    furthest = -1  # of what went well later
-    for one in reversed(reports):
-        place = STAGES.index(one.stage) if one.stage in STAGES else -1
-        if one.result in _FAILURES:
-            return _failure(one) if place > furthest else None
-        if one.result in {"ok", "unchanged"}:
-            furthest = max(furthest, place)
+    for place in range(len(reports) - 1, -1, -1):
+        if reports[place].result in _FAILURES:
+            before, later = reports[:place], reports[place + 1 :]
+            is_mended = any(_mends(one, reports[place], before) for one in later)
+            return None if is_mended else _failure(reports[place])
     return None
+
+
+def _mends(later: StageReport, failed: StageReport, before: Sequence[StageReport]) -> bool:
+    """Whether the one who failed has come as far since, or further."""
+    if later.reporter != failed.reporter or later.result not in {"ok", "unchanged"}:
+        return False
+    if failed.stage == "running":
+        # What ran before running again is no success of what did not.
+        ran = {one.version for one in before if (one.stage, one.result) == ("running", "ok")}
+        return later.stage == "running" and later.version not in ran
+    return _place(later) >= _place(failed)
+
+
+def _place(report: StageReport) -> int:
+    return STAGES.index(report.stage) if report.stage in STAGES else -1
 
 
 def _failure(report: StageReport) -> dict[str, Any]:

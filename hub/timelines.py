@@ -39,13 +39,12 @@ def timeline(trace: Trace) -> Timeline:
     stages = _stages_of_hub(trace.origin, start)
     stages += [_stage(one, start) for one in reports]
     stages.sort(key=lambda stage: (stage["ended_ms"], stage["started_ms"]))
-    repository, ref = _named(trace.origin)
     return {
         "trace_id": trace.trace_id,
         "target": trace.target or None,
         "subject": trace.origin.subject if trace.origin else None,
-        "repository": repository or _built_from(trace.reports),
-        "ref": ref,
+        "repository": trace.origin.repository if trace.origin else _built_from(trace.reports),
+        "ref": trace.origin.ref if trace.origin else None,
         "commit": _commit(trace),
         "version": trace.version,
         "delivery": trace.origin.delivery if trace.origin else None,
@@ -106,13 +105,6 @@ def _document(stage: str, times: tuple[datetime, datetime], start: datetime) -> 
         "reporter": "hub",
         "message": "",
     }
-
-
-def _named(origin: Origin | None) -> tuple[str | None, str | None]:
-    if origin is None:
-        return None, None
-    repository, _, ref = origin.subject.partition("#")
-    return repository.replace("%23", "#"), ref
 
 
 def _built_from(reports: Sequence[StageReport]) -> str | None:

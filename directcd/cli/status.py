@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from directcd.cli import asking, servers
 from directcd.cli.servers import Server
 from directcd.cli.tables import moment, table
-from directcd.journey import Timeline
 from directcd.terminal import line
 from hub.dashboard.text import duration, short
 
@@ -37,8 +36,6 @@ class _Clients(BaseModel):
 
 
 class _Failure(BaseModel):
-    stage: str
-    result: str
     message: str
     reporter: str
     at: datetime
@@ -48,21 +45,14 @@ class _Standing(BaseModel):
     """How one target stands."""
 
     target: str
+    state: str
     newest: _Newest | None
     running: tuple[_Client, ...]
     clients: _Clients
     caught_by_poll: int
     caught_hint: str
     push_to_running_ms: tuple[float, ...]
-    last: Timeline | None
     last_failure: _Failure | None
-
-    @property
-    def state(self) -> str:
-        """In a word or two."""
-        if self.last_failure:
-            return f"{self.last_failure.stage} {self.last_failure.result}".replace("_", " ")
-        return self.last.state if self.last else "unknown"
 
 
 class _Targets(BaseModel):
@@ -116,8 +106,8 @@ def _row(one: _Standing) -> tuple[str, ...]:
 
 def _remarks(one: _Standing) -> Iterator[str]:
     if failure := one.last_failure:
-        what = f"{failure.stage} {failure.result} at {failure.reporter}".replace("_", " ")
-        yield line(f"{one.target}: {what}, {moment(failure.at)}: {failure.message}")
+        where = f"{one.state} at {failure.reporter}"
+        yield line(f"{one.target}: {where}, {moment(failure.at)}: {failure.message}")
     for client in one.running:
         if client.state != "running":
             runs = f"{client.version} runs" if client.version else "nothing is known to run"

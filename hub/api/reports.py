@@ -13,7 +13,7 @@ from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.problem import Problem
 from hub.tokens import Access
-from hub.tracing import trace_id_of
+from hub.tracing import LOOKED_AT, trace_id_of
 
 YEARS = range(2000, 2200)
 
@@ -53,8 +53,8 @@ def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRoute
             raise Problem(
                 400, "invalid-traceparent", "this is no traceparent", "send the notification's own"
             )
-        await _refuse_others(log, access_of(request), trace_id)
         filed = _stage_report(new, trace_id)
+        await _refuse_others(log, access_of(request), filed)
         await log.report(filed)
         await counts.reported(log, filed)
         if exporter:
@@ -64,12 +64,12 @@ def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRoute
     return routes
 
 
-async def _refuse_others(log: Log, access: Access, trace_id: str) -> None:
-    """Let nobody write into the timeline of a push to a repository that is not theirs."""
+async def _refuse_others(log: Log, access: Access, filed: StageReport) -> None:
+    """Let nobody write about a push to, or a target made of, a repository that is not theirs."""
     if access.repositories:
-        origins = await log.origins([trace_id])
-        keys = [one.subject.partition("#")[0].replace("%23", "#") for one in origins.values()]
-        refuse_others(access, [frozenset({key}) for key in keys])
+        told = await log.reports(filed.target, LOOKED_AT)
+        origins = await log.origins({filed.trace_id, *(one.trace_id for one in told)})
+        refuse_others(access, [frozenset({one.repository}) for one in origins.values()])
 
 
 def _utc(time: datetime) -> datetime:

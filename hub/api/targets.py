@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from hub.api.guarding import access_of, is_of
-from hub.caught import caught_hint
+from hub.caught import caught_hint, known_of
 from hub.finding import LEAST_CHARACTERS, find
 from hub.log.base import Log
 from hub.problem import Problem
-from hub.standing import standings
+from hub.standing import Standing, standing, standings
 from hub.timelines import timelines
 from hub.tokens import Access
 from hub.tracing import traces
@@ -26,7 +26,9 @@ def router(log: Log) -> APIRouter:
         """Every target that was reported about, the latest first."""
         access = access_of(request)
         found = [one for one in await standings(log) if _is_of(access, one)]
-        hints = [await caught_hint(log, one) for one in found]
+        known = await known_of(log)
+        # A hint may speak of deliveries that are the operator's business alone.
+        hints = ["" if access.repositories else caught_hint(one, known) for one in found]
         told = [one | {"caught_hint": hint} for one, hint in zip(found, hints, strict=True)]
         return {"targets": told}
 
@@ -35,8 +37,10 @@ def router(log: Log) -> APIRouter:
         request: Request, target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
     ) -> dict[str, Any]:
         """The newest pushes of a target, oldest first, each as a list of stages."""
-        found = timelines(await traces(log, target, limit))
-        return {"target": target, "traces": _seen(access_of(request), found)}
+        access = access_of(request)
+        is_seen = not access.repositories or _is_of(access, await standing(log, target))
+        found = timelines(await traces(log, target, limit)) if is_seen else []
+        return {"target": target, "traces": _seen(access, found)}
 
     @routes.get("/traces/{needle}")
     async def get_traces(request: Request, needle: Needle) -> dict[str, Any]:
@@ -49,8 +53,10 @@ def router(log: Log) -> APIRouter:
     return routes
 
 
-def _is_of(access: Access, standing: dict[str, Any]) -> bool:
-    return is_of(access, standing["last"] or {"repository": ""})
+def _is_of(access: Access, standing: Standing) -> bool:
+    """Whether all it is made of, as far as deliveries have told, is the asker's."""
+    keys = [frozenset({key}) for key in standing["repositories"]]
+    return not access.repositories or (bool(keys) and access.covers(keys))
 
 
 def _seen(access: Access, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

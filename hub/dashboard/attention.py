@@ -80,26 +80,22 @@ def _near(delivery: Mapping[str, Any]) -> str:
     return f": {near['subscription']} wants {near['failed']} {near['wanted']}, not {near['got']}"
 
 
-def of_targets(standings: Iterable[Standing]) -> Iterator[Item]:
-    """Targets whose last pass or swap failed, and changes that only a poll has found."""
+def of_targets(standings: Iterable[Standing], *, may_read: bool) -> Iterator[Item]:
+    """
+    Targets whose last pass or swap failed, and changes that only a poll has found.
+
+    Args:
+        standings: how they stand.
+        may_read: whether what a build has said may be shown.
+    """
     for one in standings:
         link = f"/targets/{quote(one['target'], safe='')}"
         if failure := one["last_failure"]:
-            what = failed_at(failure)
-            said = _first_line(failure["message"])
-            yield Item("bad", visible(f"{one['target']}: {what}: {said}"), link)
+            said = _first_line(failure["message"]) if may_read else "sign in to see why"
+            yield Item("bad", visible(f"{one['target']}: {one['state']}: {said}"), link)
         if one["caught_hint"]:
             cause = f"{one['target']}: a change was found by poll only: {one['caught_hint']}"
             yield Item("warn", visible(cause), link)
-
-
-def failed_at(failure: Mapping[str, Any]) -> str:
-    """What went wrong, as people say it."""
-    doing = {"fetched": "fetching", "built": "building", "published": "publishing"}
-    said = {"downloaded": "downloading", "running": "starting"}
-    what = (doing | said).get(failure["stage"], failure["stage"])
-    result = str(failure["result"]).replace("_", " ")
-    return f"{what} failed" if result == "failed" else result
 
 
 def _first_line(message: str) -> str:

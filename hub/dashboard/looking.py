@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.caught import caught_hint
+from hub.caught import caught_hint, known_of
 from hub.dashboard import attention
 from hub.dashboard.attention import Item
 from hub.log.base import Log, LogUnavailable
@@ -42,21 +42,21 @@ async def trouble_of(log: Log) -> str:
         return f"it has not answered for {PATIENCE_SECONDS:.0f} s"
 
 
-async def look(log: Log, clock: Callable[[], datetime]) -> Seen:
-    """What the overview shows; of a log that is away, at least that."""
+async def look(log: Log, clock: Callable[[], datetime], *, may_read: bool) -> Seen:
+    """What the overview shows to somebody; of a log that is away, at least that."""
     trouble = await trouble_of(log)
     items = list(attention.of_log(trouble))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await _seen(log, clock(), items)
+            return await _seen(log, clock(), items, may_read=may_read)
     except (LogUnavailable, TimeoutError):
         slow = f"it has not told within {PATIENCE_SECONDS:.0f} s how the targets stand"
         return Seen(None, items or list(attention.of_log(slow)))
 
 
-async def _seen(log: Log, now: datetime, items: list[Item]) -> Seen:
+async def _seen(log: Log, now: datetime, items: list[Item], *, may_read: bool) -> Seen:
     targets = await targets_of(log)
-    items += attention.of_targets(targets)
+    items += attention.of_targets(targets, may_read=may_read)
     refusals = await log.refusals(LOOKED_AT, None)
     items += attention.of_refusals(refusals, await log.secret_uses(), now)
     deliveries: Sequence[Document] = await log.deliveries(LOOKED_AT, None)
@@ -66,5 +66,5 @@ async def _seen(log: Log, now: datetime, items: list[Item]) -> Seen:
 
 async def targets_of(log: Log) -> list[Standing]:
     """How every target stands, with hints."""
-    found = await standings(log)
-    return [one | {"caught_hint": await caught_hint(log, one)} for one in found]
+    found, known = await standings(log), await known_of(log)
+    return [one | {"caught_hint": caught_hint(one, known)} for one in found]

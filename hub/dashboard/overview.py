@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from hub.dashboard.attention import failed_at
+from hub.api.guarding import access_of
 from hub.dashboard.badge import badge
 from hub.dashboard.looking import look
 from hub.dashboard.pages import HEADERS, Pages
 from hub.log.base import Log, LogUnavailable
-from hub.standing import Standing, standing
+from hub.standing import standing
 
 SPARK_WIDTH, SPARK_HEIGHT = 200.0, 28.0
 
@@ -22,9 +22,9 @@ def router(pages: Pages, log: Log) -> APIRouter:
     @routes.get("/")
     async def overview(request: Request) -> Response:
         """Attention first, then a card for each target."""
-        seen = await look(log, pages.clock)
+        seen = await look(log, pages.clock, may_read=access_of(request).may("read"))
         shown = [
-            {"standing": one, "state": state_of(one), "spark": spark(one["push_to_running_ms"])}
+            {"standing": one, "spark": spark(one["push_to_running_ms"])}
             for one in seen.targets or ()
         ]
         return pages.page(
@@ -35,19 +35,12 @@ def router(pages: Pages, log: Log) -> APIRouter:
     async def status_badge(target: str) -> Response:
         """How a target stands, for a README."""
         try:
-            state = state_of(await standing(log, target))
+            state = str((await standing(log, target))["state"])
         except LogUnavailable:
             state = "unknown"
         return Response(badge(target, state), headers=HEADERS, media_type="image/svg+xml")
 
     return routes
-
-
-def state_of(one: Standing) -> str:
-    """In a word or two."""
-    if failure := one["last_failure"]:
-        return failed_at(failure)
-    return str(one["last"]["state"]) if one["last"] else "unknown"
 
 
 def spark(values: Sequence[float]) -> dict[str, Any]:

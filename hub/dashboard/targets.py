@@ -2,8 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from hub.caught import caught_hint
-from hub.dashboard.overview import state_of
+from hub.caught import caught_hint, known_of
 from hub.dashboard.pages import Pages
 from hub.log.base import Log
 from hub.problem import Problem
@@ -30,8 +29,7 @@ def router(pages: Pages, log: Log) -> APIRouter:
             request,
             "target",
             standing=one,
-            state=state_of(one),
-            hint=await caught_hint(log, one),
+            hint=caught_hint(one, await known_of(log)),
             lines=found[::-1],
         )
 

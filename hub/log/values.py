@@ -224,6 +224,16 @@ class Origin:
     stored_at: datetime | None = None
     delivery: int | None = None
 
+    @property
+    def repository(self) -> str:
+        """Its key."""
+        return self.subject.partition("#")[0].replace("%23", "#")
+
+    @property
+    def ref(self) -> str:
+        """The full ref."""
+        return self.subject.partition("#")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRow:

@@ -85,7 +85,7 @@ async def test_status_is_one_table(hub: httpx.AsyncClient) -> None:
     await report(hub, "running", 4, version="v-2", result="rolled_back", message="it\x1b[2J died")
     header, row, *remarks = (await run(hub, "status")).stdout.splitlines()
     assert header.split()[:3] == ["TARGET", "STATE", "NEWEST"]
-    assert row.split()[:5] == ["shop", "running", "rolled", "back", "v-0123456789ab"]
+    assert row.split()[:5] == ["shop", "rolled", "back", "v-0123456789ab", "aaaaaaaaaaaa"]
     assert "1/1" in row
     assert "it died" in remarks[0]
     assert "1 found by poll only" in remarks[2]

@@ -264,6 +264,34 @@ async def test_a_token_for_some_repositories_sees_and_tells_of_those_alone(
     assert (await hub.get(f"/v1/traces/{others}", headers=mine)).status_code == 404
 
 
+async def test_a_bounded_token_writes_about_no_target_of_others(tmp_path: Path) -> None:
+    """Whatever trace it names; and what others are told of their target it does not read."""
+    async with hub_client(settings(tmp_path, tokens=TOKENS)) as hub:
+        vault = push(A, url="https://github.com/other/vault.git")
+        number = (await post(hub, vault)).json()["inspect"].rpartition("/")[2]
+        delivery = (await hub.get(f"/v1/deliveries/{number}", headers=bearer(READ))).json()
+        told = report(delivery["trace_ids"][0], target="vault")
+        assert (await hub.post("/v1/reports", json=told, headers=bearer(REPORT))).status_code == 202
+        own = report("d" * 32, target="vault")
+        refused = await hub.post("/v1/reports", json=own, headers=bearer(SHOP_ONLY))
+        assert refused.json()["code"] == "repository-forbidden"
+        targets = (await hub.get("/v1/targets", headers=bearer(SHOP_ONLY))).json()["targets"]
+        assert targets == []
+
+
+async def test_a_visitor_sees_that_it_failed_and_not_what_was_said(tmp_path: Path) -> None:
+    """A build may say anything; who may read is told."""
+    async with hub_client(settings(tmp_path, tokens=TOKENS)) as hub:
+        failed = report("d" * 32) | {"result": "failed", "message": "canary in a log"}
+        await hub.post("/v1/reports", json=failed, headers=bearer(REPORT))
+        for path in ("/", "/targets/a"):
+            seen = (await hub.get(path, headers={"Accept": "text/html"})).text
+            assert "building failed" in seen.lower()
+            assert "canary" not in seen
+            signed_in = {"Accept": "text/html", **bearer(READ)}
+            assert "canary in a log" in (await hub.get(path, headers=signed_in)).text
+
+
 def report(trace_id: str, target: str = "a") -> dict[str, Any]:
     """A stage of a push."""
     at = datetime.now(UTC).isoformat()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hub.caught import caught_hint
+from hub.caught import caught_hint, known_of
 from hub.finding import find
+from hub.log.refused import Refusal
 from hub.log.sqlite import SqliteLog
 from hub.log.values import NewEvent, StageReport
 from hub.standing import standing, standings
@@ -18,6 +19,7 @@ from tests.support.events import NOW, SUBJECT, event, record
 
 COMMIT = "c" * 40
 LATER = "d" * 40
+LEFT = "e" * 40
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Trail:
             explanation={
                 "reason": "news",
                 "event": {"repository": "github.com/acme/shop", "ref": "refs/heads/main"},
-                "changes": [{"ref": "refs/heads/main", "before": None, "after": commit}],
+                "changes": [{"ref": "refs/heads/main", "before": LEFT, "after": commit}],
             },
             details=f'{{"trace_ids": ["{trace * 32}"]}}'.encode(),
         )
@@ -164,6 +166,37 @@ async def test_what_went_well_later_mends_a_failure(
     assert ((await standing(trail.log, "shop"))["last_failure"] is None) is mended
 
 
+async def test_what_another_does_mends_nothing(trail: Trail) -> None:
+    """A client that starts again what ran before, while the server cannot fetch; another server."""
+    await trail.report("a", "running", reporter="west")
+    await trail.report("b", "fetched", "failed", message="no route")
+    await trail.report("a", "running", reporter="west")
+    await trail.report("c", "built", reporter="other")
+    assert (await standing(trail.log, "shop"))["state"] == "fetching failed"
+
+
+async def test_the_old_version_started_again_does_not_mend_the_new_one(trail: Trail) -> None:
+    """Only another new one does."""
+    await trail.report("a", "running", version="v-1")
+    await trail.report("b", "running", "quarantined", version="v-2")
+    await trail.report("a", "running", version="v-1")
+    assert (await standing(trail.log, "shop"))["state"] == "quarantined"
+    await trail.report("c", "running", version="v-3")
+    assert (await standing(trail.log, "shop"))["state"] == "running"
+
+
+async def test_a_delivery_told_again_changes_nothing_of_how_a_target_stands(trail: Trail) -> None:
+    """Neither which commit the newest version is of, nor that it runs."""
+    await trail.push("a")
+    await trail.report("a", "published")
+    await trail.report("a", "running")
+    trail.seconds += 60
+    await trail.push("b", LATER)
+    await trail.report("b", "built", "unchanged")
+    found = await standing(trail.log, "shop")
+    assert (found["newest"]["commit"], found["state"]) == (COMMIT, "running")
+
+
 async def test_the_target_reported_about_last_comes_first(trail: Trail) -> None:
     """Of any number."""
     for name in ("shop", "blog", "shop", "wiki", "shop"):
@@ -189,6 +222,14 @@ async def test_a_part_of_a_word_finds_nothing(trail: Trail, needle: str) -> None
     assert await find(trail.log, needle) == []
 
 
+async def test_a_push_is_not_found_by_what_it_left(trail: Trail) -> None:
+    """The commit a ref was moved away from belongs to another push."""
+    await trail.push("a")
+    delivery = await trail.log.deliveries(1, None)
+    assert delivery[0]["explanation"]["changes"][0]["before"] == LEFT
+    assert await find(trail.log, LEFT) == []
+
+
 async def test_a_push_that_nobody_reported_about_is_found_as_well(trail: Trail) -> None:
     """It was received, and nobody wanted it."""
     await trail.push("a")
@@ -204,21 +245,58 @@ async def test_what_only_a_poll_has_found_is_found_by_its_commit(trail: Trail) -
     assert (line["commit"], line["is_caught"]) == (LATER, True)
 
 
+async def hint(trail: Trail) -> str:
+    """Why the shop was caught by a poll."""
+    return caught_hint(await standing(trail.log, "shop"), await known_of(trail.log))
+
+
+CAUGHT: dict[str, Any] = {"is_caught": True, "commits": (("shop", LATER),)}
+
+
 async def test_the_likeliest_cause_of_what_a_poll_caught_is_told(trail: Trail) -> None:
     """No webhook at all; or one of many deliveries that did not come; or one that came late."""
-    caught: dict[str, Any] = {"is_caught": True, "commits": (("shop", LATER),)}
-    await trail.report("e", "fetched", **caught)
+    await trail.report("e", "fetched", **CAUGHT)
     found = await standing(trail.log, "shop")
     assert (found["caught_by_poll"], found["caught_at"]) == (1, trail.now.isoformat())
-    assert "create the webhook" in await caught_hint(trail.log, found)
+    assert "create the webhook" in await hint(trail)
     await trail.push("a")
-    assert "this one not" in await caught_hint(trail.log, found)
-    await trail.report("e", "published")
+    assert "this one not" in await hint(trail)
     await trail.push("b", LATER)
-    assert "came after the poll" in await caught_hint(trail.log, await standing(trail.log, "shop"))
+    assert "came after the poll" in await hint(trail)
+
+
+def refusal(seconds: float, source: str = "main", status: int = 401) -> Refusal:
+    """A delivery that was refused at a time."""
+    at = NOW + timedelta(seconds=seconds)
+    path = f"/webhooks/github/{source}"
+    words = ("code", "it does not match", "give it the secret", "192.0.2.1")
+    return Refusal(at, at, path, "github", source, status, *words, (), 0, {})
+
+
+@pytest.mark.parametrize(
+    ("refused", "is_blamed"),
+    [
+        (refusal(59), True),
+        (refusal(59, "other"), False),
+        (refusal(59, status=404), False),
+        (refusal(62), False),
+        (refusal(-660), False),
+        (refusal(-1), False),
+    ],
+    ids=["before", "of another source", "a stranger's", "after", "long before", "over since"],
+)
+async def test_only_a_refusal_that_fits_is_blamed(
+    trail: Trail, refused: Refusal, *, is_blamed: bool
+) -> None:
+    """Shortly before, at a source that this repository uses, and none was accepted since."""
+    await trail.push("a")
+    trail.seconds = 60
+    await trail.report("e", "fetched", **CAUGHT)
+    await trail.log.refuse([refused])
+    assert ("refused shortly before" in await hint(trail)) is is_blamed
 
 
 async def test_who_was_never_caught_gets_no_hint(trail: Trail) -> None:
     """There is nothing to explain."""
     await trail.report("a", "built")
-    assert await caught_hint(trail.log, await standing(trail.log, "shop")) == ""
+    assert await hint(trail) == ""
