@@ -26,9 +26,11 @@ LEAST_SECRET_BYTES = 6  # a shorter one is part of other words
 
 Headers = list[tuple[str, str]]
 
-# They write every URL of a payload themselves, without credentials. Old Gitea passes on where a
-# repository was copied from, and the others what somebody wrote.
-_CLEAN = frozenset({"azure_devops", "bitbucket", "bitbucket_server", "github", "gitlab"})
+# Proxies put the whole address there, of which the query may hold a token.
+_ADDRESSES = frozenset(
+    {"referer", "x-envoy-original-path", "x-forwarded-uri", "x-original-uri", "x-original-url",
+     "x-rewrite-url"}
+)  # fmt: skip
 _HARMLESS = frozenset(
     {"idempotency-key", "x-event-key", "x-gitlab-event-uuid", "x-gitlab-webhook-uuid"}
 )
@@ -46,7 +48,7 @@ _ENCODE = msgspec.json.Encoder().encode
 def kept_headers(headers: Mapping[str, str], secrets: Sequence[Secret] = ()) -> Headers:
     """Headers as they may be shown, in their order: no value that is or may be a secret."""
     some = list(headers.items())[:MOST_HEADERS]
-    kept = [(name, value if _is_shown(name) else value and REDACTED) for name, value in some]
+    kept = [(name, _shown(name, value)) for name, value in some]
     known = [form.decode("latin-1") for secret in secrets for form in _forms(secret.value)]
     everything = "\n".join([value for _, value in kept])
     if len(everything) > HEADER_CHARACTERS or any(form in everything for form in known):
@@ -54,22 +56,19 @@ def kept_headers(headers: Mapping[str, str], secrets: Sequence[Secret] = ()) -> 
     return kept
 
 
-def kept_payload(
-    request: Request, secrets: Sequence[Secret], provider: str, *, unchecked: bool = False
-) -> bytes:
+def kept_payload(request: Request, secrets: Sequence[Secret], *, unchecked: bool = False) -> bytes:
     """
     The beginning of the text a request carries, of a form its field `payload`, without secrets.
 
     Args:
         request: as it came; of its body the first PAYLOAD_BYTES and some more are enough.
         secrets: the source's own.
-        provider: whose payload it is.
         unchecked: whether the forge may use a secret that the source does not know.
     """
     text = request.body if request.media_type() == JSON else carried_text(request)
     known = [form for secret in secrets for form in _forms(secret.value)]
     dubious = unchecked or any(form in text for form in known)
-    if dubious or (provider not in _CLEAN and _may_name_somebody(text)):
+    if dubious or _may_name_somebody(text):
         text = _without_secrets(text, known)
     return text[:PAYLOAD_BYTES]
 
@@ -85,6 +84,19 @@ def request_of(headers: Mapping[str, str], payload: bytes) -> Request:
     if again.get("content-type", "").partition(";")[0].strip().lower() in {"", FORM}:
         again["content-type"] = JSON
     return Request(again, payload)
+
+
+def _shown(name: str, value: str) -> str:
+    if not _is_shown(name):
+        return value and REDACTED
+    return _address(value) if name in _ADDRESSES else value
+
+
+def _address(value: str) -> str:
+    """An address without what may be a credential in it."""
+    path, mark, _ = value.partition("?")
+    path = _USERINFO.sub(rb"\1" + _REDACTED + b"@", path.encode()).decode()
+    return f"{path}?{REDACTED}" if mark else path
 
 
 @lru_cache(maxsize=512)  # the same few names come again and again

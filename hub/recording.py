@@ -77,7 +77,7 @@ async def aside(limit: int, size: int, work: Callable[..., T], *arguments: Any) 
 def _record(delivery: Delivery, understood: Understood, size: int) -> DeliveryRecord:
     source, secret, outcome = delivery.source, understood.secret, understood.outcome
     secrets = (secret,) if secret else ()
-    payload = kept_payload(delivery.request, secrets, source.provider, unchecked=source.insecure)
+    payload = kept_payload(delivery.request, secrets, unchecked=source.insecure)
     return DeliveryRecord(
         received_at=delivery.received_at,
         provider=source.provider,

@@ -58,9 +58,16 @@ class Build(msgspec.Struct, frozen=True):
         return self.repositories[0].commit if self.repositories else ""
 
 
-class Ready(msgspec.Struct, frozen=True):
-    """What a server tells of its health."""
+@dataclass(frozen=True)
+class ServerState:
+    """How a server is: `ready`, `degraded` or `away`, and why."""
 
+    name: str
+    state: str
+    reason: str
+
+
+class _Ready(msgspec.Struct, frozen=True):
     status: str
     reason: str = ""
 
@@ -71,7 +78,7 @@ class _Builds(msgspec.Struct, frozen=True):
 
 _BUILD = msgspec.json.Decoder(Build)
 _BUILDS = msgspec.json.Decoder(_Builds)
-_READY = msgspec.json.Decoder(Ready)
+_READY = msgspec.json.Decoder(_Ready)
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,16 @@ class Servers:
             body = body[body.find(b"\n") + 1 :]  # not half a line
         return BuildLog(body.decode("utf-8", "replace"), is_cut)
 
-    async def ready(self, name: str) -> Ready:
-        """How a server says it is. Raises ServerAway."""
-        return await self._asked(name, "/readyz", _READY)
+    async def states(self) -> list[ServerState]:
+        """How each of them says it is, asked side by side."""
+        return await asyncio.gather(*map(self._state, self._settings))
+
+    async def _state(self, name: str) -> ServerState:
+        try:
+            told = await self._asked(name, "/readyz", _READY)
+        except ServerAway as error:
+            return ServerState(name, "away", str(error))
+        return ServerState(name, "ready" if told.status == "ok" else "degraded", told.reason)
 
     async def close(self) -> None:
         """Close every connection."""

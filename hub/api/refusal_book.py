@@ -10,18 +10,22 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from hub.api.asgi import Scope, header_map
-from hub.keeping import kept_headers
+from hub.keeping import Headers, kept_headers
 from hub.log.base import Log, LogUnavailable
-from hub.log.refused import Refusal
+from hub.log.refused import Refusal, gist
 from hub.problem import Problem
 
 logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0
 AT_ONCE = 50  # different ones a second; a person reads no more, and a stranger could send them
+STRANGE_AT_ONCE = 10  # of those at paths that lead to no source: anybody can make them up
+UNKNOWN = "unknown-source"
 PATH_CHARACTERS = 200
+HEADERS_CHARACTERS = 4_096  # of a refusal; forges send a tenth of that
 LENGTH_DIGITS = 15
 
 
@@ -56,12 +60,17 @@ class RefusalBook:
     def note(self, scope: Scope, problem: Problem) -> None:
         """A request was refused."""
         now = self._clock()
-        key = (scope["path"], problem.code, problem.detail)
+        key = (scope["path"], problem.code, gist(problem.detail))
         noted = self._noted.get(key)
         if noted:
             noted.last_at, noted.scope, noted.count = now, scope, noted.count + 1
-        elif len(self._noted) < AT_ONCE:
+        elif len(self._noted) < AT_ONCE and not self._is_too_strange(problem.code):
             self._noted[key] = _Noted(now, now, scope, problem, 1)
+
+    def _is_too_strange(self, code: str) -> bool:
+        """Whether paths that nobody has configured have had their share."""
+        strange = sum(one.problem.code == UNKNOWN for one in self._noted.values())
+        return code == UNKNOWN and strange >= STRANGE_AT_ONCE
 
     async def run(self) -> None:
         """Write what is noted, once a second, until cancelled."""
@@ -111,8 +120,14 @@ def _refusal(noted: _Noted) -> Refusal:
         detail=problem.detail,
         next=problem.next_step,
         peer=peer_of(noted.scope),
-        headers=kept_headers(headers),
+        headers=_few(kept_headers(headers)),
         body_bytes=int(declared) if is_number else 0,
         hints={name: str(hint) for name, hint in problem.log_keys.items() if hint},
         count=noted.count,
     )
+
+
+def _few(headers: Headers) -> Headers:
+    """Of headers that nobody has signed, as many as are worth keeping."""
+    sizes = accumulate(len(name) + len(value) for name, value in headers)
+    return [one for one, size in zip(headers, sizes, strict=True) if size <= HEADERS_CHARACTERS]

@@ -10,6 +10,8 @@ from hub.dashboard.ansi import colourless
 from hub.dashboard.text import branch, visible
 from hub.log.refused import Refusal
 from hub.log.values import SecretUse
+from hub.rules import Subscription
+from hub.servers import ServerState
 from hub.standing import Standing
 
 LATELY = timedelta(days=1)
@@ -41,43 +43,86 @@ def of_log(trouble: str) -> Iterator[Item]:
 def of_refusals(
     refusals: Iterable[Refusal], uses: Sequence[SecretUse], now: datetime
 ) -> Iterator[Item]:
-    """Deliveries refused lately, unless one of the same source was accepted since."""
+    """
+    Deliveries refused lately.
+
+    One whose signature was wrong is less urgent when its source has taken others since: it may have
+    been another webhook's, or be mended.
+    """
     accepted: dict[str, datetime] = {}
     for use in uses:
         accepted[use.source] = max(use.last_used_at, accepted.get(use.source, use.last_used_at))
-    shown = 0
-    for one in refusals:
-        is_mended = one.source in accepted and accepted[one.source] > one.last_at
-        if one.last_at < now - LATELY or is_mended or shown >= MOST_OF_A_KIND:
-            continue
-        shown += 1
-        times = f"{one.count} times " if one.count > 1 else ""
-        cause = f"A delivery to {one.path} was {times}refused: {one.detail}"
-        yield Item("bad", visible(cause), f"/refusals/{one.number}")
+    items = [
+        _refused(one, accepted.get(one.source)) for one in refusals if now - one.last_at < LATELY
+    ]
+    yield from sorted(items, key=lambda item: item.kind != "bad")[:MOST_OF_A_KIND]
+
+
+def _refused(refusal: Refusal, accepted_at: datetime | None) -> Item:
+    is_followed = accepted_at is not None and accepted_at > refusal.last_at
+    is_mended = refusal.code == "bad-signature" and is_followed
+    times = f"{refusal.count} times " if refusal.count > 1 else ""
+    since = "; others were accepted since" if is_mended else ""
+    cause = f"A delivery to {refusal.path} was {times}refused: {refusal.detail}{since}"
+    return Item("warn" if is_mended else "bad", visible(cause), f"/refusals/{refusal.number}")
 
 
 def of_unmatched(deliveries: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Item]:
-    """Pushes of late that nobody wanted: the newest of each ref, unless it was wanted since."""
+    """
+    Pushes of late that nobody wanted, unless one of the same ref was wanted since.
+
+    Of a repository that is followed by other refs, the newest alone: it has more branches.
+    """
     seen: set[tuple[str, str]] = set()
-    shown = 0
+    items: dict[tuple[str, str], Item] = {}
     for one in deliveries:
         what = (one["repository"], one["ref"])
-        is_old = datetime.fromisoformat(one["received_at"]) < now - LATELY
-        if what in seen or is_old or shown >= MOST_OF_A_KIND:
+        is_old = now - datetime.fromisoformat(one["received_at"]) >= LATELY
+        if is_old or what in seen:
             continue
         seen.add(what)
-        if one["verdict"] == "no-match":
-            shown += 1
-            cause = f"Nobody wants pushes of {one['repository']} {branch(one['ref'])}{_near(one)}"
-            yield Item("warn", visible(cause), f"/deliveries/{one['number']}")
+        if one["verdict"] == "no-match" and (one["explanation"].get("event") or {}).get("after"):
+            is_known = _failed(one) == "ref"
+            items.setdefault((one["repository"], "" if is_known else one["ref"]), _unmatched(one))
+    yield from list(items.values())[:MOST_OF_A_KIND]
+
+
+def _unmatched(delivery: Mapping[str, Any]) -> Item:
+    what = f"{delivery['repository']} {branch(delivery['ref'])}"
+    cause = f"Nobody wants pushes of {what}{_near(delivery)}"
+    return Item("warn", visible(cause), f"/deliveries/{delivery['number']}")
+
+
+def _failed(delivery: Mapping[str, Any]) -> str:
+    return next((str(near["failed"]) for near in delivery["explanation"].get("nearest") or ()), "")
 
 
 def _near(delivery: Mapping[str, Any]) -> str:
-    nearest = delivery["explanation"].get("nearest") or ()
-    if not nearest:
-        return ""
-    near = nearest[0]
-    return f": {near['subscription']} wants {near['failed']} {near['wanted']}, not {near['got']}"
+    for near in delivery["explanation"].get("nearest") or ():
+        name, failed = near["subscription"], near["failed"]
+        if failed == "lease":
+            return f": the lease of {name} {near['got']}"
+        if failed == "paused":
+            return f": {name} is paused"
+        return f": {name} wants {failed} {near['wanted']}, not {near['got']}"
+    return ""
+
+
+def of_subscribers(subscriptions: Iterable[Subscription], now: datetime) -> Iterator[Item]:
+    """Who has not been heard of since the lease ended, and is told nothing."""
+    for one in subscriptions:
+        if now - LATELY < one.expires_at <= now:
+            since = one.expires_at.isoformat(" ", "seconds").replace("+00:00", " UTC")
+            cause = f"{one.name} is told nothing: it has not renewed its lease, which ended {since}"
+            yield Item("bad", visible(cause), "/subscribers")
+
+
+def of_servers(states: Iterable[ServerState]) -> Iterator[Item]:
+    """Servers that do not answer, or are not well."""
+    for one in states:
+        if one.state != "ready":
+            cause = f"The server {one.name} is {one.state}: {one.reason}"
+            yield Item("bad" if one.state == "away" else "warn", visible(cause), "/health")
 
 
 def of_targets(standings: Iterable[Standing], *, may_read: bool) -> Iterator[Item]:

@@ -1,14 +1,12 @@
 """`/health`: whether this hub is well, and where the refs stand that it has heard of."""
 
-import asyncio
-
 from fastapi import APIRouter, Request, Response
 
 from hub.dashboard.looking import trouble_of
 from hub.dashboard.pages import Pages
 from hub.log.base import Log, LogUnavailable
 from hub.log.values import Head
-from hub.servers import ServerAway, Servers
+from hub.servers import Servers
 
 HEADS_SHOWN = 100
 
@@ -33,16 +31,7 @@ def router(pages: Pages, log: Log, servers: Servers) -> APIRouter:
             engine=engine,
             head=str(log.head),
             heads=heads,
-            servers=await asyncio.gather(*(_state(servers, name) for name in servers.names)),
+            servers=await servers.states(),
         )
 
     return routes
-
-
-async def _state(servers: Servers, name: str) -> dict[str, str]:
-    try:
-        told = await servers.ready(name)
-    except ServerAway as error:
-        return {"name": name, "state": "away", "reason": str(error)}
-    state = "ready" if told.status == "ok" else "degraded"
-    return {"name": name, "state": state, "reason": told.reason}

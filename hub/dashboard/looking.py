@@ -9,8 +9,9 @@ from hub.caught import caught_hint, known_of
 from hub.dashboard import attention
 from hub.dashboard.attention import Item
 from hub.log.base import Log, LogUnavailable
-from hub.log.delivered import Document
+from hub.servers import Servers
 from hub.standing import Standing, standings
+from hub.subscriptions import Registry
 
 LOOKED_AT = 200  # deliveries and refusals, newest first
 PATIENCE_SECONDS = 3.0  # with a log that may be away
@@ -42,26 +43,35 @@ async def trouble_of(log: Log) -> str:
         return f"it has not answered for {PATIENCE_SECONDS:.0f} s"
 
 
-async def look(log: Log, clock: Callable[[], datetime], *, may_read: bool) -> Seen:
-    """What the overview shows to somebody; of a log that is away, at least that."""
-    trouble = await trouble_of(log)
-    items = list(attention.of_log(trouble))
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await _seen(log, clock(), items, may_read=may_read)
-    except (LogUnavailable, TimeoutError):
-        slow = f"it has not told within {PATIENCE_SECONDS:.0f} s how the targets stand"
-        return Seen(None, items or list(attention.of_log(slow)))
+@dataclass(frozen=True)
+class Looker:
+    """Looks for what the overview shows, at the hub's own objects."""
 
+    log: Log
+    registry: Registry
+    servers: Servers
+    clock: Callable[[], datetime]
 
-async def _seen(log: Log, now: datetime, items: list[Item], *, may_read: bool) -> Seen:
-    targets = await targets_of(log)
-    items += attention.of_targets(targets, may_read=may_read)
-    refusals = await log.refusals(LOOKED_AT, None)
-    items += attention.of_refusals(refusals, await log.secret_uses(), now)
-    deliveries: Sequence[Document] = await log.deliveries(LOOKED_AT, None)
-    items += attention.of_unmatched(deliveries, now)
-    return Seen(targets, sorted(items, key=lambda item: item.kind != "bad"))
+    async def look(self, *, may_read: bool) -> Seen:
+        """What there is to see for somebody; of a log that is away, at least that."""
+        trouble, states = await asyncio.gather(trouble_of(self.log), self.servers.states())
+        items = [*attention.of_log(trouble), *attention.of_servers(states)]
+        items += attention.of_subscribers(self.registry.all(), self.clock())
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._seen(items, may_read=may_read)
+        except (LogUnavailable, TimeoutError):
+            slow = f"it has not told within {PATIENCE_SECONDS:.0f} s how the targets stand"
+            return Seen(None, items if trouble else [*attention.of_log(slow), *items])
+
+    async def _seen(self, items: list[Item], *, may_read: bool) -> Seen:
+        log, now = self.log, self.clock()
+        targets = await targets_of(log)
+        items += attention.of_targets(targets, may_read=may_read)
+        refusals = await log.refusals(LOOKED_AT, None)
+        items += attention.of_refusals(refusals, await log.secret_uses(), now)
+        items += attention.of_unmatched(await log.deliveries(LOOKED_AT, None), now)
+        return Seen(targets, sorted(items, key=lambda item: item.kind != "bad"))
 
 
 async def targets_of(log: Log) -> list[Standing]:

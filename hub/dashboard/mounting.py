@@ -10,6 +10,7 @@ from hub.again import Again
 from hub.callbacks.worker import Callbacks
 from hub.dashboard import builds, deliveries, health, login, overview, setup, subscribers, targets
 from hub.dashboard.live import Bell
+from hub.dashboard.looking import Looker
 from hub.dashboard.pages import Pages, static_files
 from hub.fanout import Fanout
 from hub.log.base import Log
@@ -39,7 +40,7 @@ def mount(app: FastAPI, shown: Shown, bell: Bell) -> Pages:
     pages = Pages(shown.clock, shown.is_guarded)
     log, registry = shown.log, shown.registry
     for routes in (
-        overview.router(pages, log),
+        overview.router(pages, Looker(log, registry, shown.servers, shown.clock)),
         targets.router(pages, log),
         deliveries.router(pages, log, shown.again, registry, shown.public_url),
         subscribers.router(pages, registry, shown.fanout, shown.callbacks, shown.clock),

@@ -7,22 +7,22 @@ from fastapi import APIRouter, Request, Response
 
 from hub.api.guarding import access_of
 from hub.dashboard.badge import badge
-from hub.dashboard.looking import look
+from hub.dashboard.looking import Looker
 from hub.dashboard.pages import HEADERS, Pages
-from hub.log.base import Log, LogUnavailable
+from hub.log.base import LogUnavailable
 from hub.standing import standing
 
 SPARK_WIDTH, SPARK_HEIGHT = 200.0, 28.0
 
 
-def router(pages: Pages, log: Log) -> APIRouter:
-    """The routes over one log."""
+def router(pages: Pages, looker: Looker) -> APIRouter:
+    """The routes over what a looker sees."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
     async def overview(request: Request) -> Response:
         """Attention first, then a card for each target."""
-        seen = await look(log, pages.clock, may_read=access_of(request).may("read"))
+        seen = await looker.look(may_read=access_of(request).may("read"))
         shown = [
             {"standing": one, "spark": spark(one["push_to_running_ms"])}
             for one in seen.targets or ()
@@ -35,7 +35,7 @@ def router(pages: Pages, log: Log) -> APIRouter:
     async def status_badge(target: str) -> Response:
         """How a target stands, for a README."""
         try:
-            state = str((await standing(log, target))["state"])
+            state = str((await standing(looker.log, target))["state"])
         except LogUnavailable:
             state = "unknown"
         return Response(badge(target, state), headers=HEADERS, media_type="image/svg+xml")

@@ -1,5 +1,6 @@
 """Deliveries that were refused: kept apart from the others, because anybody can send them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+_SIZE = re.compile(r"\d+ bytes")
 KEEP_REFUSALS = 200  # of each code: who causes many of one kind pushes out no other kind
 
 
@@ -51,7 +53,7 @@ class Refusal:
     @property
     def key(self) -> str:
         """The same for equal ones."""
-        what = f"{self.path}\n{self.code}\n{self.detail}".encode("utf-8", "replace")
+        what = f"{self.path}\n{self.code}\n{gist(self.detail)}".encode("utf-8", "replace")
         return blake2b(what, digest_size=12).hexdigest()
 
     @property
@@ -62,6 +64,11 @@ class Refusal:
     def after(self, earlier: "Refusal") -> "Refusal":
         """This and an equal one before it."""
         return replace(self, at=earlier.at, count=earlier.count + self.count)
+
+
+def gist(detail: str) -> str:
+    """A reason without the size of this one's body, by which it would be like no other."""
+    return _SIZE.sub("", detail)
 
 
 _ENCODE = msgspec.json.Encoder().encode

@@ -132,3 +132,22 @@ async def test_no_secret_is_on_the_disk(hub: httpx.AsyncClient, tmp_path: Path) 
     kept = kept_in(tmp_path)
     assert b"refusals" in kept
     assert [one for one in canaries if one.encode() in kept] == []
+
+
+async def test_paths_that_anybody_makes_up_push_out_no_honest_refusal(
+    hub: httpx.AsyncClient,
+) -> None:
+    """However many there are; and bodies of other sizes are the same trouble."""
+    for number in range(80):
+        await hub.post(f"/webhooks/github/made-up-{number}", content=b"{}")
+    for number in range(5):
+        forged = push(A, url=f"{SHOP}?{'x' * number}", secret=b"wrong")
+        forged.headers["X-Padding"] = "x" * 9_000
+        await post(hub, forged)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not (await hub.get("/v1/refusals")).json()["refusals"]:
+            await asyncio.sleep(PAUSE_SECONDS)
+    found = (await hub.get("/v1/refusals")).json()["refusals"]
+    [honest] = [one for one in found if one["code"] == "bad-signature"]
+    assert honest["count"] == 5
+    assert sum(len(name) + len(value) for name, value in honest["headers"]) < 5_000

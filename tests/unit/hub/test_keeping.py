@@ -17,7 +17,7 @@ JSON = {"content-type": "application/json"}
 def kept(body: bytes, headers: dict[str, str] | None = None, *, unchecked: bool = False) -> bytes:
     """What is kept of a body."""
     request = Request(headers or JSON, body)
-    return kept_payload(request, [SECRET], "gitea", unchecked=unchecked)
+    return kept_payload(request, [SECRET], unchecked=unchecked)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,11 @@ def test_a_secret_across_the_end_of_what_is_kept_is_not_kept() -> None:
     """It is looked for before the text is cut."""
     text = b"x" * (PAYLOAD_BYTES - 9) + CANARY.encode()
     assert kept(text) == text[: PAYLOAD_BYTES - 9] + REDACTED.encode()[:9]
+
+
+@pytest.mark.parametrize("name", ["referer", "x-original-uri", "x-forwarded-uri"])
+def test_an_address_that_a_proxy_passes_on_keeps_no_credential(name: str) -> None:
+    """Neither its query nor who it says is asking."""
+    [(_, value)] = kept_headers({name: "https://me:canary@hub.test/webhooks/x?token=canary"})
+    assert value == f"https://{REDACTED}@hub.test/webhooks/x?{REDACTED}"
+    assert kept_headers({name: "/webhooks/x"}) == [(name, "/webhooks/x")]
