@@ -26,7 +26,7 @@ def log_unavailable(error: LogUnavailable) -> Problem:
 class ForPeople(Protocol):
     """Shows a problem on a page."""
 
-    def problem(self, request: Request, problem: Problem) -> Response:
+    async def problem(self, request: Request, problem: Problem) -> Response:
         """The whole answer."""
 
 
@@ -36,11 +36,11 @@ def install(app: FastAPI, pages: ForPeople) -> None:
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, problem: Problem) -> Response:
-        return answer(request, problem)
+        return await answer(request, problem)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        return answer(request, _invalid(request, error))
+        return await answer(request, _invalid(request, error))
 
     @app.exception_handler(BodyRefused)
     async def on_body(_: Request, error: BodyRefused) -> Response:
@@ -52,11 +52,11 @@ def install(app: FastAPI, pages: ForPeople) -> None:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         step = "deliveries go to /webhooks/PROVIDER/NAME; for the API see /openapi.json"
         problem = Problem(error.status_code, code, str(error.detail), step)
-        return answer(request, problem, error.headers)
+        return await answer(request, problem, error.headers)
 
     @app.exception_handler(LogUnavailable)
     async def on_log_unavailable(request: Request, error: LogUnavailable) -> Response:
-        return answer(request, log_unavailable(error), _LATER)
+        return await answer(request, log_unavailable(error), _LATER)
 
     @app.exception_handler(Exception)
     async def on_mistake(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged above
@@ -78,11 +78,11 @@ def _is_for_people(request: Request) -> bool:
     return not is_api and "text/html" in request.headers.get("accept", "")
 
 
-def _answer(
+async def _answer(
     pages: ForPeople, request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
     if _is_for_people(request):
-        return pages.problem(request, problem)
+        return await pages.problem(request, problem)
     return _response(problem, headers)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -34,7 +33,7 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
         builds = [one for some, _ in found for one in some]
         builds.sort(key=lambda one: one[1].started_at.timestamp(), reverse=True)
         troubles = [trouble for _, trouble in found if trouble]
-        return pages.page(
+        return await pages.page(
             request,
             "builds",
             builds=builds,
@@ -58,23 +57,19 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
         except ServerAway as error:
             raise Problem(502, "server-away", str(error), "see that it runs: /health") from error
         # Aside: a long log takes a tenth of a second, and deliveries are not to wait for it.
-        shown = partial(_shown, pages, request, server=server, build=record)
-        return await asyncio.to_thread(shown, printed)
+        read = await asyncio.to_thread(_read, printed, record)
+        return await pages.page(request, "build", server=server, build=record, **read)
 
     return routes
 
 
-def _shown(pages: Pages, request: Request, printed: BuildLog, **values: Any) -> Response:
+def _read(printed: BuildLog, build: BuildShown) -> dict[str, Any]:
     found = lines(printed.text)
-    build: BuildShown = values["build"]
-    return pages.page(
-        request,
-        "build",
-        lines=found,
-        is_cut=printed.is_cut or bool(found and found[0].number > 1),
-        first=first_error(found, build.message, build.state),
-        **values,
-    )
+    return {
+        "lines": found,
+        "is_cut": printed.is_cut or bool(found and found[0].number > 1),
+        "first": first_error(found, build.message, build.state),
+    }
 
 
 async def _listed(

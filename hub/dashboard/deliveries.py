@@ -44,7 +44,7 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
             if (len(found) == PAGE)
             else None
         )
-        return pages.page(
+        return await pages.page(
             request,
             "deliveries",
             deliveries=found,
@@ -61,7 +61,7 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
         """What was not accepted, the newest first."""
         found = await log.refusals(PAGE, before)
         older = found[-1].number if len(found) == PAGE else None
-        return pages.page(request, "refusals", refusals=found, older=older)
+        return await pages.page(request, "refusals", refusals=found, older=older)
 
     @routes.get("/refusals/{number}")
     async def refusal(request: Request, number: Number) -> Response:
@@ -70,7 +70,7 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
         if not found:
             step = "see the list: an equal one may have come since, and has its place"
             raise Problem(404, "unknown-refusal", "this refusal is not remembered", step)
-        return pages.page(request, "refusal", refusal=found[0])
+        return await pages.page(request, "refusal", refusal=found[0])
 
     @routes.get("/deliveries/{number}")
     async def one(request: Request, number: Number, tab: str = "why") -> Response:
@@ -78,7 +78,7 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
         found = remembered(number, await log.delivery(number))
         chosen = tab if tab in dict(TABS) else "why"
         may_see = access_of(request).may("read")
-        return pages.page(
+        return await pages.page(
             request,
             "delivery",
             delivery=found,

@@ -24,7 +24,7 @@ def router(pages: Pages, log: Log, servers: Servers) -> APIRouter:
         except LogUnavailable:
             heads = []
         engine = "Redis" if log.channels else "embedded (SQLite)"
-        return pages.page(
+        return await pages.page(
             request,
             "health",
             trouble=trouble,

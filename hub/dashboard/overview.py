@@ -27,7 +27,7 @@ def router(pages: Pages, looker: Looker) -> APIRouter:
             {"standing": one, "spark": spark(one["push_to_running_ms"])}
             for one in seen.targets or ()
         ]
-        return pages.page(
+        return await pages.page(
             request, "overview", targets=shown, items=seen.items, is_known=seen.targets is not None
         )
 

@@ -1,5 +1,6 @@
 """What all pages share: the templates, the answer's headers, the files beside them."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class Pages:
     clock: Callable[[], datetime]
     is_guarded: bool
     menu: Sequence[tuple[str, str]] = field(default=MENU)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @cached_property
     def _templates(self) -> "jinja2.Environment":
@@ -84,21 +86,25 @@ class Pages:
         }
         return made
 
-    def page(self, request: Request, template: str, **values: Any) -> Response:
+    async def page(self, request: Request, template: str, **values: Any) -> Response:
         """
-        A whole page.
+        A whole page, made aside and in turn: deliveries are not to wait for readers.
 
         Args:
             request: whose path is marked in the menu.
             template: its file's name without `.html`.
             values: what it shows.
         """
-        return self._answer(request, template, HTTPStatus.OK, values)
+        async with self._turn:
+            return await asyncio.to_thread(self._answer, request, template, HTTPStatus.OK, values)
 
-    def problem(self, request: Request, problem: Problem) -> Response:
+    async def problem(self, request: Request, problem: Problem) -> Response:
         """The page that says why there is none."""
         status = HTTPStatus(problem.status)
-        return self._answer(request, "problem", status, {"problem": problem})
+        async with self._turn:
+            return await asyncio.to_thread(
+                self._answer, request, "problem", status, {"problem": problem}
+            )
 
     def _answer(
         self, request: Request, template: str, status: HTTPStatus, values: dict[str, Any]

@@ -56,7 +56,7 @@ def router(
         wanted = sorted({key for one in registry.all() for want in one.wants for key in want.keys})
         # Aside: it reads files, and recognising a secret takes some milliseconds.
         found = await asyncio.to_thread(views)
-        return pages.page(
+        return await pages.page(
             request, "setup", sources=found, wanted=wanted, is_public=bool(public_url)
         )
 

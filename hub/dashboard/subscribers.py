@@ -41,7 +41,7 @@ def router(
         await registry.ensure_loaded()
         rows = [await row(one) for one in registry.all()]
         behind = fanout.furthest_behind
-        return pages.page(request, "subscribers", subscriptions=rows, furthest_behind=behind)
+        return await pages.page(request, "subscribers", subscriptions=rows, furthest_behind=behind)
 
     @routes.post("/subscribers/{subscription_id}/{change}")
     async def changed(subscription_id: Id, change: str) -> Response:

@@ -25,7 +25,7 @@ def router(pages: Pages, log: Log) -> APIRouter:
             step = "the overview lists those that a server has reported about"
             raise Problem(404, "unknown-target", f"nothing is known of {target!r}", step)
         found = timelines(await traces(log, target, PUSHES_SHOWN))
-        return pages.page(
+        return await pages.page(
             request,
             "target",
             standing=one,

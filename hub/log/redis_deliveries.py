@@ -5,6 +5,7 @@ Deliveries in Redis: those that were accepted, and apart from them those refused
     payloads                   stream, ids `0-<number>`: b (what is kept of the payload)
     refusals                   hash: key → JSON
     refusals:<code>            sorted set of keys, by the time of the last
+    refusals:newest            the same of all codes
 
 The script that appends (`hub.log.redis_append`) writes the first two, together with the events.
 """
@@ -20,16 +21,19 @@ from hub.log.redis_reading import readable
 from hub.log.refused import KEEP_REFUSALS, Refusal, decoded, encoded
 
 MOST = 2**63 - 1
+_NEWEST = "refusals:newest"
 SCAN_COUNT = 200  # deliveries a step: a millisecond in which the hub serves nobody else
 
-# KEYS refusals, refusals:<code>; ARGV key, JSON, number, how many are kept.
+# KEYS refusals, refusals:<code>, refusals:newest; ARGV key, JSON, number, how many are kept.
 _REFUSE = Script("""
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 local gone = redis.call('ZRANGE', KEYS[2], 0, -1 - ARGV[4])
 for _, key in ipairs(gone) do
     redis.call('HDEL', KEYS[1], key)
     redis.call('ZREM', KEYS[2], key)
+    redis.call('ZREM', KEYS[3], key)
 end
 return #gone
 """)
@@ -77,8 +81,8 @@ class RedisDeliveries:
                 await self._node.execute("XTRIM", self._node.keys(name), "MINID", "=", least)
         for refusal in await self.refusals(MOST, int(moment.timestamp() * 1e6)):
             await self._node.execute("HDEL", self._node.keys("refusals"), refusal.key)
-            of_code = self._node.keys(f"refusals:{refusal.code}")
-            await self._node.execute("ZREM", of_code, refusal.key)
+            for name in (f"refusals:{refusal.code}", _NEWEST):
+                await self._node.execute("ZREM", self._node.keys(name), refusal.key)
 
     async def refuse(self, refusals: Sequence[Refusal]) -> None:
         """Remember refused deliveries, equal ones as one."""
@@ -88,14 +92,20 @@ class RedisDeliveries:
             # Two hubs at once may lose a few of the count, and nothing else.
             earlier = readable(decoded, [stored] if stored else [])
             now = refusal.after(earlier[0]) if earlier else refusal
-            keys = (key, self._node.keys(f"refusals:{now.code}"))
+            names = (f"refusals:{now.code}", _NEWEST)
+            keys = (key, *map(self._node.keys, names))
             await self._node.run(_REFUSE, keys, (now.key, encoded(now), now.number, KEEP_REFUSALS))
 
     async def refusals(self, limit: int, before: int | None) -> list[Refusal]:
         """Refusals older than number `before` (all when None), newest first."""
-        stored = await self._node.execute("HVALS", self._node.keys("refusals"))
-        found = sorted(readable(decoded, stored), key=lambda one: one.number, reverse=True)
-        return [one for one in found if before is None or one.number < before][:limit]
+        most = "+inf" if before is None else f"({before}"
+        keys = await self._node.execute(
+            "ZREVRANGEBYSCORE", self._node.keys(_NEWEST), most, "-inf", "LIMIT", 0, limit
+        )
+        if not keys:
+            return []
+        stored = await self._node.execute("HMGET", self._node.keys("refusals"), *keys)
+        return readable(decoded, [one for one in stored if one])
 
     async def _newest_first(self, newest: int, count: int) -> AsyncIterator[list[_Entry]]:
         scanned = 0

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from hub.log.locking import lock_directory
 from hub.log.probing import prove_room
 from hub.log.sqlite_callbacks import SqliteCallbacks
 from hub.log.sqlite_deliveries import SqliteDeliveries
+from hub.log.sqlite_reader import Reader
 from hub.log.sqlite_schema import prepare
 from hub.log.sqlite_writer import GroupCommitWriter
 from hub.log.values import (
@@ -65,7 +66,6 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
         self._clock = clock
         self._listeners: list[Listener] = []
         self._since_prune = 0
-        self._reading = asyncio.Lock()  # one reading connection, one reader at a time
         self._resources = ExitStack()
 
     async def open(self) -> None:
@@ -81,11 +81,12 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
             resources.enter_context(lock_directory(self._path.parent, advice))
             try:
                 connection = resources.enter_context(closing(_open(self._path)))
-                self._reader = resources.enter_context(closing(_open(self._path)))
+                readers = [resources.enter_context(closing(_open(self._path))) for _ in range(2)]
                 self._epoch = sqlite_events.birth(connection, self._clock())
                 self._head = Cursor(self._epoch, *sqlite_events.last_position(connection))
             except sqlite3.Error as error:
                 raise LogUnavailable(f"{self._path}: {error}{_mended_by(error)}") from error
+            self._following, self._looking = (Reader(one, self._path) for one in readers)
             self._writer = GroupCommitWriter(connection, self._committed)
             self._resources = resources.pop_all()
 
@@ -143,7 +144,7 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
 
     async def read(self, after: Cursor, limit: int) -> list[Event] | Gap:
         """At most `limit` events that follow `after`, oldest first; a Gap when it is not ours."""
-        return await self._query(lambda c: self._read(c, after, limit))
+        return await self._following.ask(lambda c: self._read(c, after, limit))
 
     def _read(self, connection: sqlite3.Connection, after: Cursor, limit: int) -> list[Event] | Gap:
         gap = self._gap(connection, after)
@@ -180,7 +181,7 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
 
     async def subscriptions(self) -> list[SubscriptionRow]:
         """Every stored subscription."""
-        return await self._query(sqlite_records.read_subscriptions)
+        return await self._following.ask(sqlite_records.read_subscriptions)
 
     async def changed_subscriptions(self) -> SubscriptionChanges:
         """Nothing: no other hub uses this log."""
@@ -188,7 +189,7 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
 
     async def heads(self, subject_prefix: str, limit: int) -> list[Head]:
         """Where the refs whose subject begins so stand, by subject."""
-        return await self._query(lambda c: sqlite_events.read_heads(c, subject_prefix, limit))
+        return await self._looking.ask(lambda c: sqlite_events.read_heads(c, subject_prefix, limit))
 
     async def report(self, report: StageReport) -> None:
         """Remember one stage report."""
@@ -196,15 +197,15 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
 
     async def targets(self, limit: int) -> list[str]:
         """The targets that were reported about, the latest first."""
-        return await self._query(lambda c: sqlite_reports.read_targets(c, limit))
+        return await self._looking.ask(lambda c: sqlite_reports.read_targets(c, limit))
 
     async def reports(self, target: str, limit: int) -> list[StageReport]:
         """The newest reports about a target, oldest first."""
-        return await self._query(lambda c: sqlite_reports.read_reports(c, target, limit))
+        return await self._looking.ask(lambda c: sqlite_reports.read_reports(c, target, limit))
 
     async def origins(self, trace_ids: Collection[str]) -> dict[str, Origin]:
         """The pushes that traces began with, as far as they are remembered."""
-        return await self._query(lambda c: sqlite_reports.read_origins(c, trace_ids))
+        return await self._following.ask(lambda c: sqlite_reports.read_origins(c, trace_ids))
 
     async def check(self) -> str:
         """
@@ -226,19 +227,9 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries):
     async def close(self) -> None:
         """Finish what was accepted and release the directory."""
         await self._writer.close()
-        async with self._reading:
-            self._resources.close()
-
-    async def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        async with self._reading:
-            reading = asyncio.ensure_future(asyncio.to_thread(_in_snapshot, self._reader, query))
-            try:
-                return await asyncio.shield(reading)
-            except asyncio.CancelledError:
-                await asyncio.wait([reading])  # the connection is the thread's until it is done
-                raise
-            except sqlite3.Error as error:
-                raise LogUnavailable(f"{self._path}: {error}") from error
+        for reader in (self._following, self._looking):
+            await reader.finish()
+        self._resources.close()
 
 
 def _mended_by(error: sqlite3.Error) -> str:
@@ -253,17 +244,3 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")  # G1: a 2xx means the push is on disk
     prepare(connection)
     return connection
-
-
-def _in_snapshot(connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
-    with _snapshot(connection):
-        return query(connection)
-
-
-@contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")

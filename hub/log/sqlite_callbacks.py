@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, TypeVar
 
+from hub.log.sqlite_reader import Reader
 from hub.log.sqlite_writer import GroupCommitWriter
 from hub.log.values import DeadLetter, Lease
 
@@ -141,12 +142,10 @@ class SqliteCallbacks:
     """The `CallbackStore` half of the embedded log, which says how its file is read and written."""
 
     _writer: GroupCommitWriter
+    _following: Reader
 
     def __init__(self) -> None:
         self._leases = Leases()
-
-    async def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        raise NotImplementedError
 
     async def lease(self, name: str, owner: str, seconds: float) -> Lease | None:
         """Take or renew a lease for `seconds` from now; None while somebody else has it."""
@@ -158,7 +157,7 @@ class SqliteCallbacks:
 
     async def progress(self, subscription_id: str) -> dict[str, Any] | None:
         """What was last saved for a subscription."""
-        return await self._query(lambda c: read_progress(c, subscription_id))
+        return await self._following.ask(lambda c: read_progress(c, subscription_id))
 
     async def save_progress(
         self, lease: Lease, subscription_id: str, value: dict[str, Any]
@@ -181,11 +180,11 @@ class SqliteCallbacks:
 
     async def dead_letters(self, limit: int, before: int | None) -> list[DeadLetter]:
         """The newest dead letters, newest first, older than number `before`."""
-        return await self._query(lambda c: read_dead_letters(c, limit, before))
+        return await self._following.ask(lambda c: read_dead_letters(c, limit, before))
 
     async def dead_letter(self, number: int) -> DeadLetter | None:
         """One dead letter."""
-        return await self._query(lambda c: read_dead_letter(c, number))
+        return await self._following.ask(lambda c: read_dead_letter(c, number))
 
     async def remove_dead_letter(self, number: int) -> bool:
         """Forget a dead letter; False when it was not known."""

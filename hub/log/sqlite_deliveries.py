@@ -5,7 +5,7 @@ The statements are plain functions over a connection, as in `sqlite_events`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ import msgspec
 
 from hub.log.delivered import ALL, SCANNED, Document, Wanted, listed, whole
 from hub.log.refused import KEEP_REFUSALS, Refusal, decoded, encoded
+from hub.log.sqlite_reader import Reader
 from hub.log.sqlite_writer import GroupCommitWriter
 from hub.log.values import Appended, DeliveryRecord, Event, SecretUse
 
@@ -172,24 +173,25 @@ class SqliteDeliveries:
     """The part of the `Log` protocol that is about deliveries once they are appended."""
 
     _writer: GroupCommitWriter
+    _looking: Reader
 
     async def deliveries(
         self, limit: int, before: int | None, wanted: Wanted = ALL
     ) -> list[Document]:
         """The newest remembered deliveries, newest first, older than number `before`."""
-        return await self._query(lambda c: read_deliveries(c, limit, before, wanted))
+        return await self._looking.ask(lambda c: read_deliveries(c, limit, before, wanted))
 
     async def delivery(self, number: int) -> Document | None:
         """One remembered delivery, with how it came."""
-        return await self._query(lambda c: read_delivery(c, number))
+        return await self._looking.ask(lambda c: read_delivery(c, number))
 
     async def payload(self, number: int) -> bytes | None:
         """What is kept of a delivery's payload; None when nothing is, or is no longer."""
-        return await self._query(lambda c: read_payload(c, number))
+        return await self._looking.ask(lambda c: read_payload(c, number))
 
     async def secret_uses(self) -> list[SecretUse]:
         """When each secret last verified a delivery, also of deliveries long forgotten."""
-        return await self._query(read_secret_uses)
+        return await self._looking.ask(read_secret_uses)
 
     async def forget_before(self, moment: datetime) -> None:
         """Forget deliveries and refusals that are older."""
@@ -201,7 +203,4 @@ class SqliteDeliveries:
 
     async def refusals(self, limit: int, before: int | None) -> list[Refusal]:
         """The newest refused deliveries, newest first, older than number `before`."""
-        return await self._query(lambda c: read_refusals(c, limit, before))
-
-    async def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        raise NotImplementedError
+        return await self._looking.ask(lambda c: read_refusals(c, limit, before))

@@ -213,11 +213,11 @@ async def test_a_reader_that_is_cancelled_leaves_the_log_readable(tmp_path: Path
     """The connection stays the thread's until it is done, also for close."""
     log = SqliteLog(tmp_path)
     await log.open()
-    reading = asyncio.ensure_future(log._query(lambda _: time.sleep(0.1)))
+    reading = asyncio.ensure_future(log._following.ask(lambda _: time.sleep(0.1)))
     await asyncio.sleep(0.02)
     reading.cancel()
     assert await log.subscriptions() == []
-    reading = asyncio.ensure_future(log._query(lambda _: time.sleep(0.1)))
+    reading = asyncio.ensure_future(log._following.ask(lambda _: time.sleep(0.1)))
     await asyncio.sleep(0.02)
     await log.close()
     await reading
@@ -324,7 +324,7 @@ async def test_a_long_poll_that_cannot_keep_up_comes_back_for_the_rest(
     ):
         cursor = str(log.head)
         await post(hub, push("e" * 40))
-        async with log._reading:  # its catch-up has to wait
+        async with log._following._turn:  # its catch-up has to wait
             waiting = asyncio.ensure_future(hub.get("/v1/events", params={"after": cursor}))
             while not app.raw_events._fanout._all:
                 await asyncio.sleep(0)

@@ -82,7 +82,7 @@ async def test_an_event_stored_while_a_stream_catches_up_is_told_once(tmp_path: 
         assert isinstance(log, SqliteLog)
         start = await cursor_now(hub)
         await post(hub, push(A))
-        async with log._reading:  # it has its place, and cannot read yet
+        async with log._following._turn:  # it has its place, and cannot read yet
             reader = tasks.create_task(commits(hub, start, 3))
             while not app.raw_events._fanout._all:
                 await asyncio.sleep(0.001)
