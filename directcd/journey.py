@@ -32,6 +32,7 @@ class Timeline(BaseModel):
     delivery: int | None
     is_caught: bool
     state: str
+    next: str = ""  # a hub of an earlier version says none
     total_ms: float
     stages: tuple[Stage, ...]
 
@@ -77,39 +78,9 @@ def _outcome(timeline: Timeline) -> str:
     if state == "running":
         return f"running after {duration(timeline.total_ms)}{_caught(timeline)}"
     last = timeline.stages[-1].stage if timeline.stages else "nothing"
-    return f"{state} at {last}: {_next_step(timeline)}{_caught(timeline)}"
+    return f"{state} at {last}: {timeline.next}{_caught(timeline)}"
 
 
 def _caught(timeline: Timeline) -> str:
     caught = "; only a poll has found it: no delivery announced it, `directcd status` says why"
     return caught if timeline.is_caught else ""
-
-
-def _next_step(timeline: Timeline) -> str:
-    target = timeline.target or "TARGET"
-    if timeline.state == "failed":
-        return _after_failure(timeline, target)
-    steps = {
-        "skipped": "a newer push took its place",
-        "unchanged": "nothing had to be built",
-        "built": "no client has told that it runs it; see that one is started for this target",
-        "rolled back": f"the version before it runs; `directcd versions list {target}`",
-        "quarantined": f"push a version that runs; `directcd versions list {target}`",
-    }
-    return steps.get(timeline.state) or _while_under_way(timeline)
-
-
-def _after_failure(timeline: Timeline, target: str) -> str:
-    failed = [one.stage for one in timeline.stages if one.result == "failed"]
-    if "built" in failed:
-        return f"`directcd builds list {target}`, then `builds logs ID`"
-    if "fetched" in failed:
-        return "see that the server reaches its repository: `directcd doctor`"
-    return "the last message says why"
-
-
-def _while_under_way(timeline: Timeline) -> str:
-    if timeline.target:
-        return "nothing more has been told; `directcd doctor` sees whether the server is well"
-    delivery = timeline.delivery or "NUMBER"
-    return f"no server has told anything of it; `directcd explain {delivery}`"

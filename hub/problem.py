@@ -17,6 +17,7 @@ class Problem(Exception):
         detail: for people; holds no secret.
         next_step: what to do about it.
         log_keys: what the hub's own log says besides, and the sender is not told.
+        advice: what to do about it with what the sender is not told; "" when that is `next_step`.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Problem(Exception):
         next_step: str,
         *,
         log_keys: Mapping[str, str] | None = None,
+        advice: str = "",
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -34,6 +36,7 @@ class Problem(Exception):
         self.detail = detail
         self.next_step = next_step
         self.log_keys = log_keys or {}
+        self.advice = advice
 
     def as_bytes(self) -> bytes:
         """The document that is sent."""

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 MANY_REFS = 100  # about 2 ms of notifications
 
+SOURCES_SAID = 10  # to whoever runs the hub, of a delivery that found none
+
 TRACES_SAID = 10  # in the line of a delivery that has more
 
 SPOOLED = "; kept on this hub's disk until its log is back"
@@ -129,7 +131,9 @@ class Receiver:
         path = f"/webhooks/{provider}/{name}"[:200]
         detail = f"several sources answer below {path}" if named else f"no source answers at {path}"
         step = "compare the webhook's URL with [hub.sources] in directcd.toml"
-        raise Problem(404, "unknown-source", detail, step)
+        known = [f"/webhooks/{one.provider}/{one.name}" for one in self._sources[:SOURCES_SAID]]
+        advice = f"let the webhook post to one of this hub's sources: {', '.join(known)}"
+        raise Problem(404, "unknown-source", detail, step, advice=advice if known else "")
 
     async def _read(self, delivery: Delivery) -> Reading:
         found = await self._reading(delivery)

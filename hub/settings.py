@@ -211,10 +211,11 @@ class HubSettings(BaseModel):
     push's stages as spans. Needs `directcd[otel]`. Default: none.
     """
 
-    public_dashboard: bool = True
+    public_dashboard: bool | None = None
     """
     With `tokens`: whether pages are shown to everybody, without what was in deliveries, and without
-    their buttons. Default true: who waits for a deployment needs no account. Badges always are.
+    their buttons. Default: true, as who waits for a deployment needs no account, unless a token is
+    bounded to `repositories`: its holder would see more without it. Badges always are.
     """
 
     body_limit_bytes: int = Field(default=25 * MIB, ge=1024)
@@ -263,6 +264,12 @@ class HubSettings(BaseModel):
     """
     Networks that callbacks may go to besides public addresses: `["10.20.0.0/16"]`. Default: none.
     """
+
+    @property
+    def has_public_pages(self) -> bool:
+        """What `public_dashboard` comes to."""
+        is_bounded = any(one.repositories for one in self.tokens)
+        return not is_bounded if self.public_dashboard is None else self.public_dashboard
 
 
 def _is_whole(secret: str) -> bool:

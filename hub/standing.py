@@ -6,6 +6,7 @@ from typing import Any
 
 from hub.log.base import Log
 from hub.log.values import StageReport
+from hub.remedies import remedy
 from hub.timelines import timeline, timelines
 from hub.tracing import Trace, assembled
 
@@ -159,6 +160,7 @@ def _failure(report: StageReport) -> dict[str, Any]:
         "stage": report.stage,
         "result": report.result,
         "message": report.message,
+        "next": remedy(report),
         "version": report.version,
         "reporter": report.reporter,
         "trace_id": report.trace_id,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.log.values import Origin, StageReport
+from hub.remedies import next_step
 from hub.tracing import Trace
 
 Timeline = dict[str, Any]
@@ -32,12 +33,13 @@ def timeline(trace: Trace) -> Timeline:
 
     Milliseconds count from the delivery, or from the first stage when there was none; `total_ms` is
     where the last stage ends. `state` is one of running, built, failed, rolled back, quarantined,
-    skipped, unchanged, under way.
+    skipped, unchanged, under way, or unheard: nobody has reported about it. `next` is what to do.
     """
     reports = _told(trace.reports)
     start = min([*(one.started_at for one in reports), *_received(trace.origin)])
     stages = _stages_of_hub(trace.origin, start)
     stages += [_stage(one, start) for one in reports]
+    state = _state(trace.reports)
     stages.sort(key=lambda stage: (stage["ended_ms"], stage["started_ms"]))
     return {
         "trace_id": trace.trace_id,
@@ -50,7 +52,8 @@ def timeline(trace: Trace) -> Timeline:
         "delivery": trace.origin.delivery if trace.origin else None,
         "started_at": start.isoformat(),
         "is_caught": any(one.is_caught for one in trace.reports),
-        "state": _state(trace.reports),
+        "state": state,
+        "next": next_step(trace, state),
         "total_ms": max(stage["ended_ms"] for stage in stages),
         "stages": stages,
     }
@@ -63,6 +66,8 @@ def _told(reports: Sequence[StageReport]) -> list[StageReport]:
 
 
 def _state(reports: Sequence[StageReport]) -> str:
+    if not reports:
+        return "unheard"
     ordered = sorted(reports, key=lambda one: one.ended_at)
     for one in reversed(ordered):
         if one.result == "failed":

@@ -99,9 +99,14 @@ def _reports_of(
     trace_id: str, reports: Sequence[StageReport], origins: Mapping[str, Origin]
 ) -> tuple[StageReport, ...]:
     own = [one for one in reports if one.trace_id == trace_id]
+    origin = origins.get(trace_id)
     versions = {one.version for one in own if one.version}
+    if origin and not versions:
+        # It came to none, as what it announced could not be fetched: who came to that later did it.
+        met = {one.trace_id for one in reports if _has_met(one, origin.commit)}
+        versions = {one.version for one in reports if one.version and one.trace_id in met}
     same = {one.trace_id for one in reports if one.version in versions} - {trace_id}
-    received = [origins[trace_id].received_at] if trace_id in origins else []
+    received = [origin.received_at] if origin else []
     began = min([*(one.started_at for one in own), *received])
     # What another push has set off may have served this one, but not before this one came.
     since = {one: began if one in origins else began - SOONER for one in same}
@@ -111,6 +116,10 @@ def _reports_of(
         if one.trace_id == trace_id
         or (one.trace_id in same and one.ended_at >= since[one.trace_id] and _is_done(one))
     )
+
+
+def _has_met(report: StageReport, commit: str | None) -> bool:
+    return any(one == commit for _, one in report.commits)
 
 
 def _is_done(report: StageReport) -> bool:

@@ -97,13 +97,30 @@ def read_delivery(delivery: Delivery) -> Reading | Problem:
         if source.in_trouble:  # perhaps it was signed with the secret that cannot be read
             return _unreadable()
         # The usual cause, and none of a stranger's business.
-        hint = {"sent_by": other_sender(source.provider, delivery.request)}
-        return Problem(401, error.code, error.detail, error.next_step, log_keys=hint)
+        sender = other_sender(source.provider, delivery.request)
+        return Problem(
+            401,
+            error.code,
+            error.detail,
+            error.next_step,
+            log_keys={"sent_by": sender},
+            advice=_advice(source, sender),
+        )
     except AdapterError as error:
         status = 415 if isinstance(error, UnsupportedContentType) else 400
         return Problem(status, error.code, error.detail, error.next_step)
     except SecretFileError:
         return _unreadable()
+
+
+def _advice(source: Source, sender: str) -> str:
+    """For whoever runs the hub, when another forge's webhook leads here."""
+    if not sender:
+        return ""
+    return (
+        f"{sender} sent this, and {source.name} is a source of {source.provider}: let that webhook "
+        f"post to a source of {sender}, or set this one's provider to {sender}"
+    )
 
 
 def read_kept(delivery: Delivery, kept_body: KeptBody) -> Reading | Problem:

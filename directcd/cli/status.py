@@ -37,6 +37,7 @@ class _Clients(BaseModel):
 
 class _Failure(BaseModel):
     message: str
+    next: str = ""  # a hub of an earlier version says none
     reporter: str
     at: datetime
 
@@ -108,6 +109,8 @@ def _remarks(one: _Standing) -> Iterator[str]:
     if failure := one.last_failure:
         where = f"{one.state} at {failure.reporter}"
         yield line(f"{one.target}: {where}, {moment(failure.at)}: {failure.message}")
+        if failure.next:
+            yield line(f"{one.target}: next: {failure.next}")
     for client in one.running:
         if client.state != "running":
             runs = f"{client.version} runs" if client.version else "nothing is known to run"

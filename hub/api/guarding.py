@@ -51,7 +51,7 @@ class Guard:
             for one in settings.tokens
         ]
         self._is_local = is_loopback(settings.listen)
-        self._has_public_pages = settings.public_dashboard
+        self._has_public_pages = settings.has_public_pages
         self._refused = 0
         self._said_at = -math.inf
 

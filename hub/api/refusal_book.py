@@ -118,7 +118,7 @@ def _refusal(noted: _Noted) -> Refusal:
         status=problem.status,
         code=problem.code,
         detail=problem.detail,
-        next=problem.next_step,
+        next=problem.advice or problem.next_step,
         peer=peer_of(noted.scope),
         headers=_few(kept_headers(headers)),
         body_bytes=int(declared) if is_number else 0,

@@ -4,8 +4,10 @@ import asyncio
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import RedirectResponse
 
 from hub.api.guarding import access_of
 from hub.dashboard.ansi import Line, lines
@@ -14,6 +16,7 @@ from hub.problem import Problem
 from hub.servers import Build as BuildShown
 from hub.servers import BuildLog, NotKept, ServerAway, Servers
 
+SEE_OTHER = 303
 SHOWN = 30  # builds of each server
 _LEAST_CHARACTERS, _NAMED_CHARACTERS = 8, 100
 _DIRECTORY = re.compile(r"^[^\s:]*/")  # in the log from anywhere, at the server from the tree on
@@ -27,11 +30,14 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/builds")
-    async def listed(request: Request, target: str = "") -> Response:
-        """The newest of every server first; a server that is away is named."""
+    async def listed(request: Request, target: str = "", version: str = "") -> Response:
+        """The newest of every server first, and who is away; of one version, its log instead."""
         found = await asyncio.gather(*(_listed(servers, name, target) for name in servers.names))
         builds = [one for some, _ in found for one in some]
         builds.sort(key=lambda one: one[1].started_at.timestamp(), reverse=True)
+        if of_version := [(name, one.id) for name, one in builds if one.version == version]:
+            server, build = of_version[0]
+            return RedirectResponse(f"/builds/{quote(server)}/{build}#first-error", SEE_OTHER)
         troubles = [trouble for _, trouble in found if trouble]
         return await pages.page(
             request,

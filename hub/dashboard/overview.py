@@ -45,7 +45,7 @@ def router(pages: Pages, looker: Looker) -> APIRouter:
 
 def spark(values: Sequence[float]) -> dict[str, Any]:
     """The points of a line through values, oldest first, on a scale that begins at nought."""
-    if not values:
+    if len(values) < 2:  # noqa: PLR2004 - one point makes no line
         return {}
     most = max(*values, 1.0)
     step = SPARK_WIDTH / max(len(values) - 1, 1)

@@ -27,7 +27,7 @@ class Refusal:
         status: of the answer.
         code: of the answer.
         detail: of the answer.
-        next: of the answer.
+        next: what to do about it; the sender may have been told less.
         peer: the address it came from, of the last.
         headers: of the last, without secrets.
         body_bytes: of the last, as declared when it was not read.

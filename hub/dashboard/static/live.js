@@ -52,7 +52,7 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     const html = new DOMParser().parseFromString(await answer.text(), "text/html");
     const found = html.querySelector("main");
-    if (!found || found.innerHTML === main.dataset.shown) return;
+    if (!found || found.innerHTML === main.dataset.shown || isAtWork()) return; // also begun meanwhile
     main.dataset.shown = found.innerHTML;
     const kept = remember();
     main.dataset.every = found.dataset.every;

@@ -84,6 +84,18 @@ async def test_a_log_shows_the_error_that_the_server_has_named(
     assert '<span class="sgr-red">' in page.text
 
 
+async def test_the_log_of_a_version_is_found_by_its_name(
+    hub: httpx.AsyncClient, server: Serving, source: Source
+) -> None:
+    """A failure names the version, and not the build; the log opens at its error."""
+    build = await failed(server, source, FAILING)
+    made = (await server.http.get(f"/v1/builds/{build}")).json()
+    found = await hub.get("/builds", params={"target": "app", "version": made["version"]})
+    assert found.headers["location"] == f"/builds/one/{build}#first-error"
+    unknown = await hub.get("/builds", params={"target": "app", "version": "v-0"})
+    assert unknown.status_code == 200
+
+
 async def test_of_a_long_log_the_end_is_shown(
     hub: httpx.AsyncClient, server: Serving, source: Source
 ) -> None:

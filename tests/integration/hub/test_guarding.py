@@ -178,8 +178,9 @@ async def test_a_cookie_changes_nothing_for_other_sites(
 
 async def test_pages_are_public_unless_told(tmp_path: Path) -> None:
     """A person is then shown where to sign in; badges stay."""
-    async with hub_client(settings(tmp_path, tokens=TOKENS)) as hub:
-        assert (await hub.get("/openapi.json")).status_code == 200
+    for values in ({"tokens": TOKENS[:-1]}, {"tokens": TOKENS, "public_dashboard": True}):
+        async with hub_client(settings(tmp_path, **values)) as hub:
+            assert (await hub.get("/openapi.json")).status_code == 200
     async with hub_client(settings(tmp_path, tokens=TOKENS, public_dashboard=False)) as hub:
         assert (await hub.get("/openapi.json")).status_code == 401
         seen = await hub.get("/", headers={"Accept": "text/html"})
@@ -189,6 +190,11 @@ async def test_pages_are_public_unless_told(tmp_path: Path) -> None:
         assert (await hub.get("/openapi.json")).status_code == 200
         hub.cookies.set("directcd_token", SHOP_ONLY)  # a page is about all repositories
         assert (await hub.get("/openapi.json")).status_code == 403
+
+
+async def test_pages_are_not_public_where_a_token_is_bounded(hub: httpx.AsyncClient) -> None:
+    """Its holder would see more of other repositories without it."""
+    assert (await hub.get("/openapi.json")).status_code == 401
 
 
 async def test_a_page_is_acted_on_by_admins_only(hub: httpx.AsyncClient) -> None:
@@ -281,7 +287,7 @@ async def test_a_bounded_token_writes_about_no_target_of_others(tmp_path: Path) 
 
 async def test_a_visitor_sees_that_it_failed_and_not_what_was_said(tmp_path: Path) -> None:
     """A build may say anything; who may read is told."""
-    async with hub_client(settings(tmp_path, tokens=TOKENS)) as hub:
+    async with hub_client(settings(tmp_path, tokens=TOKENS[:-1])) as hub:
         failed = report("d" * 32) | {"result": "failed", "message": "canary in a log"}
         await hub.post("/v1/reports", json=failed, headers=bearer(REPORT))
         for path in ("/", "/targets/a"):

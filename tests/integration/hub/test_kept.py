@@ -90,6 +90,7 @@ async def test_a_refused_delivery_is_kept_apart_with_what_its_sender_is_not_told
     assert (found["count"], found["status"], found["code"]) == (3, 401, "bad-signature")
     assert (found["provider"], found["source"]) == ("github", "main")
     assert found["hints"] == {"sent_by": "gitea"}
+    assert "a source of github" in found["next"]
     assert "gitea" not in str(told)
     assert dict(found["headers"])["authorization"] == REDACTED
     assert found["body_bytes"] == len(forged.body)
@@ -103,6 +104,16 @@ async def test_every_kind_of_refusal_is_kept(hub: httpx.AsyncClient) -> None:
     await hub.post("/webhooks/github/main", content=b"x", headers={"Content-Encoding": "gzip"})
     codes = {one["code"] for one in await refusals(hub, 3)}
     assert codes == {"unknown-source", "not-a-delivery", "encoded-body"}
+
+
+async def test_who_runs_the_hub_is_told_where_a_lost_webhook_could_go(
+    hub: httpx.AsyncClient,
+) -> None:
+    """Its sender, who may be anybody, is not."""
+    answer = await post(hub, push(A), "/webhooks/gitea/main")
+    [found] = await refusals(hub, 1)
+    assert "/webhooks/github/main" in found["next"]
+    assert "github" not in answer.text
 
 
 async def test_a_body_that_does_not_arrive_is_a_refusal(tmp_path: Path) -> None:

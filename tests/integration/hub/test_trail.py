@@ -14,6 +14,7 @@ from hub.log.refused import Refusal
 from hub.log.sqlite import SqliteLog
 from hub.log.values import NewEvent, StageReport
 from hub.standing import standing, standings
+from hub.timelines import timeline
 from hub.tracing import traces
 from tests.support.events import NOW, SUBJECT, event, record
 
@@ -99,6 +100,18 @@ async def test_what_was_done_long_before_belongs_to_another_push(trail: Trail) -
     first, second = await traces(trail.log, "shop", 10)
     assert [one.result for one in second.reports] == ["unchanged"]
     assert first.trace_id == "a" * 32
+
+
+async def test_a_push_that_was_fetched_later_runs(trail: Trail) -> None:
+    """The look that reached the repository at last, without a push of its own, is part of it."""
+    await trail.push("a")
+    await trail.report("a", "fetched", "failed", version=None)
+    await trail.report("b", "fetched", version=None, commits=(("shop", COMMIT),))
+    await trail.report("b", "published")
+    await trail.report("c", "fetched", version=None, commits=(("shop", LATER),))
+    await trail.report("c", "published", version="v-2")
+    pushed, other = [timeline(one) for one in await traces(trail.log, "shop", 5)]
+    assert (pushed["state"], pushed["version"], other["version"]) == ("built", "v-1", "v-2")
 
 
 async def test_what_a_push_set_off_is_not_what_its_next_delivery_does(trail: Trail) -> None:
@@ -234,7 +247,7 @@ async def test_a_push_that_nobody_reported_about_is_found_as_well(trail: Trail) 
     """It was received, and nobody wanted it."""
     await trail.push("a")
     [line] = await find(trail.log, COMMIT)
-    assert (line["target"], line["delivery"], line["state"]) == (None, 1, "under way")
+    assert (line["target"], line["delivery"], line["state"]) == (None, 1, "unheard")
     assert [stage["stage"] for stage in line["stages"]] == ["received", "stored"]
 
 

@@ -70,7 +70,7 @@ def test_a_clock_that_is_behind_makes_no_negative_time() -> None:
 @pytest.mark.parametrize(
     ("reports", "state"),
     [
-        ((), "under way"),
+        ((), "unheard"),
         ((report("notified", 1),), "under way"),
         ((report("fetched", 1, "skipped"),), "skipped"),
         ((report("fetched", 1), report("built", 2, "failed")), "failed"),
@@ -84,6 +84,33 @@ def test_a_clock_that_is_behind_makes_no_negative_time() -> None:
 def test_the_last_word_says_how_it_stands(reports: tuple[StageReport, ...], state: str) -> None:
     """In the order of time, whatever the order in which they came."""
     assert timeline(trace(*reports))["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("reports", "step"),
+    [
+        ((), "directcd subscriptions list"),
+        ((report("notified", 1),), "that server is well"),
+        ((report("fetched", 1, "skipped"),), "a newer push took its place"),
+        ((report("fetched", 1, "failed"),), "where server runs"),
+        ((report("built", 1, "failed"),), "directcd builds rebuild shop"),
+        ((report("downloaded", 1, "failed"),), "see the log of server"),
+        ((report("built", 2, "unchanged"),), "nothing to do"),
+        ((report("published", 1),), "a client is started for shop"),
+        ((report("running", 2, "rolled_back"), report("published", 1)), "version before it"),
+        ((report("running", 2, "quarantined"),), "printed at server"),
+    ],
+)
+def test_each_way_of_not_running_has_its_next_step(
+    reports: tuple[StageReport, ...], step: str
+) -> None:
+    """With the names of whoever it is about."""
+    assert step in timeline(trace(*reports))["next"]
+
+
+def test_what_runs_needs_nothing() -> None:
+    """The next step is empty."""
+    assert timeline(trace(report("running", 1)))["next"] == ""
 
 
 @pytest.mark.parametrize(
