@@ -2,6 +2,9 @@
 
 import logging
 import random
+import re
+
+_SECONDS = re.compile(r"\d+\.\d+ s\b")  # how long it took makes no other reason
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class Outage:
     One peer that does not answer as it should: logged when the reason changes, then waited out.
 
     Args:
-        peer: What is out of reach, for the log: `hub`, `server`.
+        peer: What is out of reach, for the log: `hub`, `delivery`.
         backoff: The pauses between attempts.
     """
 
@@ -45,7 +48,7 @@ class Outage:
         """Begin without an outage."""
         self._peer = peer
         self._backoff = backoff
-        self._reason = ""
+        self._gist = ""
 
     def failed(self, reason: str) -> float:
         """
@@ -55,15 +58,16 @@ class Outage:
             Seconds to wait before the next attempt.
         """
         pause = self._backoff.pause_seconds()
-        level = logging.DEBUG if reason == self._reason else logging.WARNING
+        gist = _SECONDS.sub("", reason)
+        level = logging.DEBUG if gist == self._gist else logging.WARNING
         keys = {"peer": self._peer, "reason": reason, "next_attempt_seconds": round(pause, 2)}
         logger.log(level, "attempt failed, trying again", extra=keys)
-        self._reason = reason
+        self._gist = gist
         return pause
 
     def over(self) -> None:
         """Note one attempt that worked."""
-        if self._reason:
+        if self._gist:
             logger.info("attempt worked again", extra={"peer": self._peer})
-        self._reason = ""
+        self._gist = ""
         self._backoff.reset()

@@ -89,11 +89,14 @@ class Delivery:
         self._installed = installed
         self._supervisor = supervisor
         self._judge = judge
+        self._tried = ""  # the version that was started last, in this round
+        self._has_fallen = False  # nothing has run since we fell back
 
     async def run(self) -> NoReturn:
         """Deliver; cancel to end."""
-        outage = Outage("server", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
+        outage = Outage("delivery", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
         while True:
+            self._tried = ""
             # The last step is a no-op while something runs.
             steps = (self._write_verdicts, self._look, self._fall_back)
             reasons = [await self._attempt(step) for step in steps]
@@ -214,35 +217,35 @@ class Delivery:
 
     async def _swap(self, record: Delivered, path: Path) -> None:
         """Have a version run; the judge decides about it when it cannot."""
-        started_at = healthy_at = datetime.now(UTC)
-        current, before = self._installed.current(), self._supervisor.version
-
-        def is_running() -> None:
-            nonlocal healthy_at
-            healthy_at = datetime.now(UTC)
-            self._judge.is_running(record, started_at)
-
+        started_at = datetime.now(UTC)
+        current = self._installed.current()
         self._judge.begins(record, "running")
+        self._tried = record.version
         try:
-            await self._supervisor.swap(
+            stopped = await self._supervisor.swap(
                 record.version,
                 path,
-                is_running,
+                lambda: self._judge.is_running(record, started_at),
                 proven=current is not None and current.version == record.version,
             )
         except RolledBack as error:
             self._judge.rolled_back(record, error, started_at)
         else:
-            if before and before != record.version:
-                self._judge.has_stopped(record, before, healthy_at)
+            self._has_fallen = False
+            if stopped:
+                self._judge.has_stopped(record, stopped)
 
     async def _fall_back(self) -> None:
         """Start the last version that was healthy when nothing else runs."""
         current = self._installed.current()
         if current is None or self._supervisor.version is not None:
             return
+        if current.version == self._tried:
+            return  # a moment ago
         self._downloads.check(current)  # it may be older than the keys
-        logger.warning("falling back to the last version", extra={"version": current.version})
+        level = logging.DEBUG if self._has_fallen else logging.WARNING
+        logger.log(level, "falling back to the last version", extra={"version": current.version})
+        self._has_fallen = True
         path = await asyncio.to_thread(self._installed.path, current)
         if path is None:
             self._watch.ask_anew()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cd4sources.delivery.installed import Installed
+from cd4sources.delivery.programs import Stopped
 from cd4sources.delivery.records import Delivered, Record
 from cd4sources.delivery.supervising import RolledBack
 from cd4sources.http_errors import HttpError
@@ -49,9 +50,10 @@ class Judge:
         logger.info("version running", extra={"version": record.version})
         self._installed.set_current(record)
 
-    def has_stopped(self, record: Delivered, before: str, healthy_at: datetime) -> None:
-        """Note that what ran before a version has ended."""
-        self.report(record, "stopped", "ok", healthy_at, f"{before} has ended")
+    def has_stopped(self, record: Delivered, stopped: Stopped) -> None:
+        """Tell how what ran before a version has ended."""
+        times = stopped.asked_at, stopped.ended_at
+        self._tell(record, "stopped", "ok", times, stopped.how, is_news=True)
 
     def is_steady(self, version: str) -> None:
         """Note that a version has lived long: when it ends later, the reason lies elsewhere."""
@@ -125,14 +127,27 @@ class Judge:
     ) -> None:
         """Tell the hub of one stage that has just ended; of the same failure only once."""
         is_news = result != "unchanged" and self._is_news((record.version, stage, result))
+        times = started_at, datetime.now(UTC)
+        self._tell(record, stage, result, times, message, is_news=is_news)
+
+    def _tell(
+        self,
+        record: Delivered,
+        stage: Stage,
+        result: Result,
+        times: tuple[datetime, datetime],
+        message: str,
+        *,
+        is_news: bool,
+    ) -> None:
         self._reporter.report(
             StageReport(
                 target=self._target or record.target,
                 version=record.version,
                 stage=stage,
                 result=result,
-                started_at=started_at,
-                ended_at=datetime.now(UTC),
+                started_at=times[0],
+                ended_at=times[1],
                 traceparent=record.traceparent,
                 message=message,
                 reporter=self._name,

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cd4sources.delivery.handover import CANNOT_NOW, OF_THE_MACHINE
@@ -129,6 +130,16 @@ class Program:
             self.spawned.process.send_signal(number)
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A program that was asked to end: when, when it had ended, and how in a sentence."""
+
+    program: Program
+    asked_at: datetime
+    ended_at: datetime
+    how: str
+
+
 async def start(
     version: str,
     path: Path,
@@ -182,7 +193,7 @@ def left_running(data: Path) -> frozenset[str]:
 
 async def stop_all(
     settings: ClientSettings, *, old: Program | None = None, kept: Program | None = None
-) -> None:
+) -> Stopped | None:
     """
     Stop everything that works for a data directory, gracefully at first, side by side.
 
@@ -190,15 +201,38 @@ async def stop_all(
         settings: The directory, the signal that asks, and the seconds until SIGKILL.
         old: Also this one, if its marker cannot be found any more.
         kept: Not this one.
+
+    Returns:
+        How `old` ended.
     """
-    older = await _trees(settings.data, old, kept)
+    older, lived = await _trees(settings.data, old, kept), old is not None and old.lives
     stop_signal, timeout_seconds = signal_named(settings.stop_signal), settings.stop_timeout_seconds
+    asked_at, stops = datetime.now(UTC), dict[str, asyncio.Task[bool]]()
     async with asyncio.TaskGroup() as stopping:
         for tree in older:
             logger.info("program being stopped", extra={"pid": tree.group})
-            stopping.create_task(stop_tree(tree, stop_signal, timeout_seconds))
-    if old:
-        await old.is_reaped()
+            stop = stop_tree(tree, stop_signal, timeout_seconds)
+            stops[tree.marker] = stopping.create_task(stop)
+    if old is None:
+        return None
+    await old.is_reaped()
+    obeyed = stops[old.tree.marker].result() if lived else None
+    return _stopped(old, asked_at, settings, obeyed=obeyed)
+
+
+def _stopped(
+    old: Program, asked_at: datetime, settings: ClientSettings, *, obeyed: bool | None
+) -> Stopped:
+    """How a program has ended; `obeyed` is None for one that had before."""
+    now, stop_signal = datetime.now(UTC), signal_named(settings.stop_signal).name
+    if obeyed is None:
+        how = "had ended by itself"
+    elif obeyed:
+        how = f"ended {(now - asked_at).total_seconds():.2f} s after {stop_signal}"
+    else:
+        seconds = settings.stop_timeout_seconds
+        how = f"was killed: it did not end within {seconds:g} s of {stop_signal}"
+    return Stopped(old, asked_at, now, f"{old.version} {how}")
 
 
 async def _trees(data: Path, old: Program | None, kept: Program | None) -> list[Tree]:

@@ -16,7 +16,7 @@ from typing import Protocol
 from cd4sources.backoff import Backoff
 from cd4sources.delivery import programs
 from cd4sources.delivery.overlapping import Overlap
-from cd4sources.delivery.programs import Program, Unhealthy, signal_named
+from cd4sources.delivery.programs import Program, Stopped, Unhealthy, signal_named
 from cd4sources.delivery.sockets import Sockets
 from cd4sources.delivery.starting import Starter
 from cd4sources.http import Http
@@ -40,16 +40,16 @@ class RolledBack(Exception):
     """
     A version did not become healthy; nothing of it runs any more.
 
-    `kept` is the version that runs on in its place, None when there is none; `blameless` when the
-    reason lies in the machine.
+    `kept` is the version that runs on in its place, None when there is none; `standing` says how;
+    `blameless` when the reason lies in the machine.
     """
 
     def __init__(
-        self, version: str, reason: str, kept: str | None, *, blameless: bool = False
+        self, version: str, reason: str, kept: str | None, standing: str, *, blameless: bool = False
     ) -> None:
         """Say what happened and what runs now."""
-        now = f"{kept} runs on" if kept else "no other version runs under this client"
-        super().__init__(f"{version} was rolled back: {reason}; {now}")
+        what = "was rolled back" if kept else "did not start"
+        super().__init__(f"{version} {what}: {reason}; {standing}")
         self.reason = reason
         self.kept = kept
         self.blameless = blameless
@@ -112,7 +112,7 @@ class Supervisor:
 
     async def swap(
         self, version: str, path: Path, on_running: Callable[[], None], *, proven: bool = False
-    ) -> None:
+    ) -> Stopped | None:
         """
         Start a version and, once it is healthy, stop everything older.
 
@@ -124,18 +124,22 @@ class Supervisor:
             on_running: Called when it is healthy, before the older ones are stopped.
             proven: It was healthy here before: with nothing else at hand it is kept if it lives.
 
+        Returns:
+            How the one ended that was kept running until now, None when there was none.
+
         Raises:
             RolledBack: It did not become healthy and was killed; what ran before runs.
         """
-        forgiving = proven and self._program is None
+        before, forgiving = self._program, proven and self._program is None
         try:
-            new = await self._healthy(version, path, forgiving=forgiving)
+            new, stopped = await self._healthy(version, path, forgiving=forgiving)
         except Unhealthy as error:
             if forgiving and await self._cleared(version, error):
-                await self.swap(version, path, on_running, proven=proven)
-                return
-            kept, blameless = self.version, error.blameless
-            raise RolledBack(version, str(error), kept, blameless=blameless) from error
+                return await self.swap(version, path, on_running, proven=proven)
+            standing, blameless = _standing(before, self._program), error.blameless
+            raise RolledBack(
+                version, str(error), self.version, standing, blameless=blameless
+            ) from error
         except asyncio.CancelledError:
             keys = {"version": version}
             logger.warning("stopped before the new version was healthy", extra=keys)
@@ -146,7 +150,8 @@ class Supervisor:
             on_running()
             await self._overlap.ran_beside(old, new)
         finally:
-            await programs.stop_all(self._settings, old=old, kept=new)
+            stopped = await programs.stop_all(self._settings, old=old, kept=new) or stopped
+        return stopped
 
     async def stop(self) -> None:
         """Stop the program, gracefully at first, and all that an earlier life left running."""
@@ -171,11 +176,13 @@ class Supervisor:
         if self._program:
             self._program.send_signal(number)
 
-    async def _healthy(self, version: str, path: Path, *, forgiving: bool) -> Program:
+    async def _healthy(
+        self, version: str, path: Path, *, forgiving: bool
+    ) -> tuple[Program, Stopped | None]:
         """Start a version beside what runs, or in its place if need be; wait for its health."""
         if self._overlap.possible is not False:
             try:
-                return await self._starter.healthy(version, path, forgiving=forgiving)
+                return await self._starter.healthy(version, path, forgiving=forgiving), None
             except Unhealthy as error:
                 if not await self._overlap.is_in_doubt(error, self._program):
                     raise
@@ -183,26 +190,27 @@ class Supervisor:
                 logger.warning("the old program may be in the way, trying without it", extra=keys)
         return await self._healthy_alone(version, path, forgiving=forgiving)
 
-    async def _healthy_alone(self, version: str, path: Path, *, forgiving: bool) -> Program:
+    async def _healthy_alone(
+        self, version: str, path: Path, *, forgiving: bool
+    ) -> tuple[Program, Stopped | None]:
         """Stop everything before; what was kept running is brought back if that does not help."""
-        old = await self._make_way()
+        stopped = await self._make_way()
         try:
             new = await self._starter.healthy(version, path, forgiving=forgiving)
         except Unhealthy:
-            if old:
-                await self._bring_back(old)
+            if stopped:
+                await self._bring_back(stopped.program)
             raise
         self._overlap.helped_to_be_alone(version)
-        return new
+        return new, stopped
 
-    async def _make_way(self) -> Program | None:
-        """Stop everything; return what was kept running until now."""
+    async def _make_way(self) -> Stopped | None:
+        """Stop everything; tell how what was kept running until now has ended."""
         if self._keeper:
             self._keeper.cancel()
-        old = self._program
-        await programs.stop_all(self._settings, old=old)
+        stopped = await programs.stop_all(self._settings, old=self._program)
         self._program = None
-        return old
+        return stopped
 
     async def _cleared(self, version: str, error: Unhealthy) -> bool:
         """End what a killed client left: beside it a version that was healthy may miss its port."""
@@ -263,3 +271,12 @@ class Supervisor:
             backoff.reset()
             self._verdicts.is_steady(program.version)
             await program.spawned.process.wait()
+
+
+def _standing(before: Program | None, now: Program | None) -> str:
+    """How a version got on while another one was tried."""
+    if now is None:
+        return "no other version runs under this client"
+    if not now.lives:
+        return f"{now.version} is being started again"
+    return f"{now.version} {'runs on' if now is before else 'was started again'}"

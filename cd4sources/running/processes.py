@@ -125,7 +125,7 @@ def trees_of(data: Path) -> list[Tree]:
     return [Tree(marker, group) for marker, group in oldest.items()]
 
 
-async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: float) -> None:
+async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: float) -> bool:
     """
     Ask a tree to end, then end it: SIGKILL for what is left of it, wherever it hides.
 
@@ -133,6 +133,9 @@ async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: fl
         tree: The tree; its process group gets the signal.
         stop_signal: The signal that asks.
         timeout_seconds: The longest wait for that group to end by itself.
+
+    Returns:
+        Whether the group ended by itself.
     """
     _signal_group(tree.group, stop_signal)
     with contextlib.suppress(TimeoutError):
@@ -144,6 +147,7 @@ async def stop_tree(tree: Tree, stop_signal: signal.Signals, timeout_seconds: fl
         keys = {"pid": tree.group, "signal": stop_signal.name, "seconds": timeout_seconds}
         logger.warning("did not end in time, killed", extra=keys)
     await kill_tree(tree.marker, tree.group if lives else 0)
+    return not lives
 
 
 async def _group_ended(group: int) -> None:

@@ -19,6 +19,9 @@ _TOLD = frozenset(
 )
 """A step's line says it already."""
 
+_ENDS = "cd4sources.backoff"
+"""The logger that says, below a warning, that what it has warned of is over."""
+
 _QUARANTINED = "version rolled back and quarantined"
 
 
@@ -74,9 +77,11 @@ def handled(handler: logging.Handler, *, verbose: bool) -> Iterator[None]:
     before = root.level
     logs.spare()
     root.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logging.getLogger(_ENDS).setLevel(logging.DEBUG if verbose else logging.INFO)
     root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
         root.setLevel(before)
+        logging.getLogger(_ENDS).setLevel(logging.NOTSET)

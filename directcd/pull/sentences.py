@@ -117,7 +117,8 @@ class Sentences:
         lines = [one for one in colourless(report.message).splitlines() if one.strip()]
         first, *others = lines or [""]
         first, log, place = first.partition(_LOG)
-        first = first.removeprefix(f"{report.version} was rolled back: ")
+        for what in ("was rolled back", "did not start"):
+            first = first.removeprefix(f"{report.version} {what}: ")
         below = [f"the whole log: {place}"] if log else []
         below += others[-_MOST_LINES:]
         below += self._next(report)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cd4sources.backoff import Backoff, Outage
 from cd4sources.targets import Target
 from directcd.pull.advice import Advice
 from directcd.pull.arguments import Options, Pull, understood
@@ -61,6 +62,17 @@ def test_records_are_plain_lines_too(capfd: pytest.CaptureFixture[str]) -> None:
     assert surprise.endswith(" error   pass failed")
     assert all(one.startswith("    ") for one in trace)
     assert not [one for one in logging.getLogger().handlers if isinstance(one, Among)]
+
+
+def test_the_end_of_an_outage_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """By whoever has warned of its beginning."""
+    with teller_for(*pull()):
+        outage = Outage("hub", Backoff(1, 1))
+        outage.failed("refused")
+        outage.over()
+    begun, over = capfd.readouterr().err.splitlines()
+    assert " warning attempt failed, trying again peer=hub reason=refused" in begun
+    assert over.endswith(" info    attempt worked again peer=hub")
 
 
 def test_more_is_told_to_whoever_asks(capfd: pytest.CaptureFixture[str]) -> None:

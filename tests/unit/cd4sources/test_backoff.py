@@ -32,7 +32,7 @@ def test_an_outage_warns_once_per_reason(caplog: pytest.LogCaptureFixture) -> No
     """The same reason again is for debugging only; the end is told."""
     outage = Outage("hub", Backoff(0.2, 5.0))
     with caplog.at_level(logging.INFO):
-        for reason in ("refused", "refused", "timed out", "timed out"):
+        for reason in ("refused", "refused", "ended after 0.01 s", "ended after 0.02 s"):
             outage.failed(reason)
         outage.over()
         outage.over()
