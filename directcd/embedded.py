@@ -9,11 +9,10 @@ from cd4sources.tokens import digest, new_token
 from directcd import parts
 from directcd.config import Config
 from directcd.errors import ConfigError
+from directcd.listening import url_of
 from directcd.process import Part
 from hub.settings import HubSettings, HubTokenSettings
 from hub.settings import ServerSettings as ShownServer
-
-EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 - recognised, not listened on
 
 OWN_SERVER = "local"
 """What the hub calls it; the server's `name` may hold what no path can."""
@@ -51,7 +50,7 @@ def _introduced(config: Config, token: str) -> Config:
     if config.hub is None:
         return config
     server = config.server or (ServerSettings() if config.target else None)
-    url = _url(config.hub.listen)
+    url = url_of(config.hub.listen)
     update: dict[str, Any] = {
         name: table.model_copy(update={"hub": url})
         for name, table in (("server", server), ("client", config.client))
@@ -70,13 +69,8 @@ def _shown(server: ServerSettings, hub: HubSettings) -> tuple[ServerSettings, Hu
     if token:
         ours = TokenSettings(name="hub of this process", sha256=digest(token), scopes=("read",))
         server = server.model_copy(update={"tokens": (*server.tokens, ours)})
-    known = ShownServer(url=_url(server.listen), token=SecretStr(token))
+    known = ShownServer(url=url_of(server.listen), token=SecretStr(token))
     return server, hub.model_copy(update={"servers": {OWN_SERVER: known}})
-
-
-def _url(listen: str) -> str:
-    host, _, port = listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}"
 
 
 def _told_of(hub: HubSettings, token: str) -> HubSettings:

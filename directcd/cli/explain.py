@@ -43,9 +43,9 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 @click.option(
     "--against", type=_FILE, help="A directcd.toml: also say which of its targets it would reach."
 )
-@servers.hub
+@servers.hub_options
 @servers.as_json
-def command(*, delivery: str, hub: Server, as_json: bool, **recorded: Any) -> None:
+def command(*, delivery: str, address: str, token: str, as_json: bool, **recorded: Any) -> None:
     """
     Say what a delivery means, and whom it reaches and why.
 
@@ -56,7 +56,7 @@ def command(*, delivery: str, hub: Server, as_json: bool, **recorded: Any) -> No
     """
     given = [name for name in ("provider", "headers_file", "body_file") if recorded[name]]
     if delivery and not given:
-        _remembered(hub, delivery, as_json=as_json)
+        _remembered(servers.hub_named(address, token), delivery, as_json=as_json)
     elif delivery or len(given) < _NEEDED:
         raise click.UsageError("give DELIVERY, or --provider, --headers and --body of a recording")
     else:

@@ -8,6 +8,9 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+FILE = Path("directcd.toml")
+FILE_VARIABLE = "DIRECTCD_CONFIG"
+
 
 def config_file(function: F) -> F:
     """`-c FILE`, directcd.toml by default."""
@@ -16,8 +19,8 @@ def config_file(function: F) -> F:
         "--config",
         "config_file",
         type=click.Path(path_type=Path, dir_okay=False),
-        default=Path("directcd.toml"),
-        envvar="DIRECTCD_CONFIG",
+        default=FILE,
+        envvar=FILE_VARIABLE,
         show_default=True,
         show_envvar=True,
         help="Configuration file.",

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from directcd.cli import nearby
 from directcd.terminal import line
 
 if TYPE_CHECKING:
     from cd4sources.http import BadStatus
+    from directcd.whom import Asked
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,7 +61,7 @@ def server(function: F) -> F:
 
     @wraps(function)
     def with_server(*, address: str, token: str, **others: Any) -> Any:
-        return function(server=Server(address, token), **others)
+        return function(server=Server(*_server_named(address, token)), **others)
 
     for option in (_TOKEN, _SERVER):
         with_server = option(with_server)
@@ -71,11 +73,24 @@ def hub(function: F) -> F:
 
     @wraps(function)
     def with_hub(*, address: str, token: str, **others: Any) -> Any:
-        return function(hub=Server(address, token, "--hub"), **others)
+        return function(hub=hub_named(address, token), **others)
 
-    for option in (_TOKEN, _HUB):
-        with_hub = option(with_hub)
-    return with_hub  # type: ignore[return-value]
+    return hub_options(with_hub)  # type: ignore[return-value]
+
+
+def hub_options(function: F) -> F:
+    """`--hub` and `--token-file` as `address` and `token`, for `hub_named`."""
+    return _HUB(_TOKEN(function))
+
+
+def hub_named(address: str, token: str) -> Server:
+    """
+    The hub that options name, or else directcd.toml.
+
+    Raises:
+        ConfigError: None is named, and the file cannot be used.
+    """
+    return Server(*_named(address, token, nearby.hub), "--hub")
 
 
 def target(function: F) -> F:
@@ -86,7 +101,7 @@ def target(function: F) -> F:
         *, address: str, token: str, repos: tuple[str, ...], ref: str, **others: Any
     ) -> Any:
         query = [("repo", one) for one in repos] + ([("ref", ref)] if ref else [])
-        return function(target=Target(address, token, query=query), **others)
+        return function(target=Target(*_server_named(address, token), query=query), **others)
 
     for option in (_REF, _REPOS, _TOKEN, _SERVER):
         with_target = option(with_target)
@@ -124,6 +139,33 @@ def failures(option: str = "--server") -> Iterator[None]:
         raise Refused(str(error), FAILED) from error
 
 
+def _server_named(address: str, token: str) -> tuple[str, str]:
+    return _named(address, token, nearby.server)
+
+
+def _named(address: str, token: str, default: "Callable[[], Asked]") -> tuple[str, str]:
+    if address:
+        return address, token
+    asked = default()
+    return asked.address, token or token_in(asked)
+
+
+def token_in(asked: "Asked") -> str:
+    """
+    The token in the file that directcd.toml names.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    from cd4sources.token_files import TokenUnusable, read_token
+    from directcd.errors import ConfigError
+
+    try:
+        return read_token(asked.token_file, asked.setting)
+    except TokenUnusable as error:
+        raise ConfigError(f"{error}; mend it, or give a token by --token-file") from error
+
+
 def _exit_code(error: "BadStatus") -> int:
     if error.status in _UNAUTHORISED:
         return FORBIDDEN
@@ -131,6 +173,8 @@ def _exit_code(error: "BadStatus") -> int:
 
 
 def _address(_: click.Context, __: click.Parameter, url: str) -> str:
+    if not url:
+        return ""
     if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
         raise click.BadParameter("write http://host:port or https://host")
     if "@" in url:
@@ -164,22 +208,22 @@ _SERVER = click.option(
     "-s",
     "--server",
     "address",
-    default="http://127.0.0.1:8081",
+    default="",
     callback=_address,
     envvar="DIRECTCD_SERVER_URL",
-    show_default=True,
     show_envvar=True,
-    help="The cd4sources server.",
+    help="The cd4sources server. Default: [server] listen of ./directcd.toml, or the first of its "
+    "[client] servers; else http://127.0.0.1:8081.",
 )
 _HUB = click.option(
     "--hub",
     "address",
-    default="http://127.0.0.1:8080",
+    default="",
     callback=_address,
     envvar="DIRECTCD_HUB_URL",
-    show_default=True,
     show_envvar=True,
-    help="The hub.",
+    help="The hub. Default: [hub] listen of ./directcd.toml, or `hub` of its [server] or [client]; "
+    "else http://127.0.0.1:8080.",
 )
 _TOKEN = click.option(
     "--token-file",
@@ -188,7 +232,8 @@ _TOKEN = click.option(
     callback=_read_token,
     envvar="DIRECTCD_TOKEN_FILE",
     show_envvar=True,
-    help="Holds the bearer token, when it wants one.",
+    help="Holds the bearer token, when one is wanted. Default: the file that ./directcd.toml names "
+    "for whom it names.",
 )
 _REPOS = click.option(
     "-r",

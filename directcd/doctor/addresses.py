@@ -10,9 +10,10 @@ from cd4sources.settings import ClientSettings
 from directcd.config import Config
 from directcd.doctor import places
 from directcd.doctor.findings import Finding, ok, problem, warning
-from directcd.embedded import EVERY_ADDRESS
+from directcd.listening import EVERY_ADDRESS
 from directcd.process import StartError
 from directcd.serving import host_and_port
+from directcd.whom import server_of
 
 Address = tuple[str, int]
 
@@ -52,7 +53,7 @@ def is_local(host: str) -> bool:
 
 
 def _unguarded(config: Config, found: dict[str, Address]) -> Iterator[Finding]:
-    server = places.server_of(config)
+    server = server_of(config)
     guarded = {
         "hub.listen": bool(config.hub and config.hub.tokens),
         "server.listen": bool(server and server.tokens),

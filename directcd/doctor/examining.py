@@ -26,6 +26,8 @@ from directcd.doctor import (
 from directcd.doctor.findings import Finding, problem
 from directcd.doctor.settings import read
 from directcd.doctor.standing import placed, standing
+from directcd.listening import url_of
+from directcd.whom import server_of
 
 DEADLINE_SECONDS = 3.0
 """For each check; they run together, so that all of it takes hardly longer when things hang."""
@@ -40,7 +42,7 @@ async def examined(file: Path, token: str = "") -> list[Finding]:
 
     Args:
         file: directcd.toml.
-        token: May read at the hub; empty where that is open.
+        token: May read at the hub. Default: what the file names, or none where that is open.
     """
     config, found = read(file)
     if config:
@@ -74,12 +76,13 @@ def _checks(config: Config | None, means: _Means) -> Iterator[Awaitable[Sequence
         return
     for where, url in redis.named(config):
         yield _timely(redis.check(where, url), where, "Redis")
-    asked = list(repositories.located(_targets(config))) if places.server_of(config) else []
+    asked = list(repositories.located(_targets(config))) if server_of(config) else []
     for where, one in asked:
         yield _timely(_remote(one, where, means), where, one.url)
     yield from _services(config, means)
-    if url := hubs.address(config):
-        yield _timely(hubs.check(means.hub(url), asked), "", "the hub")
+    if its := hubs.followed(config):
+        hub = hubs.Hub(means.http, its.address, means.token or hubs.token_in(its))
+        yield _timely(hubs.check(hub, asked), "", "the hub")
 
 
 def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Finding]]]:
@@ -87,13 +90,13 @@ def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Find
     own = {where: listen for where, listen in listening if addresses.is_meant(listen)}
     for where, listen in own.items():
         yield _timely(services.own(means.http, where, listen), where, listen)
-    known = set(map(places.url_of, own.values()))
+    known = set(map(url_of, own.values()))
     for where, url in places.followed(config):
         if url.startswith("http") and url not in known:
             known.add(url)
             yield _timely(services.elsewhere(means.http, where, url), where, url)
     if config.hub and config.hub.sources and "hub.listen" in own:
-        hub = means.hub(places.url_of(config.hub.listen))
+        hub = means.hub(url_of(config.hub.listen))
         yield _timely(forges.check(config.hub, hub), "hub.public_url", "the name's DNS")
 
 

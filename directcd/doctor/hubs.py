@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -11,11 +12,13 @@ from pydantic import BaseModel
 
 from cd4sources.http import BadStatus, Http, HttpError
 from cd4sources.targets import Repository
+from cd4sources.token_files import TokenUnusable, read_token
 from directcd.config import Config
 from directcd.doctor.findings import Finding, ok, warning
-from directcd.doctor.places import url_of
 from directcd.doctor.repositories import Located
 from directcd.doctor.services import ANSWER_SECONDS
+from directcd.listening import url_of
+from directcd.whom import Asked
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -92,11 +95,20 @@ class Hub:
         return reply.read(model)
 
 
-def address(config: Config) -> str:
+def followed(config: Config) -> Asked | None:
     """The hub that the server of this file follows, if it is asked by HTTP."""
-    if config.server and config.server.hub:
-        return config.server.hub if config.server.hub.startswith("http") else ""
-    return url_of(config.hub.listen) if config.hub else ""
+    server = config.server
+    if server and server.hub:
+        its = Asked(server.hub, server.hub_token_file, "server.hub_token_file")
+        return its if server.hub.startswith("http") else None
+    return Asked(url_of(config.hub.listen)) if config.hub else None
+
+
+def token_in(asked: Asked) -> str:
+    """The token for a hub; "" when it cannot be read, which is another check's finding."""
+    with suppress(TokenUnusable):
+        return read_token(asked.token_file)
+    return ""
 
 
 async def check(hub: Hub, repositories: Sequence[Located]) -> list[Finding]:

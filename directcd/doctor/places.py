@@ -8,24 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from cd4sources.settings import ServerSettings
 from directcd.config import Config
-from directcd.embedded import EVERY_ADDRESS
+from directcd.whom import server_of
 
 T = TypeVar("T")
-
-
-def server_of(config: Config) -> ServerSettings | None:
-    """
-    The settings of the server that runs from this file, if one does.
-
-    A client's file has targets as well, to say what its program is made of.
-    """
-    if config.server or not config.target:
-        return config.server
-    settings = ServerSettings()
-    is_elsewhere = config.client and url_of(settings.listen) not in config.client.servers
-    return None if is_elsewhere else settings
 
 
 def secret_files(config: Config) -> Iterator[tuple[str, Path]]:
@@ -102,12 +88,6 @@ def there(path: Path) -> Path:
     """The path, or the nearest directory above it that is there and may be seen."""
     ways = (path.absolute(), *path.absolute().parents)
     return next(way for way in ways if os.access(way, os.F_OK))
-
-
-def url_of(listen: str) -> str:
-    """How this machine reaches what listens on an address."""
-    host, _, port = listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host in EVERY_ADDRESS else host}:{port}"
 
 
 def _numbered(where: str, values: Sequence[T]) -> Iterator[tuple[str, T]]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 import directcd
 from cd4sources.http import BadStatus, Http, HttpError, Reply, Unreachable, shown
 from directcd.doctor.findings import Finding, ok, problem, warning
-from directcd.doctor.places import url_of
+from directcd.listening import url_of
 from directcd.process import StartError
 from directcd.serving import bind
 

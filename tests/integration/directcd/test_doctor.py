@@ -149,9 +149,14 @@ async def test_a_guarded_hub_is_asked_with_a_token(tmp_path: Path) -> None:
         file.write_text(target(tmp_path, "http://127.0.0.1:9/shop", hub=hub))
         alone = [one.what for one in await examined(file)]
         shown = [one.what for one in await examined(file, "dcd_4711")]
+        (tmp_path / "token").write_text("dcd_4711")
+        named = f'[server]\nhub_token_file = "{tmp_path}/token"\n'
+        file.write_text(file.read_text().replace("[server]\n", named))
+        named_by_the_file = [one.what for one in await examined(file)]
     assert sum("--token-file" in said for said in alone) == 1
     assert not any("never heard of" in said for said in alone)
     assert any("never heard of" in said for said in shown)
+    assert any("never heard of" in said for said in named_by_the_file)
 
 
 async def test_deliveries_with_a_wrong_secret_are_told(tmp_path: Path) -> None:
