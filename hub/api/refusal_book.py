@@ -55,12 +55,12 @@ class RefusalBook:
         self._on_written = on_written
         self._log = log
         self._clock = clock
-        self._noted: dict[tuple[str, str, str], _Noted] = {}
+        self._noted: dict[tuple[str, ...], _Noted] = {}
 
     def note(self, scope: Scope, problem: Problem) -> None:
         """A request was refused."""
         now = self._clock()
-        key = (scope["path"], problem.code, gist(problem.detail))
+        key = (scope["path"], problem.code, gist(problem.detail), problem.advice)
         noted = self._noted.get(key)
         if noted:
             noted.last_at, noted.scope, noted.count = now, scope, noted.count + 1

@@ -63,7 +63,8 @@ def _refused(refusal: Refusal, accepted_at: datetime | None) -> Item:
     is_mended = refusal.code == "bad-signature" and is_followed
     times = f"{refusal.count} times " if refusal.count > 1 else ""
     since = "; others were accepted since" if is_mended else ""
-    cause = f"A delivery to {refusal.path} was {times}refused: {refusal.detail}{since}"
+    sender = f" of {sent_by}" if (sent_by := refusal.hints.get("sent_by")) else ""
+    cause = f"A delivery{sender} to {refusal.path} was {times}refused: {refusal.detail}{since}"
     return Item("warn" if is_mended else "bad", visible(cause), f"/refusals/{refusal.number}")
 
 

@@ -53,8 +53,8 @@ class Refusal:
     @property
     def key(self) -> str:
         """The same for equal ones."""
-        what = f"{self.path}\n{self.code}\n{gist(self.detail)}".encode("utf-8", "replace")
-        return blake2b(what, digest_size=12).hexdigest()
+        what = f"{self.path}\n{self.code}\n{gist(self.detail)}\n{self.next}"
+        return blake2b(what.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
     @property
     def number(self) -> int:

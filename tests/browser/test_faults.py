@@ -75,6 +75,8 @@ def test_a_build_that_fails(page: Page, world: Delivering) -> None:
     world.push()
     look_into(page, "shop.c:7: error: no such field")
     expect(page.locator("main pre")).to_contain_text("shop.c:7: error: no such field")
+    page.get_by_role("link", name="The build's log").click()
+    expect(page.locator("#first-error")).to_contain_text("shop.c:7: error: no such field")
 
 
 def test_a_program_that_crashes_at_its_start(page: Page, world: Delivering) -> None:
@@ -85,16 +87,18 @@ def test_a_program_that_crashes_at_its_start(page: Page, world: Delivering) -> N
     look_into(page, "status 7")
     expect(page.locator("table")).to_contain_text("quarantined")
     expect(page.locator("main pre")).to_contain_text("is not started again")
+    expect(page.locator("#next")).to_contain_text("push a commit that mends it")
 
 
 def test_a_hook_that_points_at_the_wrong_source(page: Page, world: Delivering) -> None:
     """A Gitea that posts to the GitHub source; and one that posts to a name nobody has."""
     post = gitea(world.repository_url, "0" * 40, COMMIT, world.secret)
     world.deliver("/webhooks/github/main", post.body, post.headers)
-    look_into(page, "/webhooks/github/main was refused: ")
+    look_into(page, "A delivery of gitea to /webhooks/github/main was refused: ")
+    expect(page.locator("#next")).to_contain_text("a source of gitea")
     world.deliver("/webhooks/gitea/typo", post.body, post.headers)
     look_into(page, "no source answers at /webhooks/gitea/typo")
-    expect(page.locator("#next")).to_contain_text("[hub.sources]")
+    expect(page.locator("#next")).to_contain_text("/webhooks/github/main")
     page.get_by_role("link", name="Setup").first.click()
     expect(page.locator("[data-copy]").first).to_contain_text("/webhooks/github/main")
 

@@ -15,7 +15,9 @@ UNSEEN = "\x1b[31mred\x1b[0m\x1b]8;;http://evil.test\x07 \u202egnp.exe\u202c\u20
 LONG = "w" * 2_000
 REF = '<script>alert(4)</script>"><img/src=x/onerror=alert(5)>\u202e' + "w" * 800  # as git allows
 TARGET = f"odd/{XSS[:60]}\u202e"
-ELEMENTS = "main script, main img, main [onerror], main [onfocus], main [autofocus], main [style]"
+ELEMENTS = (
+    "main script, main img, main [onerror], main [onfocus], main [autofocus][x], main [style]"
+)
 
 
 @pytest.fixture(scope="module")
