@@ -165,14 +165,21 @@ class Exporter:
         self._rooted: OrderedDict[str, None] = OrderedDict()
 
     async def reported(self, log: Log, report: StageReport) -> None:
-        """Send a stage, and before the first one of a push its receipt. Raises LogUnavailable."""
-        if report.trace_id not in self._rooted:
-            self._rooted[report.trace_id] = None
-            if len(self._rooted) > REMEMBERED:
-                self._rooted.popitem(last=False)
-            for origin in (await log.origins([report.trace_id])).values():
-                self._end(_received(report.trace_id, origin))
+        """
+        Send a stage, and with the first one of a push its receipt.
+
+        Raises:
+            LogUnavailable: the log cannot tell now of which push; the next stage asks again.
+        """
         self._end(_Span.of(report))
+        if report.trace_id in self._rooted:
+            return
+        origins = await log.origins([report.trace_id])
+        self._rooted[report.trace_id] = None
+        if len(self._rooted) > REMEMBERED:
+            self._rooted.popitem(last=False)
+        for origin in origins.values():
+            self._end(_received(report.trace_id, origin))
 
     def close(self) -> None:
         """Send what waits, for two seconds at most; blocks."""

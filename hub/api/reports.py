@@ -1,5 +1,7 @@
 """`/v1/reports`: the stages on the way from push to running process, as others tell them."""
 
+import logging
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,13 +11,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from hub.api.guarding import access_of, refuse_others
 from hub.counting_trail import TrailCounts
 from hub.exporting import Exporter
-from hub.log.base import Log
+from hub.log.base import Log, LogUnavailable
 from hub.log.values import StageReport
 from hub.problem import Problem
 from hub.tokens import Access
 from hub.tracing import LOOKED_AT, trace_id_of
 
+logger = logging.getLogger(__name__)
+
 YEARS = range(2000, 2200)
+HALF_DONE = "a report is stored, and what follows failed"
 
 Name = Annotated[str, Field(max_length=200)]
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
@@ -56,12 +61,22 @@ def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRoute
         filed = _stage_report(new, trace_id)
         await _refuse_others(log, access_of(request), filed)
         await log.report(filed)
-        await counts.reported(log, filed)
+        await _follow_up("count", counts.reported(log, filed))
         if exporter:
-            await exporter.reported(log, filed)
+            await _follow_up("export", exporter.reported(log, filed))
         return {"trace_id": trace_id}
 
     return routes
+
+
+async def _follow_up(what: str, doing: Awaitable[None]) -> None:
+    """Do what follows a report that is stored: sent again, it would be stored and counted twice."""
+    try:
+        await doing
+    except LogUnavailable as error:
+        logger.warning(HALF_DONE, extra={"missing": what, "reason": str(error)})
+    except Exception:
+        logger.exception(HALF_DONE, extra={"missing": what})
 
 
 async def _refuse_others(log: Log, access: Access, filed: StageReport) -> None:

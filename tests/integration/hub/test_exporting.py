@@ -12,8 +12,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from hub import exporting
+from hub.app import create_app
 from tests.support.deliveries import A, push
-from tests.support.hubs import hub_client, post, settings
+from tests.support.forgetful import ForgetfulLog
+from tests.support.hubs import client_of, hub_client, post, settings
 
 NOW = datetime.now(UTC)
 
@@ -100,6 +102,22 @@ async def test_every_stage_is_a_span_of_the_pushs_trace(
     known = {one.key: one.value.string_value for one in root.attributes}
     assert known["vcs.repository.name"] == "github.com/acme/shop"
     assert known["vcs.ref.head.revision"] == A
+
+
+async def test_a_push_that_the_log_cannot_tell_of_now_is_sent_with_its_next_stage(
+    tmp_path: Path, collector: Collector
+) -> None:
+    """The stage itself is sent at once, and its reporter is told that it is stored."""
+    log = ForgetfulLog(tmp_path / "log")
+    app = create_app(settings(tmp_path, otlp_endpoint=collector.url), log=log)
+    async with app.router.lifespan_context(app), client_of(app) as hub:
+        await post(hub, push(A))
+        [trace_id] = (await hub.get("/v1/deliveries/1")).json()["trace_ids"]
+        answer = await hub.post("/v1/reports", json=report(trace_id, "fetched"))
+        assert answer.status_code == 202
+        log.is_away = False
+        await hub.post("/v1/reports", json=report(trace_id, "built"))
+    assert sorted(span.name for span in collector.spans) == ["built", "fetched", "push"]
 
 
 async def test_a_collector_that_is_away_hurts_nothing(
