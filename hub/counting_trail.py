@@ -5,9 +5,9 @@ A target's name is whatever the sender of a report wrote: only so many are told 
 """
 
 from collections import defaultdict
-from datetime import datetime
 
 from hub.counting import Durations
+from hub.lasting import seconds_between
 from hub.log.base import Log
 from hub.log.values import StageReport
 
@@ -27,8 +27,8 @@ class TrailCounts:
 
     Attributes:
         stages: how many ended, by target, stage and result.
-        durations: how long those took that were done, by target and stage.
-        to_running: from a push's receipt until its version ran, by target.
+        durations: how long those took that were done, by target and stage, as far as believed.
+        to_running: from a push's receipt until its version ran, by target, as far as believed.
         caught: changes that only a poll has found, by target.
     """
 
@@ -52,14 +52,15 @@ class TrailCounts:
         self.stages[target, stage, result] += 1
         self.caught[target] += report.is_caught
         if result == "ok":
-            self.durations[target, stage].add(_seconds(report.started_at, report.ended_at))
+            took = seconds_between(report.started_at, report.ended_at)
+            _add(self.durations[target, stage], took)
         if (stage, result) == ("running", "ok"):
             await self._arrived(log, target, report)
 
     async def _arrived(self, log: Log, target: str, report: StageReport) -> None:
         origins = await log.origins([report.trace_id])
         for push in origins.values():
-            self.to_running[target].add(_seconds(push.received_at, report.ended_at))
+            _add(self.to_running[target], seconds_between(push.received_at, report.ended_at))
 
     def _target(self, name: str) -> str:
         name = "".join(letter if letter.isprintable() else "?" for letter in name)
@@ -73,5 +74,6 @@ def _durations() -> Durations:
     return Durations(STAGE_BOUNDS_SECONDS)
 
 
-def _seconds(start: datetime, end: datetime) -> float:
-    return max(0.0, (end - start).total_seconds())
+def _add(durations: Durations, seconds: float | None) -> None:
+    if seconds is not None:
+        durations.add(seconds)

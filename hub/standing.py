@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from hub.lasting import seconds_between
 from hub.log.base import Log
 from hub.log.values import StageReport
 from hub.remedies import remedy
@@ -119,15 +121,15 @@ def _client(report: StageReport, before: dict[str, Any] | None) -> dict[str, Any
 
 
 def _delays(traces: Sequence[Trace]) -> list[float]:
-    """From each push to the first client that ran it, in milliseconds."""
-    pushed = [line for line in timelines(traces) if line["delivery"] or line["subject"]]
-    firsts = [_first_running(line["stages"]) for line in pushed]
-    return [one for one in firsts if one is not None]
+    """From each push's receipt to the first client that ran it, in milliseconds, where believed."""
+    delays = [_delay(trace, trace.origin.received_at) for trace in traces if trace.origin]
+    return [one for one in delays if one is not None]
 
 
-def _first_running(stages: Sequence[dict[str, Any]]) -> float | None:
-    ended = (s["ended_ms"] for s in stages if (s["stage"], s["result"]) == ("running", "ok"))
-    return next(ended, None)
+def _delay(trace: Trace, received_at: datetime) -> float | None:
+    ran = [one for one in trace.reports if (one.stage, one.result) == ("running", "ok")]
+    took = [seconds_between(received_at, one.ended_at) for one in ran]
+    return min((round(one * 1000, 1) for one in took if one is not None), default=None)
 
 
 def _last_failure(reports: Sequence[StageReport]) -> dict[str, Any] | None:

@@ -99,6 +99,20 @@ async def test_a_push_that_runs_is_timed_from_its_receipt(hub: httpx.AsyncClient
     assert (await scraped(hub))["push_to_running_seconds_count", ("app",)] == 1
 
 
+@pytest.mark.parametrize("ended", ["2199-01-01T00:00:00Z", "2001-01-01T00:00:00Z"])
+async def test_a_clock_that_is_wrong_spoils_no_sum(hub: httpx.AsyncClient, ended: str) -> None:
+    """The stage is counted all the same, without how long it took."""
+    await post(hub, push(A))
+    [trace_id] = (await hub.get("/v1/deliveries/1")).json()["trace_ids"]
+    wrong = {"ended_at": ended, "traceparent": f"00-{trace_id}-{'2' * 16}-01"}
+    await hub.post("/v1/reports", json=report(stage="running", **wrong))
+    found = await scraped(hub)
+    assert found["stages_total", ("ok", "running", "app")] == 1
+    for name, labels in (("stage_duration", ("running", "app")), ("push_to_running", ("app",))):
+        assert found.get((f"{name}_seconds_sum", labels), 0) == 0
+        assert found.get((f"{name}_seconds_count", labels), 0) == 0
+
+
 async def test_made_up_targets_do_not_fill_the_memory(hub: httpx.AsyncClient) -> None:
     """Those beyond the limit are one."""
     for number in range(TARGETS_MOST + 3):

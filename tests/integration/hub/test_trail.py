@@ -156,6 +156,19 @@ async def test_a_target_stands_as_its_clients_last_said(trail: Trail) -> None:
     assert found["last_failure"] is None
 
 
+@pytest.mark.parametrize("years", [-20, 7_900])
+async def test_a_clients_wrong_clock_hides_no_other_from_the_way(trail: Trail, years: int) -> None:
+    """How long the push took is told by the one whose clock goes right."""
+    await trail.push("a")
+    await trail.report("a", "published")
+    right, trail.seconds = trail.seconds, trail.seconds + years * 365.25 * 86_400
+    await trail.report("a", "running", reporter="west")
+    assert (await standing(trail.log, "shop"))["push_to_running_ms"] == []
+    trail.seconds = right
+    await trail.report("a", "running", reporter="east")
+    assert (await standing(trail.log, "shop"))["push_to_running_ms"] == [2000.0]
+
+
 async def test_a_client_that_rolled_back_runs_what_it_ran_before(trail: Trail) -> None:
     """And the target's last failure says why."""
     await trail.report("a", "running", reporter="west")
