@@ -4,7 +4,8 @@ import logging
 import random
 import re
 
-_SECONDS = re.compile(r"\d+\.\d+ s\b")  # how long it took makes no other reason
+_PASSING = re.compile(r"\d+\.\d+ s\b|\(pid .*\)")
+"""How long it took, which process it was and what that printed make no other reason."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Outage:
             Seconds to wait before the next attempt.
         """
         pause = self._backoff.pause_seconds()
-        gist = _SECONDS.sub("", reason)
+        gist = _PASSING.sub("", reason)
         level = logging.DEBUG if gist == self._gist else logging.WARNING
         keys = {"peer": self._peer, "reason": reason, "next_attempt_seconds": round(pause, 2)}
         logger.log(level, "attempt failed, trying again", extra=keys)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 from cd4sources.building import BuildFailed
 from cd4sources.keeping.store import UnknownVersion
+from cd4sources.redacting import redacted
 from cd4sources.reporting import Reporter, Result, Stage, StageReport
 from cd4sources.running.commands import CommandError
-from cd4sources.sources.addresses import redacted
 from cd4sources.sources.repository import RepositoryError
 from cd4sources.wakes import Wake
 

@@ -17,13 +17,13 @@ from functools import cached_property, lru_cache
 from urllib.parse import unquote
 
 from adapters.identity import repository_keys
+from cd4sources.redacting import redacted
 from cd4sources.settings import RepositorySettings, TargetSettings
 from cd4sources.sources.addresses import (
     BadTarget,
     TargetError,
     full_ref,
     parse_address,
-    redacted,
     without_secret,
 )
 from cd4sources.sources.credentials import Credential

@@ -18,7 +18,7 @@ from cd4sources.building.disk_guard import DiskGuard
 from cd4sources.building.lanes import Lanes
 from cd4sources.building.workshop import Plan, Workshop
 from cd4sources.keeping.versions import Built
-from cd4sources.sources.addresses import redacted
+from cd4sources.redacting import redacted
 from cd4sources.wakes import Wake
 
 BUILD_RETRY_SECONDS = 60.0

@@ -191,7 +191,7 @@ class Delivery:
     async def _deliver(self, record: Delivered, *, is_served: bool = False) -> None:
         reason = self._installed.quarantined(record.version)
         if reason is not None:
-            step = f"push another commit, or remove {self._installed.verdict(record.version)}"
+            step = self._installed.next_step(record.version)
             keys = {"version": record.version, "reason": reason, "next": step}
             logger.warning("version is quarantined, not starting it", extra=keys)
             return

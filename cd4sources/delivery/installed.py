@@ -227,9 +227,10 @@ class Installed:
             return None
         return "its reason cannot be read" if reason is None else reason.decode(errors="replace")
 
-    def verdict(self, version: str) -> Path:
-        """Where it is written that a version must not be started; removed, it may be."""
-        return self._quarantine / version
+    def next_step(self, version: str) -> str:
+        """What to do about a version that is quarantined."""
+        verdict = self._quarantine / version
+        return f"push another commit; or, if it was not to blame, remove {verdict}"
 
     @property
     def owes_verdicts(self) -> bool:

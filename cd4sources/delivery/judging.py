@@ -161,8 +161,8 @@ class Judge:
 
     def _quarantine(self, record: Delivered, reason: str) -> None:
         version = record.version
-        verdict = str(self._installed.verdict(version))
-        keys = {"version": version, "reason": reason, "verdict": verdict}
+        step = self._installed.next_step(version)
+        keys = {"version": version, "reason": reason, "next": step}
         logger.error("version rolled back and quarantined", extra=keys)
         told = f"{version} is not started again: {reason}"
         self.report(record, "running", "quarantined", datetime.now(UTC), told)

@@ -25,6 +25,7 @@ from cd4sources.running.commands import (
     stop_tree,
     trees_of,
 )
+from cd4sources.running.last_words import Words, from_now_on
 from cd4sources.settings import ClientSettings
 
 VERSION_VARIABLE = "DIRECTCD_VERSION"
@@ -32,6 +33,8 @@ VERSION_VARIABLE = "DIRECTCD_VERSION"
 BUSY_ATTEMPTS = 50
 BUSY_PAUSE_SECONDS = 0.02
 """A file just written can be held open by a fork in another thread for some milliseconds."""
+
+STANDARD_ERROR = 2
 
 REAP_SECONDS = 5.0
 """Only a process in uninterruptible sleep outlives SIGKILL that long."""
@@ -70,6 +73,7 @@ class Program:
     env: Mapping[str, str]
     spawned: Spawned
     started: float
+    words: Words
     handed_over: bool = False
 
     @property
@@ -101,17 +105,22 @@ class Program:
                 await self.spawned.process.wait()
         status = self.spawned.process.returncode
         if status == CANNOT_NOW and self.handed_over:
-            reason = f"{self.path} could not be started just now; what it printed says why"
+            reason = f"{self.path} could not be started just now {self.last_words}"
             raise Unhealthy(reason, blameless=True)
         if status is not None:
             raise Ended(self.ending, status)
 
     @property
     def ending(self) -> str:
-        """How it ended, after how long."""
+        """How it ended, after how long, and where it said why."""
         code = self.spawned.process.returncode or 0
         how = f"exited with status {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
-        return f"it {how} after {self.lived_seconds:.2f} s"
+        return f"it {how} after {self.lived_seconds:.2f} s {self.last_words}"
+
+    @property
+    def last_words(self) -> str:
+        """In parentheses: which process it is, where it writes to, and its last line."""
+        return self.words.of(self.spawned.process.pid)
 
     async def kill(self) -> None:
         """SIGKILL it with all that comes of it."""
@@ -170,6 +179,7 @@ async def start(
     env = {**inherited, VERSION_VARIABLE: version}
     if not os.access(path, os.X_OK):
         raise Unhealthy(f"{path} may not be executed; is it mounted noexec?", blameless=True)
+    words = from_now_on(STANDARD_ERROR if outputs.stderr is None else outputs.stderr)
     for _ in range(BUSY_ATTEMPTS):
         try:
             spawned = await spawn(
@@ -182,7 +192,8 @@ async def start(
         else:
             keys = {"version": version, "pid": spawned.process.pid}
             logger.info("program started", extra=keys)
-            return Program(version, path, env, spawned, time.monotonic(), bool(descriptors))
+            started = time.monotonic()
+            return Program(version, path, env, spawned, started, words, bool(descriptors))
     raise Unhealthy(f"{path} stays open for writing; what else writes there?", blameless=True)
 
 

@@ -54,7 +54,8 @@ class Health:
         while sick := await self._sickness(program, asked_at + limit - time.monotonic()):
             waited = time.monotonic() - asked_at
             if waited >= limit:
-                raise Sick(f"not healthy within {limit:g} s: {sick}", blameless=sick.blameless)
+                reason = f"not healthy within {limit:g} s: {sick} {program.last_words}"
+                raise Sick(reason, blameless=sick.blameless)
             if not told and waited >= PATIENCE_SECONDS:
                 told = True
                 keys = {"version": program.version, "reason": str(sick)}

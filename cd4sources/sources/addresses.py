@@ -27,7 +27,6 @@ _SSH_SHORT = re.compile(
 _SSH_USER = re.compile(r"\w[\w.+-]*")
 # What git forbids in a ref, and what would be more than one ref in a refspec.
 _NOT_IN_A_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[./]$")
-_USER_INFO = re.compile(r"://[^\s/]*@")
 _URL_IN_A_PATH = re.compile(r"^//|://|:[^/]*@")
 _MOST_PORT = 65_535
 
@@ -107,11 +106,6 @@ def without_secret(replaces: str) -> str:
     if "://" in replaces and parse_address(replaces).scheme == "ssh":
         return replaces
     raise BadTarget("`replaces` holds an '@'; it needs no credential: leave that out")
-
-
-def redacted(text: str) -> str:
-    """The text with the user and password of every URL masked."""
-    return _USER_INFO.sub("://***@", text)
 
 
 def _path(text: str) -> Address:

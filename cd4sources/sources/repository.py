@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cd4sources.disk import NO_SPACE, put, remove
+from cd4sources.redacting import redacted
 from cd4sources.running.commands import CommandError, Completed
-from cd4sources.sources.addresses import redacted
 from cd4sources.sources.credentials import NoCredential
 from cd4sources.sources.git import Git
 from cd4sources.sources.housekeeping import drop_leftovers, needs_packing

@@ -58,9 +58,8 @@ class Among(logging.Handler):
     def _tell(self, record: logging.LogRecord) -> None:
         if record.msg == _QUARANTINED:
             version = record.__dict__.get("version", "it")
-            lifted = record.__dict__.get("verdict", "")
-            told = f"{version} is not started again by itself; next: push another commit"
-            self._teller.say(f"{told}; or, if it was not to blame, remove {lifted}")
+            step = record.__dict__.get("next", "push another commit")
+            self._teller.say(f"{version} is not started again by itself; next: {step}")
         elif record.exc_info or record.msg not in _TOLD or record.levelno <= logging.DEBUG:
             self._teller.record(record)
 

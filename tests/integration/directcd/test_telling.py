@@ -54,7 +54,8 @@ def test_records_are_plain_lines_too(capfd: pytest.CaptureFixture[str]) -> None:
         logger.info("of no interest")
         logger.warning("program ended", extra={"status": 1})
         logger.warning("pass failed", extra={"reason": "told"})
-        logger.error("version rolled back and quarantined", extra={"version": OTHER})
+        keys = {"version": OTHER, "next": "push another commit; or, …"}
+        logger.error("version rolled back and quarantined", extra=keys)
         logger.error("pass failed", exc_info=ValueError("one\n2026 forged"))
     _, ended, step, surprise, *trace = capfd.readouterr().err.splitlines()
     assert ended.endswith(" warning program ended status=1")

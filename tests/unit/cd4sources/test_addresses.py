@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cd4sources.redacting import redacted
 from cd4sources.sources.addresses import (
     BadTarget,
     full_ref,
     parse_address,
-    redacted,
     without_secret,
 )
 

@@ -32,7 +32,12 @@ def test_an_outage_warns_once_per_reason(caplog: pytest.LogCaptureFixture) -> No
     """The same reason again is for debugging only; the end is told."""
     outage = Outage("hub", Backoff(0.2, 5.0))
     with caplog.at_level(logging.INFO):
-        for reason in ("refused", "refused", "ended after 0.01 s", "ended after 0.02 s"):
+        for reason in (
+            "refused",
+            "refused",
+            "ended after 0.01 s (pid 7, a)",
+            "ended after 0.02 s (pid 8, b)",
+        ):
             outage.failed(reason)
         outage.over()
         outage.over()

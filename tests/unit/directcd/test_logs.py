@@ -2,10 +2,12 @@
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cd4sources.running.last_words import last_line
 from directcd.logs import JsonFormatter, KeyValueFormatter
 
 HOSTILE = "x\n2026 error forged \x1b[31m \u202e \x85 \u2028"
@@ -75,3 +77,15 @@ def test_what_an_exception_says_forges_no_line(formatter: logging.Formatter) -> 
 def test_a_machine_gets_what_was_said() -> None:
     """Escaped, not lost."""
     assert in_json(failed(HOSTILE))["message"] == HOSTILE
+
+
+@pytest.mark.parametrize("formatter", [KeyValueFormatter(), JsonFormatter()])
+def test_our_own_lines_are_not_a_programs_last_words(
+    tmp_path: Path, formatter: logging.Formatter
+) -> None:
+    """Both go to the same standard error."""
+    ours = formatter.format(logging.makeLogRecord({"msg": "program started", "levelname": "INFO"}))
+    with (tmp_path / "log").open("w") as file:
+        file.write(f"cannot bind\n{ours}\n")
+        file.flush()
+        assert last_line(file.fileno(), 0) == "cannot bind"
