@@ -44,14 +44,14 @@ def command() -> None:
     multiple=True,
     default=["read"],
     show_default=True,
-    help="read: watch, download, look. admin: that, and change. At the hub also subscribe: follow "
+    help="read: watch, download, look. admin: that, and change. Hubs alone have subscribe: follow "
     "pushes, and report: tell how far they have come. May be repeated.",
 )
 @click.option(
     "--for",
     "table",
     type=click.Choice(["server", "hub"]),
-    help="Whose token it is. Default: the server's, or the hub's by its scopes.",
+    help="Who takes it. Default: the server, or the hub when a scope is only the hub's.",
 )
 @click.option(
     "--repository",
@@ -72,10 +72,12 @@ def new(
     """
     Make a token and print it, once: it is kept nowhere.
 
-    What the hub or the server must know of it goes to stderr, as lines for its directcd.toml.
+    What the hub or the server must know of it goes to stderr, as lines for its directcd.toml. Each
+    has tokens of its own: for the hub's read or admin say --for hub.
     """
     from cd4sources.tokens import digest, new_token
 
+    is_open = table is None and _OF_SERVERS.issuperset(scopes)
     table = _table(table, scopes)
     token = new_token()
     entry = _Entry(name, digest(token), scopes, repositories)
@@ -83,6 +85,8 @@ def new(
         click.echo(json.dumps({"token": token, **vars(entry)}))
         return
     click.echo(token)
+    if is_open:
+        click.echo("# For a cd4sources server; a hub takes it by --for hub.", err=True)
     click.echo(entry.lines(table), err=True)
 
 
