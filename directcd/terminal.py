@@ -34,6 +34,11 @@ def line(text: str) -> str:
     return " ".join(colourless(text).split())
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: `1 problem`, `2 problems`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class Printer:
     """The same for bytes that come in pieces, which may end in the middle of a sequence."""
 

@@ -126,7 +126,8 @@ def _reason(outcome: Outcome, verdict: Verdict, matched: list[str]) -> str:
     count = len(outcome.changes)
     push = "this push" if count == 1 else f"this push of {count} refs"
     if verdict == "matched":
-        return f"{len(matched)} subscription(s) want {push}"
+        who = "1 subscription wants" if len(matched) == 1 else f"{len(matched)} subscriptions want"
+        return f"{who} {push}"
     if verdict == "no-match":
         return f"no subscription wants {push}"
     return outcome.reason

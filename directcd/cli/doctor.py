@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from directcd.cli import options, servers
-from directcd.terminal import line
+from directcd.terminal import counted, line
 
 if TYPE_CHECKING:
     from directcd.doctor.findings import Finding
@@ -70,6 +70,7 @@ def _view(finding: "Finding") -> dict[str, str]:
 def _summary(findings: "Sequence[Finding]", *, verbose: bool) -> str:
     counts = {name: sum(one.severity == name for one in findings) for name in _ORDER}
     if not counts["problem"] + counts["warning"]:
-        return f"nothing is wrong; {counts['ok']} things were looked at"
-    said = f"problems: {counts['problem']}, warnings: {counts['warning']}, fine: {counts['ok']}"
+        return f"nothing is wrong: {counted(counts['ok'], 'thing')} looked at"
+    problems, warnings = (counted(counts[name], name) for name in ("problem", "warning"))
+    said = f"{problems}, {warnings}, {counts['ok']} fine"
     return said if verbose else f"{said} (`directcd doctor -v` shows them)"

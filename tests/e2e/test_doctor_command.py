@@ -26,7 +26,9 @@ def file(tmp_path: Path) -> Path:
 
 def test_fix_mends_and_says_so(file: Path) -> None:
     """1 while there is a finding, 0 when there is none; what was done is told."""
-    assert directcd("doctor", "-c", file).returncode == 1
+    found = directcd("doctor", "-c", file)
+    assert found.returncode == 1
+    assert found.stderr.startswith("0 problems, 1 warning, ")
     fixed = directcd("doctor", "--fix", "-c", file)
     assert fixed.returncode == 0
     assert f"fixed    chmod 600 {file.parent}/token" in fixed.stdout

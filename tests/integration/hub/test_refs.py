@@ -32,7 +32,7 @@ async def test_every_ref_of_a_delivery_is_told_once(tmp_path: Path) -> None:
         again = await post(hub, three, path)
     body = answer.json()
     assert (body["verdict"], body["matched"]) == ("matched", ["s1"])
-    assert body["reason"] == "1 subscription(s) want this push of 3 refs"
+    assert body["reason"] == "1 subscription wants this push of 3 refs"
     assert [(one["ref"], one["before"], one["after"]) for one in body["changes"]] == [
         ("refs/heads/main", A, B),
         ("refs/heads/old", B, None),
