@@ -57,7 +57,8 @@ class LazyGroup(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read an option that is not the group's own as one of `pull`."""
+        """Read an option that is not the group's own as one of the command, or of `pull`."""
+        args = _behind_the_command(args)
         if args and args[0].startswith("-") and args[0] not in _OF_ITS_OWN:
             args = ["pull", *args]
         return super().parse_args(ctx, args)
@@ -74,6 +75,16 @@ class LazyGroup(click.Group):
         """List the commands from the table above, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
+
+
+def _behind_the_command(args: list[str]) -> list[str]:
+    """`--log-format json up` as `up --log-format json`: some put it before the command."""
+    match args:
+        case ["--log-format", how, name, *rest] if name in COMMANDS:
+            return [name, "--log-format", how, *rest]
+        case [option, name, *rest] if option.startswith("--log-format=") and name in COMMANDS:
+            return [name, option, *rest]
+    return args
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

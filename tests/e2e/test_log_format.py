@@ -5,9 +5,24 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from directcd.demo.world import free_ports
-from tests.support.commands import started
+from tests.support.commands import started, terminate
 from tests.support.hub_process import HUB, deliver
+
+
+@pytest.mark.parametrize(
+    "words", [["--log-format", "json", "up"], ["--log-format=json", "up"]], ids=["two", "one"]
+)
+def test_the_format_may_stand_before_the_command(tmp_path: Path, words: list[str]) -> None:
+    """As behind it."""
+    [port] = free_ports(1)
+    file = tmp_path / "directcd.toml"
+    file.write_text(HUB.format(port=port, data=tmp_path / "hub"))
+    command = [sys.executable, "-m", "directcd", *words, "-c", str(file)]
+    with started(command, '"listening"') as process:
+        assert terminate(process) == 0
 
 
 def test_a_delivery_is_one_line_of_json_with_everything(tmp_path: Path) -> None:
