@@ -7,20 +7,22 @@ from typing import IO
 from hub.log.base import LogInUse, LogUnavailable
 
 
-def lock_directory(directory: Path, advice: str) -> IO[bytes]:
+def lock_directory(directory: Path, advice: str, data: Path | None = None) -> IO[bytes]:
     """
     Make the directory if need be and own it until the file is closed or the process ends.
 
     Args:
         directory: whose file `lock` is locked.
         advice: what to say to whoever comes second.
+        data: the hub's data directory, where that is another; only its owner may look into it, too.
 
     Raises:
         LogInUse: another process has it.
         LogUnavailable: the directory cannot be used.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for made in (data or directory, directory):  # `parents` would be open to everybody
+            made.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (directory / "lock").open("ab")
     except OSError as error:
         raise LogUnavailable(f"{directory}: {error.strerror}") from error

@@ -97,7 +97,7 @@ class SpooledLog(PassedOn):
         """
         async with AsyncExitStack() as resources:
             advice = "each hub needs a data directory of its own"
-            resources.enter_context(lock_directory(self._directory, advice))
+            resources.enter_context(lock_directory(self._directory, advice, self._directory.parent))
             resources.push_async_callback(self._disk.close)
             if await self._disk.open():
                 self._spooling.set()

@@ -139,6 +139,15 @@ def test_directcd_toml_is_kept_from_others_when_it_holds_a_secret(place: Path) -
     assert "s3cr3t" not in str(finding)
 
 
+def test_a_hubs_data_that_others_may_look_into_is_mended(place: Path) -> None:
+    """It holds payloads; the hub itself leaves a directory that is there as it is."""
+    (place / "hub").mkdir()
+    (place / "hub").chmod(0o755)
+    assert found(place, hub(place)) == [("warning", "hub.data")]
+    mended(wrong(place, hub(place)))
+    assert found(place, hub(place)) == []
+
+
 def test_equal_addresses_are_a_problem(place: Path) -> None:
     """Also when one of them is every address."""
     text = hub(place, 'listen = "127.0.0.1:8081"') + '[server]\nlisten = "0.0.0.0:8081"\n'
