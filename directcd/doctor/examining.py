@@ -21,6 +21,7 @@ from directcd.doctor import (
     redis,
     repositories,
     services,
+    targets,
     tools,
 )
 from directcd.doctor.findings import Finding, problem
@@ -83,6 +84,7 @@ def _checks(config: Config | None, means: _Means) -> Iterator[Awaitable[Sequence
     if its := hubs.followed(config):
         hub = hubs.Hub(means.http, its.address, means.token or hubs.token_in(its))
         yield _timely(hubs.check(hub, asked), "", "the hub")
+        yield _timely(targets.check(hub), "", "the hub, of its targets,")
 
 
 def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Finding]]]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -19,9 +19,14 @@ from directcd.doctor.repositories import Located
 from directcd.doctor.services import ANSWER_SECONDS
 from directcd.listening import url_of
 from directcd.whom import Asked
+from hub.dashboard.attention import LATELY, may_be_mended
 
 Model = TypeVar("Model", bound=BaseModel)
 
+DOUBTED = timedelta(hours=1)
+"""How long a wrong signature is told of after a right one: another webhook may still be wrong."""
+
+MOST_OF_A_SOURCE = 3
 _MOST_HEADS = "5000"
 _FORBIDDEN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
@@ -40,8 +45,39 @@ class Refusal(BaseModel):
     last_at: datetime
     count: int
     status: int
+    code: str
     detail: str
     next: str
+
+
+class Failure(BaseModel):
+    """The newest thing that went wrong with a target, and that nothing has mended since."""
+
+    message: str
+    next: str = ""  # a hub of an earlier version says none
+    reporter: str
+
+
+class Running(BaseModel):
+    """What a client last said of a target."""
+
+    client: str
+    version: str | None = None
+    state: str
+    message: str = ""
+
+
+class Standing(BaseModel):
+    """How a target stands."""
+
+    target: str
+    state: str
+    running: tuple[Running, ...] = ()
+    last_failure: Failure | None = None
+
+
+class _Targets(BaseModel):
+    targets: tuple[Standing, ...]
 
 
 class _Sources(BaseModel):
@@ -75,6 +111,10 @@ class Hub:
     async def refusals(self) -> tuple[Refusal, ...]:
         """What it has refused, newest first."""
         return (await self._get(_Refusals, "refusals")).refusals
+
+    async def standings(self) -> tuple[Standing, ...]:
+        """How its targets stand."""
+        return (await self._get(_Targets, "targets")).targets
 
     async def knows(self, url: str) -> bool:
         """Whether any forge has told it of a repository."""
@@ -124,18 +164,37 @@ async def check(hub: Hub, repositories: Sequence[Located]) -> list[Finding]:
         return []
     except HttpError:  # that it is away is another check's finding
         return []
-    return [*refused(sources, refusals), *unheard(missed, keys)]
+    return [*refused(sources, refusals, datetime.now(UTC)), *unheard(missed, keys)]
 
 
-def refused(sources: Iterable[Source], refusals: Sequence[Refusal]) -> list[Finding]:
-    """Of each source the newest refusal, unless something was accepted since. Pure."""
+def refused(sources: Iterable[Source], refusals: Sequence[Refusal], now: datetime) -> list[Finding]:
+    """
+    The newest refusals of each source; the hub tells equal ones as one. Pure.
+
+    What may be mended, for others were accepted since, may also be another webhook's: that is told
+    for an hour.
+    """
     found = []
     for source in sources:
-        newest = next((one for one in refusals if one.source == source.name), None)
-        if newest and (not source.last_delivery_at or newest.last_at > source.last_delivery_at):
-            what = f"deliveries were refused with {newest.status} ({newest.count}): {newest.detail}"
-            found.append(warning(what, f"hub.sources.{source.name}", newest.next))
+        accepted_at = source.last_delivery_at
+        its = [one for one in refusals if one.source == source.name]
+        told = [one for one in its if _is_of_now(one, accepted_at, now)]
+        found += [_refused(one, accepted_at) for one in told[:MOST_OF_A_SOURCE]]
     return found
+
+
+def _is_of_now(refusal: Refusal, accepted_at: datetime | None, now: datetime) -> bool:
+    if may_be_mended(refusal.code, refusal.last_at, accepted_at):
+        return now - refusal.last_at < DOUBTED
+    return not accepted_at or refusal.last_at > accepted_at or now - refusal.last_at < LATELY
+
+
+def _refused(refusal: Refusal, accepted_at: datetime | None) -> Finding:
+    who = "a delivery was" if refusal.count == 1 else f"{refusal.count} deliveries were"
+    is_followed = accepted_at and accepted_at > refusal.last_at
+    since = "; others were accepted since" if is_followed else ""
+    what = f"{who} refused with {refusal.status}: {refusal.detail}{since}"
+    return warning(what, f"hub.sources.{refusal.source}", refusal.next)
 
 
 def unheard(repositories: Iterable[Located], keys: frozenset[str]) -> list[Finding]:

@@ -59,13 +59,24 @@ def of_refusals(
 
 
 def _refused(refusal: Refusal, accepted_at: datetime | None) -> Item:
-    is_followed = accepted_at is not None and accepted_at > refusal.last_at
-    is_mended = refusal.code == "bad-signature" and is_followed
+    is_mended = may_be_mended(refusal.code, refusal.last_at, accepted_at)
     times = f"{refusal.count} times " if refusal.count > 1 else ""
     since = "; others were accepted since" if is_mended else ""
     sender = f" of {sent_by}" if (sent_by := refusal.hints.get("sent_by")) else ""
     cause = f"A delivery{sender} to {refusal.path} was {times}refused: {refusal.detail}{since}"
     return Item("warn" if is_mended else "bad", visible(cause), f"/refusals/{refusal.number}")
+
+
+def may_be_mended(code: str, last_at: datetime, accepted_at: datetime | None) -> bool:
+    """
+    Whether a refusal is less urgent: for its signature alone, and others were accepted since.
+
+    Args:
+        code: of the refusal.
+        last_at: when it was last refused.
+        accepted_at: when its source last took one, if it ever did.
+    """
+    return code == "bad-signature" and accepted_at is not None and accepted_at > last_at
 
 
 def of_unmatched(deliveries: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Item]:
@@ -137,13 +148,14 @@ def of_targets(standings: Iterable[Standing], *, may_read: bool) -> Iterator[Ite
     for one in standings:
         link = f"/targets/{quote(one['target'], safe='')}"
         if failure := one["last_failure"]:
-            said = _first_line(failure["message"]) if may_read else "sign in to see why"
+            said = first_line(failure["message"]) if may_read else "sign in to see why"
             yield Item("bad", visible(f"{one['target']}: {one['state']}: {said}"), link)
         if one["caught_hint"]:
             cause = f"{one['target']}: a change was found by poll only: {one['caught_hint']}"
             yield Item("warn", visible(cause), link)
 
 
-def _first_line(message: str) -> str:
+def first_line(message: str) -> str:
+    """What a message that may be a build's output says first."""
     first = next(iter(colourless(message).strip().splitlines()), "no reason was given")
     return first.partition("; the whole log: ")[0][:300]

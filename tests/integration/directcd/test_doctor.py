@@ -173,6 +173,28 @@ async def test_deliveries_with_a_wrong_secret_are_told(tmp_path: Path) -> None:
     assert "secret" in finding.next
 
 
+async def test_a_target_that_was_rolled_back_is_told(tmp_path: Path) -> None:
+    """With the next step that the hub knows."""
+    report = {
+        "target": "shop",
+        "version": "v-1",
+        "stage": "running",
+        "result": "rolled_back",
+        "started_at": "2026-01-01T00:00:00Z",
+        "ended_at": "2026-01-01T00:00:01Z",
+        "reporter": "east",
+        "message": "it does not answer",
+    }
+    async with serving_hub(settings(tmp_path / "hub")) as (hub, _, _), httpx.AsyncClient() as http:
+        assert (await http.post(f"{hub}/v1/reports", json=report)).status_code == 202
+        text = HUB.format(port=hub.rpartition(":")[2], place=tmp_path, more="")
+        file = tmp_path / "directcd.toml"
+        file.write_text(text)
+        findings = await examined(file)
+    told = [one for one in findings if one.what.startswith("shop: rolled back at east: it does")]
+    assert [(one.severity, "east" in one.next) for one in told] == [("problem", True)]
+
+
 async def test_a_hub_elsewhere_must_run(tmp_path: Path, remote: GitServer) -> None:
     """One that this file only names is not started by it."""
     hub = f"http://127.0.0.1:{free_ports(1)[0]}"

@@ -8,14 +8,21 @@ import pytest
 from cd4sources.targets import Repository
 from directcd.config import load
 from directcd.doctor.disk import MEBIBYTE, judged
-from directcd.doctor.hubs import Refusal, Source, refused, unheard
+from directcd.doctor.hubs import Failure, Refusal, Running, Source, Standing, refused, unheard
 from directcd.doctor.settings import read
+from directcd.doctor.targets import failed
 from directcd.errors import ConfigError
 
 SHOP = ("target.shop.repositories[0]", Repository("https://git.example.com/acme/shop.git"))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REFUSAL = Refusal(
-    source="main", last_at=NOON, count=3, status=401, detail="wrong", next="compare the secret"
+    source="main",
+    last_at=NOON,
+    count=3,
+    status=401,
+    code="bad-signature",
+    detail="wrong",
+    next="compare the secret",
 )
 
 
@@ -33,13 +40,43 @@ def test_another_host_with_the_same_path_hints_at_host_aliases() -> None:
     assert 'host_aliases = {"gitea:3000" = "git.example.com"}' in finding.next
 
 
-@pytest.mark.parametrize(("minutes", "found"), [(None, 1), (-1, 1), (1, 0)])
-def test_refused_deliveries_are_told_until_one_is_accepted(minutes: int | None, found: int) -> None:
-    """With what their sender was told to do."""
-    accepted = None if minutes is None else NOON + timedelta(minutes=minutes)
-    sources = [Source(name="main", last_delivery_at=accepted), Source(name="other")]
-    findings = refused(sources, [REFUSAL])
+@pytest.mark.parametrize(
+    ("code", "accepted", "hours", "found"),
+    [
+        ("bad-signature", None, 99, 1),
+        ("bad-signature", -1, 99, 1),
+        ("bad-signature", 1, 0.9, 1),
+        ("bad-signature", 1, 1.1, 0),
+        ("malformed-delivery", 1, 1.1, 1),
+        ("malformed-delivery", 1, 25, 0),
+    ],
+)
+def test_refused_deliveries_are_told_also_when_another_was_accepted(
+    code: str, accepted: int | None, hours: float, found: int
+) -> None:
+    """A wrong signature for an hour then: another webhook may still be wrong."""
+    at = None if accepted is None else NOON + timedelta(minutes=accepted)
+    sources = [Source(name="main", last_delivery_at=at), Source(name="other")]
+    refusal = REFUSAL.model_copy(update={"code": code})
+    findings = refused(sources, [refusal], NOON + timedelta(hours=hours))
     assert [one.next for one in findings] == ["compare the secret"] * found
+    assert all(one.what.startswith("3 deliveries were refused with 401") for one in findings)
+    assert all(("accepted since" in one.what) == (accepted == 1) for one in findings)
+
+
+def test_a_failed_target_is_a_problem_with_the_hubs_next_step() -> None:
+    """And so is every other client that does not run what is offered; the first line is enough."""
+    east = Running(client="east", version="v1", state="rolled back", message="sick\nlong")
+    west = Running(client="west", version="v1", state="quarantined", message="ended")
+    north = Running(client="north", version="v2", state="running")
+    failure = Failure(message="sick\nlong", next="read it", reporter="east")
+    standing = Standing(
+        target="shop", state="rolled back", running=(east, west, north), last_failure=failure
+    )
+    first, second = failed(standing)
+    assert (first.what, first.next) == ("shop: rolled back at east: sick", "read it")
+    assert second.what == "shop: quarantined at west: ended; v1 runs"
+    assert {first.severity, second.severity} == {"problem"}
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10_000, "ok"), (400, "warning"), (10, "problem")])
