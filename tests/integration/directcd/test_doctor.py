@@ -184,6 +184,7 @@ async def test_a_target_that_was_rolled_back_is_told(tmp_path: Path) -> None:
         "ended_at": "2026-01-01T00:00:01Z",
         "reporter": "east",
         "message": "it does not answer",
+        "traceparent": f"00-{'1' * 32}-{'1' * 16}-01",
     }
     async with serving_hub(settings(tmp_path / "hub")) as (hub, _, _), httpx.AsyncClient() as http:
         assert (await http.post(f"{hub}/v1/reports", json=report)).status_code == 202
