@@ -46,6 +46,7 @@ class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords, RedisReports):
     ) -> None:
         self._node = RedisNode(address)
         RedisCallbacks.__init__(self, self._node)
+        RedisDeliveries.__init__(self, self._node)
         RedisRecords.__init__(self, self._node)
         RedisReports.__init__(self, self._node)
         self._appender = Appender(

@@ -10,7 +10,8 @@ Deliveries in Redis: those that were accepted, and apart from them those refused
 The script that appends (`hub.log.redis_append`) writes the first two, together with the events.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -22,7 +23,8 @@ from hub.log.refused import KEEP_REFUSALS, Refusal, decoded, encoded
 
 MOST = 2**63 - 1
 _NEWEST = "refusals:newest"
-SCAN_COUNT = 200  # deliveries a step: a millisecond in which the hub serves nobody else
+PIECE = 100  # deliveries that are decoded at once, for one of all who look: a millisecond
+SCAN_COUNT = 200  # deliveries a step when old ones are looked for, once in a while
 
 # KEYS refusals, refusals:<code>, refusals:newest; ARGV key, JSON, number, how many are kept.
 _REFUSE = Script("""
@@ -45,18 +47,27 @@ _Entry = tuple[bytes, list[bytes]]
 class RedisDeliveries:
     """What is kept of deliveries in Redis. Every method raises LogUnavailable."""
 
-    _node: RedisNode
+    def __init__(self, node: RedisNode) -> None:
+        self._node = node
+        self._looking = asyncio.Lock()
 
     async def deliveries(
         self, limit: int, before: int | None, wanted: Wanted = ALL
     ) -> list[Document]:
         """Remembered deliveries older than number `before` (all when None), newest first."""
         newest = MOST if before is None else min(before - 1, MOST)
+        piece = min(limit, PIECE) if wanted == ALL else PIECE
         found: list[Document] = []
-        async for entries in self._newest_first(newest, limit if wanted == ALL else SCAN_COUNT):
-            found += filter(wanted.takes, readable(_delivery, entries))
-            if len(found) >= limit:
+        scanned = 0
+        while newest > 0 and scanned < SCANNED and len(found) < limit:
+            # In pieces, aside and in turn: deliveries are not to wait for those who search.
+            async with self._looking:
+                entries = await self._range("deliveries", f"0-{newest}", "0-1", piece)
+                found += await asyncio.to_thread(_taken, entries, wanted)
+            if not entries:
                 break
+            scanned += len(entries)
+            newest = _number(entries[-1]) - 1
         return found[:limit]
 
     async def delivery(self, number: int) -> Document | None:
@@ -107,16 +118,6 @@ class RedisDeliveries:
         stored = await self._node.execute("HMGET", self._node.keys("refusals"), *keys)
         return readable(decoded, [one for one in stored if one])
 
-    async def _newest_first(self, newest: int, count: int) -> AsyncIterator[list[_Entry]]:
-        scanned = 0
-        while newest > 0 and scanned < SCANNED:
-            found = await self._range("deliveries", f"0-{newest}", "0-1", count)
-            if not found:
-                return
-            yield found
-            scanned += len(found)
-            newest = _number(found[-1]) - 1
-
     async def _older(self, moment: datetime) -> int:
         """The last of the oldest deliveries that are all older; 0 when none is."""
         key = self._node.keys("deliveries")
@@ -147,6 +148,10 @@ def _fields(entry: _Entry) -> dict[bytes, bytes]:
 
 def _delivery(entry: _Entry) -> Document:
     return listed(_number(entry), _DECODE(_fields(entry)[b"d"]))
+
+
+def _taken(entries: Sequence[_Entry], wanted: Wanted) -> list[Document]:
+    return list(filter(wanted.takes, readable(_delivery, entries)))
 
 
 def _whole(entry: _Entry) -> Document:

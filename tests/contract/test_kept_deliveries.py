@@ -116,7 +116,7 @@ async def test_a_search_goes_on_behind_what_does_not_fit(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many of the others lie before it, within a bound."""
-    monkeypatch.setattr(redis_deliveries, "SCAN_COUNT", 3)
+    monkeypatch.setattr(redis_deliveries, "PIECE", 3)
     for verdict in ("ping", *["matched"] * 10):
         await log.append(explained(verdict=verdict), [])
     assert await numbers(log, Wanted(verdict="ping")) == [1]
