@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from hub.log.base import Log, LogUnavailable
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
+from hub.subscriptions import NewSubscription
+from hub.wants import make_want
 from tests.support.events import event, record
 
 
@@ -39,3 +42,8 @@ async def tell_until_taken(log: RedisLog, *commits: str) -> None:
                 await asyncio.sleep(0.01)
             else:
                 break
+
+
+def hourly(name: str) -> NewSubscription:
+    """A subscription for an hour."""
+    return NewSubscription(name, (make_want("https://h.test/a"),), timedelta(hours=1))
