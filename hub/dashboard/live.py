@@ -15,6 +15,7 @@ from hub.problem import Problem
 
 PATH = "/live"
 MOST_OPEN = 200
+STRANGERS_MOST = 150  # of these; the others are for whoever has a token
 PING_SECONDS = 15.0
 LOOK_SECONDS = 0.5
 
@@ -37,14 +38,14 @@ class Bell:
             page.changed.add(kind)
             page.woken.set()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more pages may listen."""
-        return len(self._pages) >= MOST_OPEN
+    def is_full(self, *, for_strangers: bool) -> bool:
+        """Whether no more pages may listen; strangers never take the places of all."""
+        strangers = sum(page.is_strangers for page in self._pages)
+        return len(self._pages) >= MOST_OPEN or (for_strangers and strangers >= STRANGERS_MOST)
 
-    def join(self) -> "_Page":
+    def join(self, *, is_strangers: bool) -> "_Page":
         """A page that listens from now on."""
-        page = _Page()
+        page = _Page(is_strangers=is_strangers)
         self._pages.add(page)
         return page
 
@@ -86,9 +87,10 @@ class Watching:
 
 
 class _Page:
-    """What one open page has not been told yet."""
+    """What one open page has not been told yet; `is_strangers`: of somebody without a token."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_strangers: bool) -> None:
+        self.is_strangers = is_strangers
         self.changed: set[str] = set()
         self.woken = asyncio.Event()
         self.is_over = False
@@ -107,13 +109,13 @@ class LiveEndpoint:
         self._bell = bell
         self._is_stopping = is_stopping
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell until the page goes, or the hub."""
-        if self._bell.is_full or self._is_stopping():
-            step = "pages work without it: load them anew"
-            await respond_problem(send, Problem(503, "too-many-pages", "no more can listen", step))
+        is_strangers = not scope["state"]["access"].scopes
+        if self._bell.is_full(for_strangers=is_strangers) or self._is_stopping():
+            await respond_problem(send, _too_many(is_strangers=is_strangers))
             return
-        page = self._bell.join()
+        page = self._bell.join(is_strangers=is_strangers)
         gone = asyncio.create_task(_gone(receive), name="live page gone")
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -124,6 +126,13 @@ class LiveEndpoint:
         finally:
             self._bell.leave(page)
             gone.cancel()
+
+
+def _too_many(*, is_strangers: bool) -> Problem:
+    step = "pages work without it: load them anew"
+    if is_strangers:
+        step += ", or sign in at /login: places are kept for those who have a token"
+    return Problem(503, "too-many-pages", "no more can listen", step)
 
 
 async def _next(page: _Page, gone: "asyncio.Task[None]") -> bytes:
