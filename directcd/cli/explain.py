@@ -41,7 +41,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
     help="Holds a secret to check the signature with; may be given more than once.",
 )
 @click.option(
-    "--against", type=_FILE, help="A directcd.toml: also say which of its targets it would reach."
+    "--against", type=_FILE, help="A directcd.toml: say which of its targets it would reach."
 )
 @servers.hub_options
 @servers.as_json
@@ -50,13 +50,17 @@ def command(*, delivery: str, address: str, token: str, as_json: bool, **recorde
     Say what a delivery means, and whom it reaches and why.
 
     DELIVERY, a number or a forge's id, is one that the hub remembers, looked at with today's
-    subscriptions. Without it a recorded one is read, without a hub and without a network; the age
-    of signed timestamps is then not checked. Exits with 0 if the delivery is understood, also if it
-    is ignored, with 1 if it is not, and with 4 if its signature is wrong.
+    subscriptions, or with the targets of --against. Without it a recorded one is read, without a
+    hub and without a network; the age of signed timestamps is then not checked. Exits with 0 if the
+    delivery is understood, also if it is ignored, with 1 if it is not, and with 4 if its signature
+    is wrong.
     """
     given = [name for name in ("provider", "headers_file", "body_file") if recorded[name]]
     if delivery and not given:
-        _remembered(servers.hub_named(address, token), delivery, as_json=as_json)
+        if recorded["query"] or recorded["secret_files"]:
+            raise click.UsageError("--query and --secret-file are for recordings, not for DELIVERY")
+        against = recorded["against"]
+        _remembered(servers.hub_named(address, token), delivery, against, as_json=as_json)
     elif delivery or len(given) < _NEEDED:
         raise click.UsageError("give DELIVERY, or --provider, --headers and --body of a recording")
     else:
@@ -64,13 +68,37 @@ def command(*, delivery: str, address: str, token: str, as_json: bool, **recorde
         _recorded(_request(*parts), as_json=as_json, **recorded)
 
 
-def _remembered(hub: Server, delivery: str, *, as_json: bool) -> None:
+def _remembered(hub: Server, delivery: str, against: Path | None, *, as_json: bool) -> None:
     from directcd.cli import asking
     from directcd.cli.deliveries import number_of
     from directcd.why import Why, text_of
 
-    answer = asking.get(hub, Why, "deliveries", number_of(hub, delivery), "explanation")
+    number = number_of(hub, delivery)
+    if against:
+        why = _kept(hub, number, against)
+        shown = f"against {against}\n{text_of(why.rows())}"
+        click.echo(why.model_dump_json() if as_json else shown)
+        return
+    answer = asking.get(hub, Why, "deliveries", number, "explanation")
     click.echo(answer.json if as_json else text_of(answer.value.rows()))
+
+
+def _kept(hub: Server, number: str, against: Path) -> "Why":
+    from directcd.against import Kept, kept_against
+    from directcd.cli import asking
+    from directcd.config import load
+    from directcd.recordings import RecordingError
+    from directcd.why import Whole
+    from hub.again import BY_HAND
+
+    config = load(against)
+    one = asking.get(hub, Whole, "deliveries", number).value
+    if (one.provider, one.source) == BY_HAND:
+        raise RecordingError("no forge has sent this: it was told by hand; name another delivery")
+    payload = bytearray()
+    asking.copy(hub, "deliveries", number, "payload", write=payload.extend)
+    kept = Kept(one.provider, one.source, dict(one.headers), bytes(payload))
+    return kept_against(kept, config)
 
 
 def _request(headers_file: IO[bytes], body_file: IO[bytes], query: str) -> "Request":

@@ -85,6 +85,49 @@ async def test_a_remembered_delivery_is_explained_by_todays_subscriptions(
     assert (await run(hub, "explain")).returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("ref", "aliases", "said"),
+    [
+        ("other", {"github.com": "forge.test"}, "matched     shop"),
+        ("main", {"github.com": "forge.test"}, "nearest     shop: ref is refs/heads/other, not"),
+        ("other", {}, "no subscription wants this push"),
+    ],
+    ids=["reached", "another ref", "another name"],
+)
+async def test_a_remembered_delivery_is_explained_by_the_targets_of_a_file(
+    hub: httpx.AsyncClient, tmp_path: Path, ref: str, aliases: dict[str, str], said: str
+) -> None:
+    """Not by the hub's subscriptions; by the names that the file's source gives repositories."""
+    await post(hub, push(A, ref="refs/heads/other"))
+    named = ", ".join(f'"{one}" = "{other}"' for one, other in aliases.items())
+    file = tmp_path / "directcd.toml"
+    file.write_text(f"""
+[hub.sources.main]
+provider = "github"
+insecure = true
+host_aliases = {{ {named} }}
+[[target]]
+name = "shop"
+repositories = [{{ url = "https://forge.test/acme/shop", ref = "{ref}" }}]
+""")
+    done = await run(hub, "explain", "1", "--against", str(file))
+    assert (done.returncode, said in done.stdout) == (0, True)
+    done = await run(hub, "explain", "1", "--against", str(file), "--json")
+    assert "s1" not in json.loads(done.stdout)["matched"]
+
+
+async def test_what_cannot_be_asked_of_a_remembered_delivery_is_refused(
+    hub: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """Its signature is not kept, and what was told by hand has no payload of a forge."""
+    await hub.post("/v1/notify", json={"repository": SHOP})
+    (tmp_path / "file").write_text("")
+    for option in ("--secret-file", "--against"):
+        done = await run(hub, "explain", "1", option, str(tmp_path / "file"))
+        assert (done.returncode, done.stdout) == (2, "")
+    assert "it was told by hand" in done.stderr
+
+
 async def test_a_delivery_is_told_again(hub: httpx.AsyncClient) -> None:
     """To one or all; who is not there cannot be told."""
     await post(hub, push(A))
