@@ -9,7 +9,7 @@ secret.
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from pydantic_settings import (
 )
 
 from cd4sources.settings import ClientSettings, ServerSettings, TargetSettings
+from directcd import mistakes
 from directcd.errors import ConfigError
-from directcd.meaning import meant
 from hub.settings import HubSettings
 
 PREFIX = "DIRECTCD_"
@@ -72,12 +72,28 @@ def load(path: Path, flags: Mapping[str, Any] | None = None) -> Config:
     Raises:
         ConfigError: the file is unreadable, or something in it or in the environment is wrong.
     """
-    document = _read(path)
-    _refuse_unknown_variables(os.environ)
+    document = _document(path)
     try:
-        return _loader(document)(**(flags or {}))
-    except ValidationError as error:
-        raise ConfigError("\n".join(_complaints(path, error))) from None
+        return _read(document, flags or {})
+    except ValidationError:
+        found = mistakes.find(Config, document, lambda rest: _read(rest, flags or {}))
+        raise ConfigError("\n".join(mistakes.lines(path, found.mistakes))) from None
+
+
+def load_rest(path: Path) -> tuple[Config | None, Mapping[str, str]]:
+    """
+    As much of a file as is right, and what is wrong with the rest, by its place.
+
+    Raises:
+        ConfigError: it is unreadable, or something in the environment is wrong.
+    """
+    found = mistakes.find(Config, _document(path), lambda rest: _read(rest, {}))
+    return (found.model if isinstance(found.model, Config) else None), found.mistakes
+
+
+def _read(document: dict[str, Any], flags: Mapping[str, Any]) -> Config:
+    try:
+        return _loader(document)(**flags)
     except SettingsError:
         # Its cause would show the value, and it names only the table.
         raise ConfigError(
@@ -86,7 +102,13 @@ def load(path: Path, flags: Mapping[str, Any] | None = None) -> Config:
         ) from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> dict[str, Any]:
+    document = _parsed(path)
+    _refuse_unknown_variables(os.environ)
+    return document
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -138,13 +160,3 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _complaints(path: Path, error: ValidationError) -> Iterator[str]:
-    for item in error.errors(include_input=False, include_url=False, include_context=False):
-        place = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = f"unknown key{meant(Config, item['loc'])}"
-        message = message.replace("a valid tuple", "a list")
-        yield f"{path}: {place}: {message}"

@@ -15,10 +15,16 @@ def meant(model: type[BaseModel], place: Sequence[int | str]) -> str:
         model: What the whole document is read as.
         place: The way to the key, as pydantic's errors give it.
     """
+    near = nearest(model, place)
+    known = ", ".join(sorted(_inside(model, place[:-1]).model_fields))
+    return f'; did you mean "{near}"?' if near else f"; known are {known}"
+
+
+def nearest(model: type[BaseModel], place: Sequence[int | str]) -> str:
+    """The known key that is nearest to an unknown one; "" when none is near."""
     *way, key = place
     known = sorted(_inside(model, way).model_fields)
-    near = get_close_matches(str(key), known, n=1)
-    return f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(known)}"
+    return next(iter(get_close_matches(str(key), known, n=1)), "")
 
 
 def _inside(model: type[BaseModel], way: Sequence[int | str]) -> type[BaseModel]:

@@ -22,16 +22,17 @@ def check(config_file: Path) -> None:
 
     Nothing is connected; `directcd doctor` asks whoever is named in it, too.
     """
-    from directcd import config, embedded
+    from directcd.doctor.settings import read
     from directcd.doctor.standing import standing
 
     logging.disable()  # what parts would say of their settings are findings
-    loaded = config.load(config_file)
-    embedded.parts_of(loaded)
-    findings = [one for one in standing(loaded, config_file) if one.severity != "ok"]
+    known = read(config_file)
+    loaded = known.config
+    found = known.sure(standing(loaded, config_file), f"{config_file}:") if loaded else []
+    findings = [one for one in known.findings + found if one.severity != "ok"]
     for one in findings:
         click.echo(line(f"{one.severity}: {one.where}: {one.what}; {one.next}"), err=True)
-    if any(one.severity == "problem" for one in findings):
+    if loaded is None or any(one.severity == "problem" for one in findings):
         raise SystemExit(2)
     names = [name for name in type(loaded).model_fields if getattr(loaded, name)]
     click.echo(f"{config_file}: valid ({', '.join(names)})", err=True)

@@ -45,7 +45,8 @@ async def examined(file: Path, token: str = "") -> list[Finding]:
         file: directcd.toml.
         token: May read at the hub. Default: what the file names, or none where that is open.
     """
-    config, found = read(file)
+    known = read(file)
+    config, found = known.config, list[Finding]()
     if config:
         found += standing(config, file)
         found += placed(list(disk.check(config)), file)
@@ -56,7 +57,8 @@ async def examined(file: Path, token: str = "") -> list[Finding]:
                 groups = await asyncio.gather(*_checks(config, _Means(http, git, token)))
         finally:
             await reap_leftovers(Path(place))
-    return found + placed([one for group in groups for one in group], file)
+    found += placed([one for group in groups for one in group], file)
+    return known.findings + known.sure(found, f"{file}:")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from cd4sources.targets import Repository
 from directcd.config import load
 from directcd.doctor.disk import MEBIBYTE, judged
 from directcd.doctor.hubs import Failure, Refusal, Running, Source, Standing, refused, unheard
-from directcd.doctor.settings import read
 from directcd.doctor.targets import failed
 from directcd.errors import ConfigError
 
@@ -106,22 +105,3 @@ def test_a_mistyped_key_is_understood(tmp_path: Path, text: str, meant: str) -> 
     with pytest.raises(ConfigError) as error:
         load(file)
     assert meant in str(error.value)
-
-
-def test_mistakes_in_the_file_are_findings(tmp_path: Path) -> None:
-    """Each with its key and its next step."""
-    file = tmp_path / "directcd.toml"
-    file.write_text('[hub]\nlisen = "x"\nkeep_events = 0\n')
-    config, findings = read(file)
-    assert config is None
-    assert {one.where for one in findings} == {f"{file}:hub.lisen", f"{file}:hub.keep_events"}
-    assert all(one.severity == "problem" and one.next for one in findings)
-
-
-def test_what_keeps_a_part_from_starting_is_a_finding(tmp_path: Path) -> None:
-    """The configuration is examined further all the same."""
-    file = tmp_path / "directcd.toml"
-    file.write_text('[hub.sources.main]\nprovider = "githib"\ninsecure = true\n')
-    config, [finding] = read(file)
-    assert config is not None
-    assert "githib" in finding.what
