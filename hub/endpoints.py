@@ -42,7 +42,9 @@ class Endpoint:
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("it is no http or https URL")
         if "@" in parts.netloc:
-            raise ValueError("it holds a user name or password: the signature says who is calling")
+            raise ValueError(
+                "it holds a user name or password, and would show them; leave them out"
+            )
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if parts.fragment or not _TARGET.fullmatch(target):
             raise ValueError("its path has characters that must be %-encoded, or a fragment")
