@@ -224,8 +224,9 @@ class Supervisor:
     async def _bring_back(self, old: Program) -> None:
         try:
             self._run(await self._starter.start(old.version, old.path))
-        except Unhealthy:
-            logger.exception("program could not be started again")
+        except Unhealthy as error:
+            keys = {"version": old.version, "reason": str(error)}
+            logger.warning("program could not be started again", extra=keys)
 
     def _run(self, program: Program) -> None:
         """From now on this is the program."""
@@ -241,8 +242,10 @@ class Supervisor:
         while await self._outlived(program, backoff, starts):
             try:
                 program = await self._starter.start(program.version, program.path)
-            except Unhealthy:
-                logger.exception("program could not be started again")
+            except Unhealthy as error:
+                # Whoever falls back tries it at once, and warns when that fails, too.
+                keys = {"version": program.version, "reason": str(error)}
+                logger.info("program could not be started again", extra=keys)
                 break
             self._program = program
             starts += 1

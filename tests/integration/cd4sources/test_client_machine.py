@@ -1,5 +1,8 @@
 """Trouble of the machine, and what becomes of versions meanwhile."""
 
+import logging
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,21 @@ async def test_a_server_that_only_the_disk_names_gets_no_token(
     async with running(settings(data, NOWHERE, token_file=token)):
         await eventually(lambda: len(journal.pids(f"start {V1}")) == 2)
     assert ["authorization" in one.headers for one in server.requests] == [False]
+
+
+async def test_a_program_that_cannot_be_started_again_is_warned_of_once(
+    tmp_path: Path, journal: Journal, server: ServerPeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is tried; and its end is told."""
+    server.publish(V1, program(journal.path))
+    with caplog.at_level(logging.INFO):
+        async with running(settings(tmp_path / "data", server.url)):
+            await eventually(lambda: current(tmp_path / "data") == V1)
+            app = (tmp_path / "data" / "current").resolve() / "app"
+            app.chmod(0o644)
+            os.kill(journal.pids("start")[0], signal.SIGKILL)
+            await eventually(lambda: "attempt failed" in caplog.text)
+            app.chmod(0o755)
+            await eventually(lambda: "attempt worked again" in caplog.text)
+    told = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len([one for one in told if "noexec" in f"{one.__dict__} {one.exc_info}"]) == 1
