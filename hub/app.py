@@ -1,16 +1,14 @@
-"""The composition root: builds a hub from its settings and puts HTTP around it."""
+"""The composition root: puts HTTP around the parts of a hub, and has them live as long as that."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from hub.again import Again
 from hub.api import (
     dead_letters,
     deliveries,
@@ -34,37 +32,19 @@ from hub.api.api_bodies import ApiBodies
 from hub.api.asgi import Receive, Scope, Send
 from hub.api.bodies import Bodies
 from hub.api.guarding import Guard, refuse
-from hub.api.refusal_book import RefusalBook
-from hub.callbacks.addresses import AddressPolicy
-from hub.callbacks.sending import Sender
-from hub.callbacks.timing import Timing
-from hub.callbacks.tools import Tools
-from hub.callbacks.worker import Callbacks
-from hub.counting import Counts
-from hub.counting_trail import TrailCounts
 from hub.dashboard import live
-from hub.dashboard.live import Bell, LiveEndpoint, Watching
+from hub.dashboard.live import LiveEndpoint, Watching
 from hub.dashboard.mounting import Shown, mount
-from hub.exporting import Exporter
-from hub.fanout import Fanout
 from hub.forgetting import Forgetting
-from hub.http import Poster
 from hub.log.base import Log
-from hub.log.redis import RedisLog
-from hub.log.redis_address import parse_redis_url
-from hub.log.spool import SpooledLog
-from hub.log.sqlite import SqliteLog
 from hub.metrics import HubMetrics, Watched
+from hub.parts import Clock, Parts, parts_of
 from hub.problem import Problem
-from hub.receiving import Receiver
-from hub.servers import Servers
 from hub.settings import HubSettings
-from hub.sources import build_sources
 from hub.subscriptions import Registry
 
 REFRESH_SECONDS = 0.5  # until a push counts for what was subscribed at another hub
-Clock = Callable[[], datetime]
-Chore = Callable[[], Coroutine[Any, Any, None]]  # goes on until it is cancelled
+Chore = Coroutine[Any, Any, None]
 
 
 def utc_now() -> datetime:
@@ -133,90 +113,114 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
         UnknownProvider: a source names a provider that no adapter speaks.
         ExtraMissing: `otlp_endpoint` is set, and what exports spans is not installed.
     """
-    sources = build_sources(settings.sources)
-    engine = log or _log(settings, clock)
-    registry = Registry(engine)
-    fanout = Fanout(engine)
-    counts, trail = Counts(settings.sources), TrailCounts()
-    counts.follow(engine)
-    callbacks = _callbacks(settings, engine, registry, clock, counts)
-    bell = Bell()
-    refused = RefusalBook(engine, clock, partial(bell.ring, "refusals"))
-    chores = (
-        refused.run,
-        Forgetting(engine, settings.keep_deliveries_days, clock).run,
-        Watching(bell, counts, trail).run,
-    )
-    stops = (bell.stop, fanout.stop, callbacks.stop)
+    parts = parts_of(settings, log, clock)
     app = Hub(
         title="directcd hub",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _lifespan(app, engine, registry, callbacks, chores, stops),
+        lifespan=lambda app: _lifespan(app.state.stopping, parts),
     )
-    app.api_bodies = ApiBodies()
     app.guard = Guard(settings)
     app.state.is_guarded = bool(settings.tokens)
-    app.state.stopping = asyncio.Event()
-    app.state.servers = servers = Servers(settings.servers)
-    app.state.exporter = exporter = _exporter(settings.otlp_endpoint)
-    receiver = Receiver(sources, engine, registry, public_url=settings.public_url)
-    app.raw_webhooks = _webhooks(settings, receiver, refused, clock, counts)
-    app.raw_events = events.EventsEndpoint(engine, fanout, registry, counts)
-    app.raw_live = LiveEndpoint(bell, app.state.stopping.is_set)
-    again = Again(receiver, engine, registry, clock=clock, public_url=settings.public_url)
-    watched = Watched(counts, trail, sources, engine, registry, fanout, callbacks, clock)
-    app.state.metrics = HubMetrics(watched)
-    for routes in (
-        subscriptions.router(registry, fanout, clock, callbacks, engine.channels),
-        dead_letters.router(engine, callbacks),
-        deliveries.router(engine, again, settings.public_url),
-        explain.router(again),
-        notify.router(again),
-        refusals.router(engine),
-        heads.router(engine),
-        sources_api.router(sources, engine, clock),
-        reports.router(engine, trail, exporter),
-        targets.router(engine),
-        sessions.router(app.guard, public_url=settings.public_url),
-        health.router(engine, app.state.stopping),
-        metrics.router(app.state.metrics, engine),
-    ):
+    app.state.stopping = stopping = asyncio.Event()
+    app.state.metrics = HubMetrics(_watched(parts))
+    app.api_bodies = ApiBodies()
+    app.raw_webhooks = _webhooks(parts)
+    app.raw_events = events.EventsEndpoint(parts.log, parts.fanout, parts.registry, parts.counts)
+    app.raw_live = LiveEndpoint(parts.bell, stopping.is_set)
+    for routes in _routes(app, parts):
         app.include_router(routes)
-    shown = Shown(
-        engine, registry, fanout, callbacks, again, sources, servers, clock, settings.public_url,
-        is_guarded=bool(settings.tokens),
-    )  # fmt: skip
-    problems.install(app, mount(app, shown, bell))
+    problems.install(app, mount(app, _shown(parts), parts.bell))
     return app
 
 
+def _routes(app: Hub, parts: Parts) -> Iterator[APIRouter]:
+    """The API's, a resource each; the pages have their own."""
+    log, clock, url = parts.log, parts.clock, parts.settings.public_url
+    yield subscriptions.router(parts.registry, parts.fanout, clock, parts.callbacks, log.channels)
+    yield dead_letters.router(log, parts.callbacks)
+    yield deliveries.router(log, parts.again, url)
+    yield explain.router(parts.again)
+    yield notify.router(parts.again)
+    yield refusals.router(log)
+    yield heads.router(log)
+    yield sources_api.router(parts.sources, log, clock)
+    yield reports.router(log, parts.trail, parts.exporter)
+    yield targets.router(log)
+    yield sessions.router(app.guard, public_url=url)
+    yield health.router(log, app.state.stopping)
+    yield metrics.router(app.state.metrics, log)
+
+
+def _shown(parts: Parts) -> Shown:
+    return Shown(
+        parts.log,
+        parts.registry,
+        parts.fanout,
+        parts.callbacks,
+        parts.again,
+        parts.sources,
+        parts.servers,
+        parts.clock,
+        parts.settings.public_url,
+        is_guarded=bool(parts.settings.tokens),
+    )
+
+
+def _watched(parts: Parts) -> Watched:
+    return Watched(
+        parts.counts,
+        parts.trail,
+        parts.sources,
+        parts.log,
+        parts.registry,
+        parts.fanout,
+        parts.callbacks,
+        parts.clock,
+    )
+
+
+def _webhooks(parts: Parts) -> webhooks.WebhookEndpoint:
+    settings = parts.settings
+    return webhooks.WebhookEndpoint(
+        parts.receiver,
+        parts.clock,
+        counts=parts.counts,
+        refused=parts.refused,
+        bodies=Bodies(settings.data / "bodies", settings.body_limit_bytes),
+        public_url=settings.public_url,
+    )
+
+
 @asynccontextmanager
-async def _lifespan(
-    app: FastAPI,
-    log: Log,
-    registry: Registry,
-    callbacks: Callbacks,
-    chores: Sequence[Chore],
-    stops: Sequence[Callable[[], None]],
-) -> AsyncIterator[None]:
-    await log.open()
+async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None]:
+    await parts.log.open()
     try:
-        await registry.refresh()
+        await parts.registry.refresh()
         async with asyncio.TaskGroup() as tasks:
-            drain = tasks.create_task(_drain(app.state.stopping, stops), name="drain")
-            tasks.create_task(callbacks.run(), name="callbacks")
-            refresh = tasks.create_task(_refresh(registry), name="refresh subscriptions")
-            running = [tasks.create_task(chore()) for chore in chores]
+            tasks.create_task(parts.callbacks.run(), name="callbacks")
+            chores = [
+                tasks.create_task(chore, name=name) for name, chore in _chores(stopping, parts)
+            ]
             yield
-            for task in (refresh, drain, *running):
-                task.cancel()
-            callbacks.stop()
+            for chore in chores:
+                chore.cancel()
+            parts.callbacks.stop()
     finally:
-        await app.state.servers.close()
-        if app.state.exporter:
-            await asyncio.to_thread(app.state.exporter.close)
-        await log.close()
+        await parts.servers.close()
+        if parts.exporter:
+            await asyncio.to_thread(parts.exporter.close)
+        await parts.log.close()
+
+
+def _chores(stopping: asyncio.Event, parts: Parts) -> Iterator[tuple[str, Chore]]:
+    """What goes on until it is cancelled, by its name."""
+    kept_days = parts.settings.keep_deliveries_days
+    yield "drain", _drain(stopping, (parts.bell.stop, parts.fanout.stop, parts.callbacks.stop))
+    yield "refresh subscriptions", _refresh(parts.registry)
+    yield "write refusals", parts.refused.run()
+    yield "forget deliveries", Forgetting(parts.log, kept_days, parts.clock).run()
+    yield "watch for pages", Watching(parts.bell, parts.counts, parts.trail).run()
 
 
 async def _refresh(registry: Registry) -> None:
@@ -230,55 +234,3 @@ async def _drain(stopping: asyncio.Event, stops: Sequence[Callable[[], None]]) -
     await stopping.wait()
     for stop in stops:
         stop()
-
-
-def _exporter(endpoint: str) -> Exporter | None:
-    return Exporter(endpoint) if endpoint else None
-
-
-def _log(settings: HubSettings, clock: Clock) -> Log:
-    limits: dict[str, Any] = {
-        "keep_events": settings.keep_events,
-        "keep_deliveries": settings.keep_deliveries,
-        "deduplication_seconds": settings.deduplication_seconds,
-        "clock": clock,
-    }
-    url = settings.redis.get_secret_value()
-    if not url:
-        return SqliteLog(settings.data, **limits)
-    return SpooledLog(
-        RedisLog(parse_redis_url(url), keep_payloads=settings.keep_payloads, **limits),
-        settings.data / "spool",
-        limit_bytes=settings.spool_limit_bytes,
-        clock=clock,
-    )
-
-
-def _callbacks(
-    settings: HubSettings, log: Log, registry: Registry, clock: Clock, counts: Counts
-) -> Callbacks:
-    policy = AddressPolicy(
-        allow_private=settings.callback_allow_private, allowed=settings.callback_allowed_networks
-    )
-    poster = Poster(policy.refusal)
-    timing = Timing(retry_seconds=settings.callback_retry_seconds)
-    sender = Sender(poster, clock, counts)
-    url = settings.public_url
-    return Callbacks(Tools(log, registry, poster, sender, timing, clock, url, counts))
-
-
-def _webhooks(
-    settings: HubSettings,
-    receiver: Receiver,
-    refused: RefusalBook,
-    clock: Clock,
-    counts: Counts,
-) -> webhooks.WebhookEndpoint:
-    return webhooks.WebhookEndpoint(
-        receiver,
-        clock,
-        counts=counts,
-        refused=refused,
-        bodies=Bodies(settings.data / "bodies", settings.body_limit_bytes),
-        public_url=settings.public_url,
-    )
