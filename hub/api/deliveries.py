@@ -62,9 +62,13 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
         public_url: as in the answers to deliveries.
     """
     routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
+    _add_lists(routes, log)
+    _add_one(routes, log, public_url)
+    _add_again(routes, log, again)
+    return routes
 
-    one = [Depends(_for_it(log))]
 
+def _add_lists(routes: APIRouter, log: Log) -> None:
     @routes.get("")
     async def list_newest(request: Request, search: Annotated[Search, Query()]) -> dict[str, Any]:
         """Accepted deliveries, newest first; `before` continues behind an earlier page."""
@@ -81,6 +85,10 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
         lines = _lines(log, search, access_of(request), first)
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
+
+def _add_one(routes: APIRouter, log: Log, public_url: str) -> None:
+    one = [Depends(_for_it(log))]
+
     @routes.get("/{number}", dependencies=one)
     async def get(number: Number) -> dict[str, Any]:
         """One delivery: the explanation its sender was given, and how it came."""
@@ -93,6 +101,10 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
     async def payload(number: Number) -> Response:
         """What is kept of its payload: the text, without secrets, up to 256 KiB."""
         return Response(await kept_payload(log, number), media_type="text/plain; charset=utf-8")
+
+
+def _add_again(routes: APIRouter, log: Log, again: Again) -> None:
+    one = [Depends(_for_it(log))]
 
     @routes.get("/{number}/explanation", dependencies=one)
     async def explanation(number: Number) -> dict[str, Any]:
@@ -107,8 +119,6 @@ def router(log: Log, again: Again, public_url: str) -> APIRouter:
         to = wanted.subscription if wanted else ""
         told = await again.redeliver(found, to)
         return told.as_json()
-
-    return routes
 
 
 def _for_it(log: Log) -> Callable[[Request, int], Awaitable[None]]:

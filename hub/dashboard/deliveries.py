@@ -31,46 +31,8 @@ Before = Annotated[int | None, Query(ge=1, le=MOST)]
 def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url: str) -> APIRouter:
     """The routes over one log."""
     routes = APIRouter(include_in_schema=False)
-
-    @routes.get("/deliveries")
-    async def listed(
-        request: Request, verdict: str = "", source: str = "", q: str = "", before: Before = None
-    ) -> Response:
-        """The newest first; filters are in the address."""
-        wanted = Wanted(verdict=verdict, source=source, q=q[:200])
-        found = await log.deliveries(PAGE, before, wanted)
-        older = (
-            {"verdict": verdict, "source": source, "q": q, "before": found[-1]["number"]}
-            if (len(found) == PAGE)
-            else None
-        )
-        return await pages.page(
-            request,
-            "deliveries",
-            deliveries=found,
-            refusals=await log.refusals(PAGE, None),
-            verdicts=VERDICTS,
-            verdict=verdict,
-            source=source,
-            q=q,
-            older=urlencode(older) if older else "",
-        )
-
-    @routes.get("/refusals")
-    async def refused(request: Request, before: Before = None) -> Response:
-        """What was not accepted, the newest first."""
-        found = await log.refusals(PAGE, before)
-        older = found[-1].number if len(found) == PAGE else None
-        return await pages.page(request, "refusals", refusals=found, older=older)
-
-    @routes.get("/refusals/{number}")
-    async def refusal(request: Request, number: Number) -> Response:
-        """One, with what its sender is not told."""
-        found = [one for one in await log.refusals(1, number + 1) if one.number == number]
-        if not found:
-            step = "see the list: an equal one may have come since, and has its place"
-            raise Problem(404, "unknown-refusal", "this refusal is not remembered", step)
-        return await pages.page(request, "refusal", refusal=found[0])
+    _add_list(routes, pages, log)
+    _add_refusals(routes, pages, log)
 
     @routes.get("/deliveries/{number}")
     async def one(request: Request, number: Number, tab: str = "why") -> Response:
@@ -101,6 +63,50 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
         return RedirectResponse(goal, SEE_OTHER)
 
     return routes
+
+
+def _add_list(routes: APIRouter, pages: Pages, log: Log) -> None:
+    @routes.get("/deliveries")
+    async def listed(
+        request: Request, verdict: str = "", source: str = "", q: str = "", before: Before = None
+    ) -> Response:
+        """The newest first; filters are in the address."""
+        wanted = Wanted(verdict=verdict, source=source, q=q[:200])
+        found = await log.deliveries(PAGE, before, wanted)
+        older = (
+            {"verdict": verdict, "source": source, "q": q, "before": found[-1]["number"]}
+            if (len(found) == PAGE)
+            else None
+        )
+        return await pages.page(
+            request,
+            "deliveries",
+            deliveries=found,
+            refusals=await log.refusals(PAGE, None),
+            verdicts=VERDICTS,
+            verdict=verdict,
+            source=source,
+            q=q,
+            older=urlencode(older) if older else "",
+        )
+
+
+def _add_refusals(routes: APIRouter, pages: Pages, log: Log) -> None:
+    @routes.get("/refusals")
+    async def refused(request: Request, before: Before = None) -> Response:
+        """What was not accepted, the newest first."""
+        found = await log.refusals(PAGE, before)
+        older = found[-1].number if len(found) == PAGE else None
+        return await pages.page(request, "refusals", refusals=found, older=older)
+
+    @routes.get("/refusals/{number}")
+    async def refusal(request: Request, number: Number) -> Response:
+        """One, with what its sender is not told."""
+        found = [one for one in await log.refusals(1, number + 1) if one.number == number]
+        if not found:
+            step = "see the list: an equal one may have come since, and has its place"
+            raise Problem(404, "unknown-refusal", "this refusal is not remembered", step)
+        return await pages.page(request, "refusal", refusal=found[0])
 
 
 async def _payload(log: Log, delivery: Document) -> str:
