@@ -15,7 +15,7 @@ async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         CancelledError: That, with the work's own error as its cause.
     """
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work, name="undisturbed")
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -68,7 +68,8 @@ def _spare_the_collector() -> None:
 
 async def _run(parts: tuple[Part, ...]) -> None:
     stopping = asyncio.Event()
-    reaping = asyncio.ensure_future(reap_orphans()) if os.getpid() == 1 else None
+    is_first = os.getpid() == 1
+    reaping = asyncio.create_task(reap_orphans(), name="reap orphans") if is_first else None
     with _signals(stopping):
         async with asyncio.TaskGroup() as tasks:
             for part in parts:

@@ -178,8 +178,8 @@ class Delivery:
 
     async def _unless_given_up(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Do what may take long; None when the program was given up meanwhile."""
-        doing = asyncio.ensure_future(work)
-        given_up = asyncio.ensure_future(self._supervisor.given_up.wait())
+        doing = asyncio.create_task(work, name="deliver")
+        given_up = asyncio.create_task(self._supervisor.given_up.wait(), name="program given up")
         try:
             await asyncio.wait({doing, given_up}, return_when=asyncio.FIRST_COMPLETED)
             return doing.result() if doing.done() else None

@@ -223,7 +223,7 @@ async def stop_all(
         for tree in older:
             logger.info("program being stopped", extra={"pid": tree.group})
             stop = stop_tree(tree, stop_signal, timeout_seconds)
-            stops[tree.marker] = stopping.create_task(stop)
+            stops[tree.marker] = stopping.create_task(stop, name="stop a program")
     if old is None:
         return None
     await old.is_reaped()

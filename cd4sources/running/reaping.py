@@ -47,7 +47,7 @@ async def reap_orphans() -> NoReturn:
 async def adopting() -> AsyncIterator[None]:
     """Be the parent of every orphan below this process, and at the end kill those that are left."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    reaping = asyncio.ensure_future(reap_orphans())
+    reaping = asyncio.create_task(reap_orphans(), name="reap orphans")
     try:
         yield
     finally:

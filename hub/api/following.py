@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 UNREADABLE_PAUSE_SECONDS = 0.5
 PAGE = 500  # events read from the log at a time
+TASK = "answer a follower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,9 @@ class Answer:
             return
         self._busy = True
         if self._moved:
-            self._writing = asyncio.get_running_loop().create_task(self._write_all())
+            self._writing = asyncio.get_running_loop().create_task(self._write_all(), name=TASK)
         else:
-            self._writing = start(self._write_all())
+            self._writing = start(self._write_all(), name=TASK)
 
     def _look_again(self) -> None:
         self._moved = True

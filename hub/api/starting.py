@@ -12,7 +12,7 @@ from typing import Any
 Running = Coroutine[Any, None, None]
 
 
-def start(running: Running) -> "asyncio.Task[None] | None":
+def start(running: Running, name: str | None = None) -> "asyncio.Task[None] | None":
     """
     Run a coroutine up to where it has to wait, and only then make it a task.
 
@@ -22,6 +22,7 @@ def start(running: Running) -> "asyncio.Task[None] | None":
     Args:
         running: not begun yet. Until its first wait it has no task of its own: it must not ask for
             the current one, as `asyncio.timeout` and task groups do.
+        name: of the task.
 
     Returns:
         The task, or None when the coroutine is done.
@@ -33,7 +34,7 @@ def start(running: Running) -> "asyncio.Task[None] | None":
         waits_for = running.send(None)
     except StopIteration:
         return None
-    return asyncio.get_running_loop().create_task(_rest(running, waits_for))
+    return asyncio.get_running_loop().create_task(_rest(running, waits_for), name=name)
 
 
 async def _rest(running: Running, waits_for: object) -> None:

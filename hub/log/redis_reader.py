@@ -238,7 +238,7 @@ def _events(entries: list[Any]) -> list[Event] | Gap:
 
 async def _wait(event: asyncio.Event, ends: Sequence[asyncio.Future[str]], seconds: float) -> None:
     """Wait until the event is set, or any of the futures is done, or the time is over."""
-    waiting: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
+    waiting: asyncio.Future[Any] = asyncio.create_task(event.wait(), name="behind in Redis")
     all_of_them: list[asyncio.Future[Any]] = [waiting, *ends]
     try:
         await asyncio.wait(

@@ -33,8 +33,8 @@ class Reader:
             LogUnavailable: the file cannot be read.
         """
         async with self._turn:
-            reading = asyncio.ensure_future(
-                asyncio.to_thread(_in_snapshot, self._connection, query)
+            reading = asyncio.create_task(
+                asyncio.to_thread(_in_snapshot, self._connection, query), name="read the log"
             )
             try:
                 return await asyncio.shield(reading)
