@@ -32,11 +32,15 @@ def router(log: Log) -> APIRouter:
         told = [one | {"caught_hint": hint} for one, hint in zip(found, hints, strict=True)]
         return {"targets": told}
 
-    @routes.get("/targets/{target}/timeline")
+    @routes.get("/targets/{target:path}/timeline")
     async def get_timeline(
         request: Request, target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
     ) -> dict[str, Any]:
-        """The newest pushes of a target, oldest first, each as a list of stages."""
+        """
+        The newest pushes of a target, oldest first, each as a list of stages.
+
+        A name with slashes is written as it is, or each slash as `%2F`: `team/app`, `team%2Fapp`.
+        """
         access = access_of(request)
         is_seen = not access.repositories or _is_of(access, await standing(log, target))
         found = timelines(await traces(log, target, limit)) if is_seen else []
