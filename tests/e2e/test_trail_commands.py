@@ -88,7 +88,7 @@ async def test_status_is_one_table(hub: httpx.AsyncClient) -> None:
     assert row.split()[:5] == ["shop", "rolled", "back", "v-0123456789ab", "aaaaaaaaaaaa"]
     assert "1/1" in row
     assert "it died" in remarks[0]
-    assert "1 found by poll only" in remarks[2]
+    assert "1 found by poll only" in remarks[3]
     assert len(json.loads((await run(hub, "status", "--json")).stdout)["targets"]) == 1
 
 
