@@ -22,13 +22,14 @@ def check(config_file: Path) -> None:
 
     Nothing is connected; `directcd doctor` asks whoever is named in it, too.
     """
-    from directcd.doctor.settings import read
+    from directcd.doctor.settings import read, unstartable
     from directcd.doctor.standing import standing
 
     logging.disable()  # what parts would say of their settings are findings
     known = read(config_file)
     loaded = known.config
     found = known.sure(standing(loaded, config_file), f"{config_file}:") if loaded else []
+    found += unstartable(known, found, config_file)
     findings = [one for one in known.findings + found if one.severity != "ok"]
     for one in findings:
         click.echo(line(f"{one.severity}: {one.where}: {one.what}; {one.next}"), err=True)

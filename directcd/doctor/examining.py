@@ -25,7 +25,7 @@ from directcd.doctor import (
     tools,
 )
 from directcd.doctor.findings import Finding, problem
-from directcd.doctor.settings import read
+from directcd.doctor.settings import read, unstartable
 from directcd.doctor.standing import placed, standing
 from directcd.listening import url_of
 from directcd.whom import server_of
@@ -49,6 +49,7 @@ async def examined(file: Path, token: str = "") -> list[Finding]:
     config, found = known.config, list[Finding]()
     if config:
         found += standing(config, file)
+        found += unstartable(known, found, file)
         found += placed(list(disk.check(config)), file)
     with tempfile.TemporaryDirectory(prefix="directcd-") as place:
         git = Git(Path(place), DEADLINE_SECONDS)

@@ -1,9 +1,10 @@
 """Mistakes in directcd.toml and in the environment, as findings: all of them at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cd4sources.targets import Target, TargetError
 from directcd import config, embedded
 from directcd.config import Config
 from directcd.doctor.findings import Finding, problem
@@ -48,27 +49,32 @@ def read(file: Path) -> Read:
         return Read(None, [_mistake(line) for line in str(error).splitlines()])
     found = [_sentence(what, f"{file}:{where}") for where, what in mistakes.items()]
     if loaded:
-        said = dict(_unfit(loaded))
-        if not mistakes:
-            said |= dict(_why_not(loaded, ""))
-        found += [_sentence(what, f"{file}:{where}".rstrip(":")) for what, where in said.items()]
+        found += [_sentence(what, f"{file}:{where}") for what, where in _unfit(loaded)]
     return Read(loaded, found, frozenset(mistakes))
 
 
+def unstartable(known: Read, found: Sequence[Finding], file: Path) -> list[Finding]:
+    """What else keeps the parts from starting, where nothing that was found does."""
+    is_known = any(one.severity == "problem" for one in (*known.findings, *found))
+    if is_known or known.config is None:
+        return []
+    return [_sentence(what, str(file)) for what, _ in _why_not(known.config, "")]
+
+
 def _unfit(loaded: Config) -> Iterator[tuple[str, str]]:
-    """What keeps each part from starting, and where it stands; they are tried one by one."""
+    """What is wrong with sources and targets, and where; each is tried alone."""
     hub = loaded.hub
     for name, source in (hub.sources if hub else {}).items():
         alone = hub.model_copy(update={"sources": {name: source}}) if hub else None
-        yield from _why_not(_only(loaded, hub=alone), f"hub.sources.{name}")
+        only = loaded.model_copy(
+            update={"hub": alone, "server": None, "target": (), "client": None}
+        )
+        yield from _why_not(only, f"hub.sources.{name}")
     for target in loaded.target:
-        only = _only(loaded, target=(target,), server=loaded.server)
-        yield from _why_not(only, f"target.{target.name}")
-
-
-def _only(loaded: Config, **parts: object) -> Config:
-    nothing: Mapping[str, object] = {"hub": None, "server": None, "target": (), "client": None}
-    return loaded.model_copy(update={**nothing, **parts})
+        try:
+            Target.from_settings(target)
+        except TargetError as error:
+            yield str(error), f"target.{target.name}"
 
 
 def _why_not(loaded: Config, where: str) -> Iterator[tuple[str, str]]:
@@ -76,7 +82,7 @@ def _why_not(loaded: Config, where: str) -> Iterator[tuple[str, str]]:
         embedded.parts_of(loaded)
     except mendable() as error:
         key, colon, rest = str(error).partition(": ")
-        is_key = colon and key.startswith(where)  # which says more exactly where
+        is_key = colon and where and key.startswith(where)  # which says more exactly where
         yield (rest, key) if is_key and " " not in key else (str(error), where)
 
 
