@@ -4,7 +4,7 @@ from hub.log.values import StageReport
 from hub.tracing import Trace
 
 _BY_ITSELF = "see the log of {who}: it tries again by itself"
-_OUTPUT = "read what the program printed at {who}, and push a commit that mends it"
+_OUTPUT = "read what the program has printed at {who}, and push a commit that mends it"
 _OF_STAGE = {
     "fetched": "let `directcd doctor` say, where {who} runs, what keeps it from the repository; "
     "it tries again by itself",
@@ -12,7 +12,7 @@ _OF_STAGE = {
     "`directcd builds rebuild {target}` tries the same one again",
 }
 _OF_RESULT = {
-    "rolled_back": f"{_OUTPUT}; the version before it was started again",
+    "rolled_back": f"{_OUTPUT}; meanwhile the version before it is used",
     "quarantined": f"{_OUTPUT}; this version is not started again by itself",
 }
 _OF_STATE = {

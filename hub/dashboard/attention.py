@@ -62,8 +62,9 @@ def _refused(refusal: Refusal, accepted_at: datetime | None) -> Item:
     is_mended = may_be_mended(refusal.code, refusal.last_at, accepted_at)
     times = f"{refusal.count} times " if refusal.count > 1 else ""
     since = "; others were accepted since" if is_mended else ""
+    detail = refusal.detail.removesuffix(".")
     sender = f" of {sent_by}" if (sent_by := refusal.hints.get("sent_by")) else ""
-    cause = f"A delivery{sender} to {refusal.path} was {times}refused: {refusal.detail}{since}"
+    cause = f"A delivery{sender} to {refusal.path} was {times}refused: {detail}{since}"
     return Item("warn" if is_mended else "bad", visible(cause), f"/refusals/{refusal.number}")
 
 

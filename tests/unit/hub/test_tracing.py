@@ -97,7 +97,10 @@ def test_the_last_word_says_how_it_stands(reports: tuple[StageReport, ...], stat
         ((report("downloaded", 1, "failed"),), "see the log of server"),
         ((report("built", 2, "unchanged"),), "nothing to do"),
         ((report("published", 1),), "a client is started for shop"),
-        ((report("running", 2, "rolled_back"), report("published", 1)), "version before it"),
+        (
+            (report("running", 2, "rolled_back"), report("published", 1)),
+            "meanwhile the version before it",
+        ),
         ((report("running", 2, "quarantined"),), "printed at server"),
     ],
 )
