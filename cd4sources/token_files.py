@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cd4sources.http_errors import HttpError
 
+_MOST_BYTES = 4096
+
 
 class TokenUnusable(HttpError):
     """The token cannot be read, or no header can carry it."""
@@ -24,7 +26,7 @@ def read_token(file: Path | None, setting: str = "token_file") -> str:
     if file is None:
         return ""
     try:
-        token = file.read_text(encoding="ascii").strip()
+        token = _text(file).strip()
     except OSError as error:
         raise TokenUnusable(f"{setting} {file}: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -32,3 +34,9 @@ def read_token(file: Path | None, setting: str = "token_file") -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", token):
         raise TokenUnusable(f"{setting} {file}: it must hold one token and nothing else")
     return token
+
+
+def _text(file: Path) -> str:
+    # No more than that: a device may never end.
+    with file.open("rb") as opened:
+        return opened.read(_MOST_BYTES).decode("ascii")

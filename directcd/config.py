@@ -28,6 +28,7 @@ from directcd.errors import ConfigError
 from hub.settings import HubSettings
 
 PREFIX = "DIRECTCD_"
+MOST_BYTES = 1024 * 1024
 # Variables that directcd itself sets for the programs it starts; one of them may be a directcd.
 OWN_VARIABLES = frozenset({"DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
                            "DIRECTCD_REF", "DIRECTCD_CONFIG", "DIRECTCD_TOKEN_FILE",
@@ -110,14 +111,23 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(_text(path))
     except FileNotFoundError:
         step = "give one with -c FILE, or write one with `directcd init`"
         raise ConfigError(f"{path}: no such file; {step}") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _text(path: Path) -> str:
+    # No more than that: a device may never end.
+    with path.open("rb") as file:
+        text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise ConfigError(f"{path}: larger than {MOST_BYTES // 1024} KiB: no configuration")
+    return text.decode()
 
 
 def _loader(document: dict[str, Any]) -> type[Config]:

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from directcd.terminal import colourless
+
 FAILED = 1
 USAGE = 2
 BUILD_FAILED = 5
@@ -39,7 +41,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _say(error: BaseException) -> int | None:
     code = next((code for kind, code in _mendable() if isinstance(error, kind)), None)
     if code is not None:
-        sys.stderr.write(f"directcd: {error}\n")
+        # It may quote a stranger's file.
+        sys.stderr.write(f"directcd: {colourless(str(error))}\n")
     return code
 
 

@@ -10,6 +10,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ Place = tuple[int | str, ...]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ROUNDS = 5
+_MOST = 50  # mistakes a round; nobody mends more at once
 _UNKNOWN = "unknown key"
 _PLAIN = {
     "missing": "is missing; add it",
@@ -87,7 +89,7 @@ def find(
         try:
             return Found(read(rest), mistakes)
         except ValidationError as error:
-            items = [(_place(rest, one["loc"]), one) for one in _errors(error)]
+            items = [(_place(rest, one["loc"]), one) for one in islice(_errors(error), _MOST)]
         mistakes |= _new(kind, rest, items, mistakes)
         # From the end: what is taken out of a list moves what stands behind it.
         spoilt = {_spoilt(place, one["type"]): str(one["type"]) for place, one in items}

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cd4sources.settings import ClientSettings, ServerSettings
 from directcd.config import Config
@@ -54,6 +56,17 @@ def server_asked(config: Config) -> Asked:
     if client and address in watched:
         return Asked(address, client.token_file, "client.token_file")
     return Asked(address)
+
+
+def is_here(url: str) -> bool:
+    """Whether an address is this machine's own, by itself and not by what a name resolves to."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _tables(config: Config) -> Iterator[tuple[str, ServerSettings | ClientSettings]]:

@@ -29,8 +29,9 @@ from hub.api import (
 )
 from hub.api import sources as sources_api
 from hub.api.api_bodies import ApiBodies
-from hub.api.asgi import Receive, Scope, Send
+from hub.api.asgi import Receive, Scope, Send, respond_problem
 from hub.api.bodies import Bodies
+from hub.api.crowding import Crowd
 from hub.api.guarding import Guard, refuse
 from hub.dashboard import live
 from hub.dashboard.live import LiveEndpoint, Watching
@@ -65,6 +66,7 @@ class Hub(FastAPI):
     raw_events: events.EventsEndpoint
     raw_live: LiveEndpoint
     api_bodies: ApiBodies
+    crowd: Crowd
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -85,7 +87,10 @@ class Hub(FastAPI):
         if raw := self._raw().get(scope["path"]):
             await raw(scope, receive, send)
             return
-        with self.api_bodies.taking(receive) as limited:
+        if full := self.crowd.full(scope):
+            await respond_problem(send, full, {"retry-after": "1"})
+            return
+        with self.crowd.joined(scope), self.api_bodies.taking(receive) as limited:
             await super().__call__(scope, limited, send)
 
     def _raw(self) -> Mapping[str, ASGIApp]:
@@ -125,6 +130,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     app.state.stopping = stopping = asyncio.Event()
     app.state.metrics = HubMetrics(_watched(parts))
     app.api_bodies = ApiBodies()
+    app.crowd = Crowd()
     app.raw_webhooks = _webhooks(parts)
     app.raw_events = events.EventsEndpoint(parts.log, parts.fanout, parts.registry, parts.counts)
     app.raw_live = LiveEndpoint(parts.bell, stopping.is_set)

@@ -10,6 +10,8 @@ from hub.tracing import Trace
 
 Timeline = dict[str, Any]
 
+MOST_SAID = 1_000  # characters of a message; many pushes may have the same
+
 # By the last stage and result that say more than "so far, so good".
 _STATES = {
     ("running", "ok"): "running",
@@ -96,7 +98,11 @@ def _stages_of_hub(origin: Origin | None, start: datetime) -> list[dict[str, Any
 
 def _stage(report: StageReport, start: datetime) -> dict[str, Any]:
     document = _document(report.stage, (report.started_at, report.ended_at), start)
-    said = {"result": report.result, "reporter": report.reporter, "message": report.message}
+    said = {
+        "result": report.result,
+        "reporter": report.reporter,
+        "message": report.message[:MOST_SAID],
+    }
     return document | said
 
 

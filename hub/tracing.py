@@ -13,6 +13,7 @@ from hub.log.base import Log
 from hub.log.values import Origin, StageReport
 
 LOOKED_AT = 1_000  # reports of a target: some 150 pushes
+MOST_STAGES = 200  # of one push: those of some 60 clients
 SOONER = timedelta(seconds=10)
 """How long before a push a poll may have met its commit. What is older was for something else, also
 if it came to the same version: a branch that went back."""
@@ -110,12 +111,13 @@ def _reports_of(
     began = min([*(one.started_at for one in own), *received])
     # What another push has set off may have served this one, but not before this one came.
     since = {one: began if one in origins else began - SOONER for one in same}
-    return tuple(
+    found = [
         one
         for one in reports
         if one.trace_id == trace_id
         or (one.trace_id in same and one.ended_at >= since[one.trace_id] and _is_done(one))
-    )
+    ]
+    return tuple(found[-MOST_STAGES:])
 
 
 def _has_met(report: StageReport, commit: str | None) -> bool:

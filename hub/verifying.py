@@ -118,8 +118,8 @@ def _advice(source: Source, sender: str) -> str:
     if not sender:
         return ""
     return (
-        f"{sender} sent this, and {source.name} is a source of {source.provider}: let that webhook "
-        f"post to a source of {sender}, or set this one's provider to {sender}"
+        f"its headers are those of {sender}, and {source.name} is a source of {source.provider}: "
+        f"if the webhook is yours, let it post to a source of {sender}"
     )
 
 

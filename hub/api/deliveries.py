@@ -10,7 +10,7 @@ from msgspec.json import encode
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub.again import Again, kept_payload
-from hub.api.guarding import access_of, is_of, refuse_others
+from hub.api.guarding import access_of, is_of
 from hub.log.base import Log
 from hub.log.delivered import Document, Wanted
 from hub.problem import Problem
@@ -122,13 +122,13 @@ def _add_again(routes: APIRouter, log: Log, again: Again) -> None:
 
 
 def _for_it(log: Log) -> Callable[[Request, int], Awaitable[None]]:
-    """Refuses who asks for a delivery with a token that is not for its repository."""
+    """Knows no delivery to who asks with a token that is not for its repository."""
 
     async def for_it(request: Request, number: Number) -> None:
         access = access_of(request)
         if access.repositories:
-            found = remembered(number, await log.delivery(number))
-            refuse_others(access, [frozenset({found["repository"]})])
+            found = await log.delivery(number)
+            remembered(number, found if found and is_of(access, found) else None)
 
     return for_it
 

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from hub.api.asgi import Scope as Asked
 from hub.api.asgi import Send, respond, respond_problem
 from hub.api.origins import is_loopback, refuse_other_names, refuse_other_sites
+from hub.log.values import StageReport
 from hub.problem import Problem
 from hub.settings import HubSettings
 from hub.tokens import EVERYTHING, NOTHING, Access, Scope, Token, holder
@@ -189,6 +190,11 @@ def _refuse_unless_good(access: Access, path: str, needed: tuple[Scope, ...]) ->
 def is_of(access: Access, document: Mapping[str, Any]) -> bool:
     """Whether somebody may see a document about the repository that it names by its key."""
     return access.covers([frozenset({document["repository"] or ""})])
+
+
+def is_bounded_to(access: Access, report: StageReport) -> bool:
+    """Whether a report was sent by somebody who may speak of no more than this one may."""
+    return bool(report.bounds) and set(report.bounds) <= set(access.repositories)
 
 
 def refuse_others(access: Access, repositories: "list[frozenset[str]]") -> None:

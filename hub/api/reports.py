@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.api.guarding import access_of, refuse_others
+from hub.api.guarding import access_of, is_bounded_to, refuse_others
 from hub.counting_trail import TrailCounts
 from hub.exporting import Exporter
 from hub.log.base import Log, LogUnavailable
@@ -58,8 +59,9 @@ def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRoute
             raise Problem(
                 400, "invalid-traceparent", "this is no traceparent", "send the notification's own"
             )
-        filed = _stage_report(new, trace_id)
-        await _refuse_others(log, access_of(request), filed)
+        access = access_of(request)
+        filed = replace(_stage_report(new, trace_id), bounds=access.repositories)
+        await _refuse_others(log, access, filed)
         await log.report(filed)
         await _follow_up("count", counts.reported(log, filed))
         if exporter:
@@ -80,11 +82,19 @@ async def _follow_up(what: str, doing: Awaitable[None]) -> None:
 
 
 async def _refuse_others(log: Log, access: Access, filed: StageReport) -> None:
-    """Let nobody write about a push to, or a target made of, a repository that is not theirs."""
-    if access.repositories:
-        told = await log.reports(filed.target, LOOKED_AT)
-        origins = await log.origins({filed.trace_id, *(one.trace_id for one in told)})
-        refuse_others(access, [frozenset({one.repository}) for one in origins.values()])
+    """
+    Let nobody write about a push to, or a target made of, a repository that is not theirs.
+
+    What was told of a target without a push (a look at start, or by poll) names no repository that
+    could be believed: such a target is theirs whose token was bounded alike.
+    """
+    if not access.repositories:
+        return
+    told = await log.reports(filed.target, LOOKED_AT)
+    origins = await log.origins({filed.trace_id, *(one.trace_id for one in told)})
+    refuse_others(access, [frozenset({one.repository}) for one in origins.values()])
+    if told and not any(one.trace_id in origins or is_bounded_to(access, one) for one in told):
+        refuse_others(access, [frozenset()])
 
 
 def _utc(time: datetime) -> datetime:

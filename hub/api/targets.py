@@ -64,7 +64,9 @@ def _is_of(access: Access, standing: Standing) -> bool:
 
 
 def _seen(access: Access, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in found if is_of(access, one)]
+    # Without a push, the names are those that a server gives its repositories.
+    is_any = not access.repositories
+    return [one for one in found if is_any or (one["subject"] and is_of(access, one))]
 
 
 def _step(needle: str) -> str:

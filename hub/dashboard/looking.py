@@ -67,6 +67,8 @@ class Looker:
     async def _seen(self, items: list[Item], *, may_read: bool) -> Seen:
         log, now = self.log, self.clock()
         targets = await targets_of(log)
+        if not may_read:  # a hint speaks of other deliveries
+            targets = [one | {"caught_hint": ""} for one in targets]
         items += attention.of_targets(targets, may_read=may_read)
         refusals = await log.refusals(LOOKED_AT, None)
         items += attention.of_refusals(refusals, await log.secret_uses(), now)

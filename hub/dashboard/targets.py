@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from hub.api.guarding import access_of
 from hub.caught import caught_hint, known_of
 from hub.dashboard.pages import Pages
 from hub.log.base import Log
@@ -24,12 +25,13 @@ def router(pages: Pages, log: Log) -> APIRouter:
         if one["last"] is None:
             step = "the overview lists those that a server has reported about"
             raise Problem(404, "unknown-target", f"nothing is known of {target!r}", step)
+        may_read = access_of(request).may("read")
         found = timelines(await traces(log, target, PUSHES_SHOWN))
         return await pages.page(
             request,
             "target",
             standing=one,
-            hint=caught_hint(one, await known_of(log)),
+            hint=caught_hint(one, await known_of(log)) if may_read else "",
             lines=found[::-1],
         )
 

@@ -16,12 +16,12 @@ KEEP_REPORTS = 100_000  # stage reports, about 200 bytes each
 
 _INSERT = """
 INSERT INTO reports (target, stage, result, started_at, ended_at, trace_id, version, message,
-    reporter, is_caught, commits)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reporter, is_caught, commits, bounds)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SELECT = """
 SELECT target, stage, result, started_at, ended_at, trace_id, version, message, reporter, is_caught,
-    commits
+    commits, bounds
 FROM reports WHERE target = ? ORDER BY number DESC LIMIT ?
 """
 _ORIGINS = """
@@ -46,6 +46,7 @@ def insert_report(connection: sqlite3.Connection, report: StageReport) -> None:
             report.reporter,
             report.is_caught,
             json.dumps(report.commits),
+            json.dumps(report.bounds),
         ),
     )
 
@@ -71,7 +72,8 @@ def read_origins(connection: sqlite3.Connection, trace_ids: Collection[str]) -> 
 
 
 def _report(row: tuple[Any, ...]) -> StageReport:
-    target, stage, result, start, end, trace, version, message, reporter, is_caught, commits = row
+    *told, is_caught, commits, bounds = row
+    target, stage, result, start, end, trace, version, message, reporter = told
     return StageReport(
         target,
         stage,
@@ -84,6 +86,7 @@ def _report(row: tuple[Any, ...]) -> StageReport:
         reporter,
         is_caught=bool(is_caught),
         commits=tuple((name, commit) for name, commit in json.loads(commits)),
+        bounds=tuple(json.loads(bounds)),
     )
 
 

@@ -71,6 +71,7 @@ MIGRATIONS = (
     "ALTER TABLE events ADD COLUMN delivery INTEGER",
     "DROP INDEX IF EXISTS reports_by_version",
     "DROP INDEX IF EXISTS reports_by_trace",
+    "ALTER TABLE reports ADD COLUMN bounds TEXT NOT NULL DEFAULT '[]'",
 )
 
 

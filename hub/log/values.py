@@ -203,6 +203,8 @@ class StageReport:
     """Of a fetch: whether only a poll has found what changed, because nobody announced it."""
     commits: tuple[tuple[str, str], ...] = ()
     """The repositories that a fetch found changed: name and full hash of each."""
+    bounds: tuple[str, ...] = ()
+    """Which repositories its sender's token is good for; empty when for all."""
 
 
 @dataclass(frozen=True, slots=True)

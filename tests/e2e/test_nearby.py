@@ -74,6 +74,30 @@ async def test_a_broken_file_is_told_and_does_not_matter_when_a_hub_is_named(hub
     assert (done.returncode, done.stderr) == (0, "")
 
 
+async def test_a_strangers_file_takes_no_token_to_another_machine(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither that of the file nor of an option; who names the file has looked into it."""
+    file = hub.place / "directcd.toml"
+    file.write_text(file.read_text().replace(hub.url, "http://192.0.2.1:9"))
+    for words in (STATUS, (*STATUS, "--token-file", "token")):
+        done = await hub.run(*words)
+        assert (done.returncode, "not on this machine" in done.stderr) == (2, True)
+        assert "--hub http://192.0.2.1:9" in done.stderr
+    file.write_text(file.read_text().replace("192.0.2.1", "localhost"))
+    assert (await hub.run(*STATUS)).returncode == 7
+    file.write_text(file.read_text().replace("localhost", "hub.invalid"))
+    monkeypatch.setenv("DIRECTCD_CONFIG", "directcd.toml")
+    assert (await hub.run(*STATUS)).returncode == 7
+
+
+async def test_a_strangers_file_moves_no_cursor(hub: Hub) -> None:
+    """A key of it is told as text."""
+    (hub.place / "directcd.toml").write_text('"\\u001b]52;c;aGk=\\u0007x" = 1\n')
+    done = await hub.run(*STATUS)
+    assert (done.returncode, "\x1b" in done.stderr) == (2, False)
+
+
 async def test_a_token_file_that_cannot_be_read_is_named_by_its_setting(hub: Hub) -> None:
     """And another may be given."""
     (hub.place / "token").rename(hub.place / "moved")

@@ -263,7 +263,7 @@ async def test_a_token_for_some_repositories_sees_and_tells_of_those_alone(
     assert len(exported.text.splitlines()) == 1
     for path in ("", "/payload", "/explanation"):
         answer = await hub.get(f"/v1/deliveries/{others_number}{path}", headers=mine)
-        assert answer.json()["code"] == "repository-forbidden"
+        assert answer.json()["code"] == "unknown-delivery"
     targets = (await hub.get("/v1/targets", headers=mine)).json()["targets"]
     assert [one["target"] for one in targets] == ["a"]
     assert (await hub.get("/v1/targets/b/timeline", headers=mine)).json()["traces"] == []
@@ -285,17 +285,48 @@ async def test_a_bounded_token_writes_about_no_target_of_others(tmp_path: Path) 
         assert targets == []
 
 
+async def test_a_bounded_token_takes_over_no_target_that_only_polls_have_found(
+    hub: httpx.AsyncClient,
+) -> None:
+    """Nothing says whose it is: a push of its own in a report makes it nobody else's."""
+    number = (await post(hub, push(A))).json()["inspect"].rpartition("/")[2]
+    delivery = (await hub.get(f"/v1/deliveries/{number}", headers=bearer(READ))).json()
+    polled = report("d" * 32, target="victim")
+    assert (await hub.post("/v1/reports", json=polled, headers=bearer(REPORT))).status_code == 202
+    for trace_id in (delivery["trace_ids"][0], "e" * 32):
+        own = report(trace_id, target="victim")
+        refused = await hub.post("/v1/reports", json=own, headers=bearer(SHOP_ONLY))
+        assert refused.json()["code"] == "repository-forbidden"
+
+
+async def test_a_bounded_server_tells_of_its_looks(hub: httpx.AsyncClient) -> None:
+    """At start and by poll: also before the first push, and after it."""
+    number = (await post(hub, push(A))).json()["inspect"].rpartition("/")[2]
+    delivery = (await hub.get(f"/v1/deliveries/{number}", headers=bearer(READ))).json()
+    for trace_id in ("d" * 32, "d" * 32, delivery["trace_ids"][0], "e" * 32):
+        own = report(trace_id, target="mine")
+        told = await hub.post("/v1/reports", json=own, headers=bearer(SHOP_ONLY))
+        assert told.status_code == 202
+    targets = (await hub.get("/v1/targets", headers=bearer(SHOP_ONLY))).json()["targets"]
+    assert [one["target"] for one in targets] == ["mine"]
+
+
 async def test_a_visitor_sees_that_it_failed_and_not_what_was_said(tmp_path: Path) -> None:
     """A build may say anything; who may read is told."""
     async with hub_client(settings(tmp_path, tokens=TOKENS[:-1])) as hub:
         failed = report("d" * 32) | {"result": "failed", "message": "canary in a log"}
         await hub.post("/v1/reports", json=failed, headers=bearer(REPORT))
+        caught = report("e" * 32) | {"stage": "fetched", "caught": True}
+        await hub.post("/v1/reports", json=caught, headers=bearer(REPORT))
         for path in ("/", "/targets/a"):
             seen = (await hub.get(path, headers={"Accept": "text/html"})).text
             assert "building failed" in seen.lower()
             assert "canary" not in seen
+            assert "create the webhook" not in seen
             signed_in = {"Accept": "text/html", **bearer(READ)}
-            assert "canary in a log" in (await hub.get(path, headers=signed_in)).text
+            told = (await hub.get(path, headers=signed_in)).text
+            assert "canary in a log" in told
+            assert "create the webhook" in told
 
 
 def report(trace_id: str, target: str = "a") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hub.log.sqlite import SqliteLog
 from hub.log.values import NewEvent, StageReport
 from hub.standing import standing, standings
 from hub.timelines import timeline
-from hub.tracing import traces
+from hub.tracing import MOST_STAGES, traces
 from tests.support.events import NOW, SUBJECT, event, record
 
 COMMIT = "c" * 40
@@ -112,6 +112,16 @@ async def test_a_push_that_was_fetched_later_runs(trail: Trail) -> None:
     await trail.report("c", "published", version="v-2")
     pushed, other = [timeline(one) for one in await traces(trail.log, "shop", 5)]
     assert (pushed["state"], pushed["version"], other["version"]) == ("built", "v-1", "v-2")
+
+
+async def test_of_very_many_stages_the_newest_are_told(trail: Trail) -> None:
+    """A thousand clients may run one version, and each push of it would tell of all of them."""
+    await trail.push("a")
+    for number in range(MOST_STAGES + 1):
+        await trail.report("a", "running", reporter=f"client {number}")
+    [found] = await traces(trail.log, "shop", 5)
+    assert len(found.reports) == MOST_STAGES
+    assert found.reports[-1].reporter == f"client {MOST_STAGES}"
 
 
 async def test_what_a_push_set_off_is_not_what_its_next_delivery_does(trail: Trail) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from directcd.config import load
+from directcd.config import MOST_BYTES, load
 from directcd.errors import ConfigError
 
 MINIMAL = """
@@ -120,6 +120,26 @@ def test_a_missing_file_says_how_to_give_one(tmp_path: Path) -> None:
     """The first thing that goes wrong for a newcomer."""
     with pytest.raises(ConfigError, match="-c FILE"):
         load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a = " + "[" * 100_000, "not valid TOML"), ("# " + "x" * MOST_BYTES, "larger than 1024 KiB")],
+    ids=["deep", "large"],
+)
+def test_what_is_no_configuration_is_one_sentence(file: Path, text: str, message: str) -> None:
+    """A file of that name may be anybody's."""
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(file)
+
+
+def test_very_many_mistakes_are_not_all_told(file: Path) -> None:
+    """Each costs time, and nobody mends a thousand at once."""
+    file.write_text("\n".join(f"[hub.sources.s{number}]" for number in range(1_000)))
+    with pytest.raises(ConfigError) as error:
+        load(file)
+    assert len(str(error.value).splitlines()) <= 5 * 50
 
 
 def test_two_targets_of_one_name_are_refused(file: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from directcd.config import load
-from directcd.whom import Asked, hub_asked, server_asked
+from directcd.whom import Asked, hub_asked, is_here, server_asked
 
 TARGET = '[[target]]\nname = "shop"\nrepositories = [{ url = "/srv/git/shop" }]\n'
 FOLLOWED = 'hub = "http://hub:1/"\nhub_token_file = "/run/token"\n'
@@ -62,3 +62,20 @@ def test_the_server_of_a_file(file: Path, text: str, asked: Asked) -> None:
     """Its own, or the first that its client watches; a token goes to no other."""
     file.write_text(text)
     assert server_asked(load(file)) == asked
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://localhost:8080", True),
+        ("http://localhost.evil.example", False),
+        ("http://127.0.0.1@evil.example", False),
+        ("http://10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_here(url: str, here: bool) -> None:  # noqa: FBT001
+    """By what is written; a name might lead anywhere."""
+    assert is_here(url) is here

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.log.values import Origin, StageReport
-from hub.timelines import timeline
+from hub.timelines import MOST_SAID, timeline
 from hub.tracing import Trace, trace_id_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -84,6 +84,12 @@ def test_a_clock_that_is_behind_makes_no_negative_time() -> None:
 def test_the_last_word_says_how_it_stands(reports: tuple[StageReport, ...], state: str) -> None:
     """In the order of time, whatever the order in which they came."""
     assert timeline(trace(*reports))["state"] == state
+
+
+def test_a_long_message_is_cut() -> None:
+    """Every push of a version tells of its failure; all of it stands where the target failed."""
+    [_, _, stage] = timeline(trace(report("built", 1, "failed", "x" * 4_000)))["stages"]
+    assert len(stage["message"]) == MOST_SAID
 
 
 @pytest.mark.parametrize(
