@@ -136,6 +136,7 @@ def test_a_log_is_read_while_it_is_written(page: Page, world: Delivering) -> Non
     row.get_by_role("link").click()
     expect(page.locator(".log")).to_contain_text("first word")
     page.keyboard.press("End")
+    expect(page.get_by_text("first word")).to_be_in_viewport()
     gate.touch()
     expect(page.get_by_text("last word")).to_be_in_viewport()
 

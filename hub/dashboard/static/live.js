@@ -34,7 +34,9 @@ function restore(kept) {
     const linked = main.querySelector(`[href="${CSS.escape(kept.focus)}"]`);
     (named ?? linked)?.focus({ preventScroll: true });
   }
-  window.scrollTo(0, kept.follows ? document.documentElement.scrollHeight : kept.scroll);
+  const goal = kept.follows ? document.documentElement.scrollHeight : kept.scroll;
+  // Not in vain: it would undo a scroll that has begun and that scripts do not see yet.
+  if (window.scrollY !== goal) window.scrollTo(0, goal);
 }
 
 // Typing, or marking words to copy them.
