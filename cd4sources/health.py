@@ -36,5 +36,5 @@ class Health:
     def _of_hub(self) -> Iterator[str]:
         seconds = self.hearing.deaf_seconds if self.hearing else 0.0
         if seconds >= DEAF_SECONDS:
-            step = "pushes wait for the next poll; see that it runs, and the log for why"
-            yield f"the hub has not been heard for {seconds:.0f} s: {step}"
+            why = (self.hearing.reason if self.hearing else "") or "see that it runs"
+            yield f"the hub is not heard for {seconds:.0f} s, and pushes wait for a poll: {why}"

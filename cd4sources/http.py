@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -301,6 +302,7 @@ def _translated(url: str) -> Iterator[None]:
     """Turn the library's errors into ours, cause kept."""
     import httpx
 
+    _refuse_port(url)
     try:
         yield
     except TimeoutError as error:
@@ -311,6 +313,14 @@ def _translated(url: str) -> Iterator[None]:
         raise Unreachable(f"{shown(url)} is out of reach: {_words(error)}") from error
     except EventTooLong as error:
         raise BadAnswer(f"{shown(url)}: {error}") from error
+
+
+def _refuse_port(url: str) -> None:
+    """The library lets one beyond 65535 pass, and trips over it later."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise Unreachable(f"{shown(url)} is no address: {error}") from error
 
 
 def _words(error: Exception) -> str:

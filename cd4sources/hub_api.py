@@ -15,15 +15,22 @@ _NOT_ALLOWED = frozenset({401, 403})
 
 
 class Hearing:
-    """Whether a hub is heard."""
+    """
+    Whether a hub is heard.
+
+    Attributes:
+        reason: what the last attempt to hear it ended with; empty when it was heard since.
+    """
 
     def __init__(self) -> None:
         """Begin deaf."""
         self._deaf_since: float | None = time.monotonic()
+        self.reason = ""
 
     def began(self) -> None:
         """It is heard from now on."""
         self._deaf_since = None
+        self.reason = ""
 
     def ended(self) -> None:
         """It is not heard any more."""

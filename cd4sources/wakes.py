@@ -195,6 +195,7 @@ class _Follower:
             goodbye = await self._listen(hearer, outage)
         except HttpError as error:
             self._forget_if_unknown(error)
+            self._hub.hearing.reason = why(error)
             return outage.failed(why(error))
         except Exception as error:
             # Polling goes on underneath, so a mistake here costs time, never a push.

@@ -76,11 +76,11 @@ def _announces(delivery: Document, commits: Sequence[str]) -> bool:
 
 def _blamed(refusals: Sequence[Refusal], own: Sequence[Document], at: datetime) -> Refusal | None:
     """One that came shortly before, to a source of this repository, with none taken since."""
-    sources = {one["source"]: one["received_at"] for one in reversed(own)}
+    taken = [(one["source"], datetime.fromisoformat(one["received_at"])) for one in own]
+    sources = {source for source, _ in taken}
     for one in refusals:
         is_near = at - SHORTLY <= one.last_at <= at and one.status in DOUBTED
-        taken = sources.get(one.source, "")
-        is_over = bool(taken) and one.last_at < datetime.fromisoformat(taken) <= at
+        is_over = any(source == one.source and one.last_at < then <= at for source, then in taken)
         if is_near and not is_over and (not sources or one.source in sources):
             return one
     return None

@@ -7,7 +7,7 @@ from hub.log.base import Log
 from hub.log.delivered import Document, Wanted
 from hub.log.values import StageReport
 from hub.timelines import Timeline, timelines
-from hub.tracing import LOOKED_AT, Trace, assembled
+from hub.tracing import LOOKED_AT, Trace, assembled, overheard
 
 MOST_FOUND = 20
 MOST_DELIVERIES = 10
@@ -16,6 +16,7 @@ LEAST_CHARACTERS = 7  # of the beginning of a commit, as git abbreviates it
 MOST_TARGETS = 1_000
 
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what a log can count to
+_TRACE = re.compile(r"\A[0-9a-f]{32}\Z")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -28,7 +29,7 @@ async def find(log: Log, needle: str) -> list[Timeline]:
         needle: a commit or its first 7 digits at least, a delivery's id or number, a version, or a
             trace id.
     """
-    pushed = await _trace_ids(log, needle)
+    pushed = await _trace_ids(log, needle) | set(_TRACE.findall(needle))
     return await _found(log, lambda one: one.trace_id in pushed or _is_about(one, needle), pushed)
 
 
@@ -41,6 +42,7 @@ async def _found(
     log: Log, is_wanted: Callable[[StageReport], bool], pushed: Collection[str]
 ) -> list[Timeline]:
     found: list[Trace] = []
+    origins = await log.origins(sorted(pushed))
     left = MOST_REPORTS
     for target in await log.targets(MOST_TARGETS):
         reports = await log.reports(target, min(LOOKED_AT, left))
@@ -48,10 +50,15 @@ async def _found(
         ids = {one.trace_id for one in reports if is_wanted(one)}
         if ids:
             found += await assembled(log, target, reports, MOST_FOUND, ids)
+        for one in origins.keys() - ids:
+            found += filter(None, [overheard(one, origins[one], target, reports)])
         if left <= 0:
             break
-    found += await _unheard(log, set(pushed) - {trace.trace_id for trace in found})
-    told = sorted(timelines(found), key=lambda line: str(line["started_at"]))
+    known = {trace.trace_id for trace in found}
+    found += [Trace(one, "", origin) for one, origin in origins.items() if one not in known]
+    parts = {report.trace_id for trace in found if trace.origin for report in trace.reports}
+    whole = [trace for trace in found if trace.origin or trace.trace_id not in parts]
+    told = sorted(timelines(whole), key=lambda line: str(line["started_at"]))
     return told[-MOST_FOUND:]
 
 
@@ -79,9 +86,3 @@ def _is_about(report: StageReport, needle: str) -> bool:
         return True
     is_commit = bool(_COMMIT.fullmatch(needle))
     return is_commit and any(commit.startswith(needle) for _, commit in report.commits)
-
-
-async def _unheard(log: Log, trace_ids: set[str]) -> list[Trace]:
-    """Pushes that nobody has reported anything about."""
-    origins = await log.origins(sorted(trace_ids))
-    return [Trace(trace_id, "", origin) for trace_id, origin in origins.items()]

@@ -20,8 +20,8 @@ _OF_STATE = {
     "unchanged": "nothing to do: what it moved to was built before",
     "built": "see that a client is started for {target}: none has told that it runs it",
     "under way": "if it stays so, see that {who} is well: `directcd doctor`",
-    "unheard": "see with `directcd subscriptions list` that whoever wants it is there, and that a "
-    "server has this hub in its [server] table: nobody has told of it",
+    "unheard": "see with `directcd explain {delivery}` whom it reaches, and that these run and "
+    "report to this hub: nobody has told of it",
 }
 _FAILURES = frozenset({"failed", *_OF_RESULT})
 
@@ -37,6 +37,7 @@ def next_step(trace: Trace, state: str) -> str:
     ordered = sorted(trace.reports, key=lambda one: one.ended_at, reverse=True)
     if step := _OF_STATE.get(state):
         who = ordered[0].reporter if ordered else ""
-        return step.format(who=who, target=trace.target)
+        delivery = trace.origin.delivery if trace.origin and trace.origin.delivery else "DELIVERY"
+        return step.format(who=who, target=trace.target, delivery=delivery)
     failures = (one for one in ordered if one.result in _FAILURES)
     return remedy(next(failures)) if state != "running" else ""

@@ -96,6 +96,23 @@ async def assembled(
     return own[-limit:]
 
 
+def overheard(
+    trace_id: str, origin: Origin, target: str, reports: Sequence[StageReport]
+) -> Trace | None:
+    """
+    The trace of a push that reached nobody, if a look since has come to its commit all the same.
+
+    Args:
+        trace_id: of the push.
+        origin: the push.
+        target: whose reports these are.
+        reports: oldest first.
+    """
+    since = [one for one in reports if one.ended_at >= origin.received_at]
+    found = _reports_of(trace_id, since, {trace_id: origin})
+    return Trace(trace_id, target, origin, found) if found else None
+
+
 def _reports_of(
     trace_id: str, reports: Sequence[StageReport], origins: Mapping[str, Origin]
 ) -> tuple[StageReport, ...]:

@@ -143,10 +143,12 @@ def access_of(request: Request) -> Access:
 
 async def refuse(scope: Asked, send: Send, problem: Problem) -> None:
     """Answer a request that was not let in; a person is shown where to sign in."""
-    if problem.status != 401:  # noqa: PLR2004
+    is_bounded = problem.code == "token-bounded"
+    if _is_page(scope) and (is_bounded or problem.status == 401):  # noqa: PLR2004
+        failed = "?failed=token-bounded" if is_bounded else ""
+        await respond(send, 303, b"", "text/plain", {"location": f"/login{failed}"})
+    elif problem.status != 401:  # noqa: PLR2004
         await respond_problem(send, problem)
-    elif _is_page(scope):
-        await respond(send, 303, b"", "text/plain", {"location": "/login"})
     else:
         error = ' error="invalid_token"' if problem.code == "token-unknown" else ""
         await respond_problem(send, problem, {"www-authenticate": f"Bearer{error}"})

@@ -18,12 +18,15 @@ def router(guard: Guard, *, public_url: str) -> APIRouter:
 
     @routes.post("/login", status_code=SEE_OTHER)
     async def login(request: Request) -> Response:
-        """Take a form's `token`, and go to `next`; a wrong one leads back to the form."""
+        """Take a form's `token`, and go to `next`; one that shows no page leads back."""
         form = await form_of(request)
         token, goal = form.get("token", "").strip(), _here(form.get("next", ""))
-        if guard.known(token) is None:
+        access = guard.known(token)
+        if access is None:
             guard.say(request)
-            again = urlencode({"failed": "token-unknown", "next": goal})
+        if access is None or access.repositories:
+            failed = "token-bounded" if access else "token-unknown"
+            again = urlencode({"failed": failed, "next": goal})
             return RedirectResponse(f"/login?{again}", SEE_OTHER)
         answer = RedirectResponse(goal, SEE_OTHER)
         is_secret = request.url.scheme == "https" or public_url.startswith("https:")

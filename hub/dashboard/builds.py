@@ -20,7 +20,7 @@ SEE_OTHER = 303
 SHOWN = 30  # builds of each server
 _LEAST_CHARACTERS, _NAMED_CHARACTERS = 8, 100
 _DIRECTORY = re.compile(r"^[^\s:]*/")  # in the log from anywhere, at the server from the tree on
-_ERROR = re.compile(r"\b(error|fatal|panic|undefined|failed|traceback)\b", re.IGNORECASE)
+_ERROR = re.compile(r"(error|exception|\bfatal|\bpanic|\bundefined|\bfailed)\b", re.IGNORECASE)
 
 Build = Annotated[str, Path(pattern=r"^b-[0-9]{1,20}$")]
 

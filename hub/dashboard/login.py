@@ -12,6 +12,6 @@ def router(pages: Pages) -> APIRouter:
     @routes.get("/login")
     async def login(request: Request, failed: str = "", next: str = "/") -> Response:  # noqa: A002
         """Ask for a token."""
-        return await pages.page(request, "login", failed=bool(failed), goal=next)
+        return await pages.page(request, "login", failed=failed, goal=next)
 
     return routes

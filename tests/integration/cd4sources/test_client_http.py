@@ -51,7 +51,10 @@ async def test_messages_hold_no_password_and_no_query() -> None:
     assert "token" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/", "http://[::1", "\0"])
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "http://", "ftp://127.0.0.1/", "http://[::1", "\0", "http://127.0.0.1:99999"],
+)
 async def test_an_unusable_url_is_an_error_of_ours(url: str) -> None:
     """Whatever the library thinks of it."""
     async with Http() as http:

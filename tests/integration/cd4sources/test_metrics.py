@@ -91,9 +91,12 @@ async def test_a_hub_that_is_not_heard_is_a_reason(
         assert (await scraped(running.http))["hub_connected",] == 1
     async with serving(tmp_path / "other", target, hub="http://127.0.0.1:9") as running:
         assert (await scraped(running.http))["hub_connected",] == 0
+        hearing = running.app.state.health.hearing
+        await eventually(lambda: hearing.reason)
         ready = await running.http.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-    assert "the hub has not been heard for" in ready.json()["reason"]
+    assert "the hub is not heard for" in ready.json()["reason"]
+    assert "http://127.0.0.1:9" in ready.json()["reason"]
 
 
 async def test_a_disk_that_takes_nothing_is_a_reason(

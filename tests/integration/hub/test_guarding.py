@@ -197,6 +197,21 @@ async def test_pages_are_not_public_where_a_token_is_bounded(hub: httpx.AsyncCli
     assert (await hub.get("/openapi.json")).status_code == 401
 
 
+async def test_a_bounded_token_is_told_at_the_sign_in_that_pages_are_not_for_it(
+    hub: httpx.AsyncClient,
+) -> None:
+    """And with a cookie of earlier: there is a way to sign in with another."""
+    refused = "/login?failed=token-bounded"
+    answer = await hub.post("/login", data={"token": SHOP_ONLY, "next": "/"})
+    assert answer.headers["Location"] == f"{refused}&next=%2F"
+    assert "Set-Cookie" not in answer.headers
+    hub.cookies.set("directcd_token", SHOP_ONLY)
+    page = await hub.get("/", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["Location"]) == (303, refused)
+    form = await hub.get(refused, headers={"Accept": "text/html"})
+    assert "This token is for some repositories" in form.text
+
+
 async def test_a_page_is_acted_on_by_admins_only(hub: httpx.AsyncClient) -> None:
     """A public page's forms lead nowhere."""
     ours = {"Origin": "http://localhost"}

@@ -114,6 +114,19 @@ async def test_a_push_that_was_fetched_later_runs(trail: Trail) -> None:
     assert (pushed["state"], pushed["version"], other["version"]) == ("built", "v-1", "v-2")
 
 
+@pytest.mark.parametrize("needle", [COMMIT, "1", "a" * 32])
+async def test_a_push_that_reached_nobody_is_followed_to_the_look_that_met_it(
+    trail: Trail, needle: str
+) -> None:
+    """The server was away, and looked when it was started again."""
+    await trail.push("a")
+    await trail.report("b", "fetched", version=None, commits=(("shop", COMMIT),))
+    await trail.report("b", "published")
+    await trail.report("b", "running", reporter="client")
+    [line] = await find(trail.log, needle)
+    assert (line["trace_id"], line["delivery"], line["state"]) == ("a" * 32, 1, "running")
+
+
 async def test_of_very_many_stages_the_newest_are_told(trail: Trail) -> None:
     """A thousand clients may run one version, and each push of it would tell of all of them."""
     await trail.push("a")
@@ -330,6 +343,17 @@ async def test_only_a_refusal_that_fits_is_blamed(
     await trail.report("e", "fetched", **CAUGHT)
     await trail.log.refuse([refused])
     assert ("refused shortly before" in await hint(trail)) is is_blamed
+
+
+async def test_what_was_taken_since_a_refusal_clears_it_for_good(trail: Trail) -> None:
+    """Also when more was taken after the poll."""
+    await trail.log.refuse([refusal(10)])
+    trail.seconds = 20
+    await trail.push("a", LEFT)
+    trail.seconds = 60
+    await trail.report("e", "fetched", **CAUGHT)
+    await trail.push("b", LATER)
+    assert "refused shortly before" not in await hint(trail)
 
 
 async def test_who_was_never_caught_gets_no_hint(trail: Trail) -> None:

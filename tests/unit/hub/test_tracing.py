@@ -95,7 +95,7 @@ def test_a_long_message_is_cut() -> None:
 @pytest.mark.parametrize(
     ("reports", "step"),
     [
-        ((), "directcd subscriptions list"),
+        ((), "directcd explain 7"),
         ((report("notified", 1),), "that server is well"),
         ((report("fetched", 1, "skipped"),), "a newer push took its place"),
         ((report("fetched", 1, "failed"),), "where server runs"),

@@ -58,6 +58,14 @@ def test_the_first_error_is_the_one_the_server_has_named() -> None:
     assert first_error(found, "", "ok") is None
 
 
+def test_an_error_is_known_by_what_runtimes_call_it() -> None:
+    """In one word, behind whatever was printed."""
+    found = lines("noise 1\nnoise 2\n  File 'a.py', line 1\nSyntaxError: invalid syntax")
+    first = first_error(found, "exit code 1", "failed")
+    assert first
+    assert first.text == "SyntaxError: invalid syntax"
+
+
 def test_of_very_many_lines_the_last_are_shown() -> None:
     """With the numbers that they have in the log."""
     found = lines("\n" * MOST_LINES + "end\n")
