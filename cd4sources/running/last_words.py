@@ -22,6 +22,9 @@ _TAIL_BYTES = 64 * 1024
 _CONTAINERS = {"/.dockerenv": "docker logs", "/run/.containerenv": "podman logs"}
 """Files that are in every container of these, and what reads its log."""
 
+_FIRST = Path("/proc/1/fd/2")
+"""Standard error of a container's first process, which the container's log is made of."""
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OURS = re.compile(r'(\{"time": ")?[\d-]{10}T[\d:]{8}\.\d{3}\+00:00(", "level": "| [a-z]+ )')
 """Lines of directcd's own, which go to the same place."""
@@ -70,11 +73,20 @@ def place(descriptor: int, pid: int) -> str:
         return _printable(str(target))
     if os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
         return f"the journal: journalctl _PID={pid}"
-    if stat.S_ISFIFO(status.st_mode) and (command := _container_log()):
+    if _is_containers(status) and (command := _container_log()):
         return f"the container's log: {command}"
     if os.isatty(descriptor):
         return "the terminal of directcd"
     return f"directcd's standard error, which is {_printable(str(target))}"
+
+
+def _is_containers(status: os.stat_result) -> bool:
+    """Whether it is the pipe that the container's first process was given, and not one inside."""
+    try:
+        first = _FIRST.stat()
+    except OSError:
+        return False
+    return stat.S_ISFIFO(status.st_mode) and os.path.samestat(first, status)
 
 
 def _container_log() -> str:

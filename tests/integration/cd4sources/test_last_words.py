@@ -92,8 +92,20 @@ async def test_a_pipe_in_a_container_is_its_log(
         monkeypatch.setattr(last_words, "_CONTAINERS", {str(tmp_path): "docker logs"})
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     with a_pipe() as writing:
+        monkeypatch.setattr(last_words, "_FIRST", Path(f"/proc/self/fd/{writing}"))
         told = await ending(tmp_path, writing)
     assert told.endswith(f"(pid PID, which wrote to the container's log: {command})")
+
+
+async def test_a_pipe_inside_a_container_is_not_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has put a program between: the words are with that."""
+    monkeypatch.setattr(last_words, "_CONTAINERS", {str(tmp_path): "docker logs"})
+    with a_pipe() as writing, a_pipe() as other:
+        monkeypatch.setattr(last_words, "_FIRST", Path(f"/proc/self/fd/{other}"))
+        told = await ending(tmp_path, writing)
+    assert "directcd's standard error, which is pipe:" in told
 
 
 async def test_a_terminal_is_one(tmp_path: Path) -> None:
