@@ -1,5 +1,6 @@
 """Who may ask the hub what: tokens, scopes, repositories, cookies, and pages from elsewhere."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from hub.settings import HubTokenSettings
 from hub.tokens import Scope
 from tests.support.deliveries import SHOP, A, push
 from tests.support.hubs import hub_client, post, settings
+from tests.support.waiting import DEADLINE_SECONDS, PAUSE_SECONDS
 
 READ, SUBSCRIBE, REPORT, ADMIN, SHOP_ONLY = (new_token() for _ in range(5))
 OTHER = "https://github.com/acme/other"
@@ -342,6 +344,29 @@ async def test_a_visitor_sees_that_it_failed_and_not_what_was_said(tmp_path: Pat
             told = (await hub.get(path, headers=signed_in)).text
             assert "canary in a log" in told
             assert "create the webhook" in told
+
+
+async def test_a_visitor_does_not_see_who_was_refused(tmp_path: Path) -> None:
+    """Addresses are people's, too; that something was refused, and why, is no secret."""
+    async with hub_client(settings(tmp_path, tokens=TOKENS[:-1])) as hub:
+        await post(hub, push(A, secret=b"wrong"))
+        refusal = await refused(hub)
+        for path in ("/refusals", f"/refusals/{refusal['number']}"):
+            seen = (await hub.get(path, headers={"Accept": "text/html"})).text
+            assert refusal["detail"] in seen
+            assert refusal["peer"] not in seen
+            told = await hub.get(path, headers={"Accept": "text/html", **bearer(READ)})
+            assert refusal["peer"] in told.text
+
+
+async def refused(hub: httpx.AsyncClient) -> dict[str, Any]:
+    """The newest refusal, once it is written."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            answer = await hub.get("/v1/refusals", headers=bearer(READ))
+            if found := answer.json()["refusals"]:
+                return dict(found[0])
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def report(trace_id: str, target: str = "a") -> dict[str, Any]:
