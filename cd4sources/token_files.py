@@ -31,7 +31,7 @@ def read_token(file: Path | None, setting: str = "token_file") -> str:
         raise TokenUnusable(f"{setting} {file}: {error.strerror}") from error
     except UnicodeDecodeError:
         token = ""
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
+    if not re.fullmatch(r"[\x21-\x7e]+", token) or len(token) > _MOST_BYTES:
         raise TokenUnusable(f"{setting} {file}: it must hold one token and nothing else")
     return token
 
@@ -39,4 +39,4 @@ def read_token(file: Path | None, setting: str = "token_file") -> str:
 def _text(file: Path) -> str:
     # No more than that: a device may never end.
     with file.open("rb") as opened:
-        return opened.read(_MOST_BYTES).decode("ascii")
+        return opened.read(_MOST_BYTES + 1).decode("ascii")

@@ -244,7 +244,11 @@ async def test_the_token_goes_to_servers_and_is_read_again(
     assert {one.headers["authorization"] for one in first.requests[:2]} == {"Bearer dcd_one"}
 
 
-@pytest.mark.parametrize("words", ["", "one two", "schlüssel"], ids=["empty", "two", "foreign"])
+@pytest.mark.parametrize(
+    "words",
+    ["", "one two", "schlüssel", "x" * 5000],
+    ids=["empty", "two", "foreign", "another file"],
+)
 async def test_a_token_that_no_header_can_carry_is_told_and_not_shown(
     tmp_path: Path, first: ServerPeer, caplog: pytest.LogCaptureFixture, words: str
 ) -> None:
