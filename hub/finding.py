@@ -50,8 +50,10 @@ async def _found(
         ids = {one.trace_id for one in reports if is_wanted(one)}
         if ids:
             found += await assembled(log, target, reports, MOST_FOUND, ids)
-        for one in origins.keys() - ids:
-            found += filter(None, [overheard(one, origins[one], target, reports)])
+        met = {commit for one in reports for _, commit in one.commits}
+        for trace_id, origin in origins.items():
+            if trace_id not in ids and origin.commit in met:
+                found += overheard(trace_id, origin, target, reports)
         if left <= 0:
             break
     known = {trace.trace_id for trace in found}

@@ -98,7 +98,7 @@ async def assembled(
 
 def overheard(
     trace_id: str, origin: Origin, target: str, reports: Sequence[StageReport]
-) -> Trace | None:
+) -> list[Trace]:
     """
     The trace of a push that reached nobody, if a look since has come to its commit all the same.
 
@@ -110,7 +110,7 @@ def overheard(
     """
     since = [one for one in reports if one.ended_at >= origin.received_at]
     found = _reports_of(trace_id, since, {trace_id: origin})
-    return Trace(trace_id, target, origin, found) if found else None
+    return [Trace(trace_id, target, origin, found)] if found else []
 
 
 def _reports_of(
