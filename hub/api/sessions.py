@@ -1,5 +1,6 @@
 """`POST /login` and `POST /logout`: a token becomes a cookie, and that goes."""
 
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +9,6 @@ from fastapi.responses import RedirectResponse
 from hub.api.forms import form_of
 from hub.api.guarding import COOKIE, Guard
 
-SEE_OTHER = 303
 _OVERVIEW = "/"
 
 
@@ -16,7 +16,7 @@ def router(guard: Guard, *, public_url: str) -> APIRouter:
     """The routes over one guard; the form itself is a page of the dashboard."""
     routes = APIRouter(tags=["sessions"])
 
-    @routes.post("/login", status_code=SEE_OTHER)
+    @routes.post("/login", status_code=HTTPStatus.SEE_OTHER)
     async def login(request: Request) -> Response:
         """Take a form's `token`, and go to `next`; one that shows no page leads back."""
         form = await form_of(request)
@@ -27,16 +27,16 @@ def router(guard: Guard, *, public_url: str) -> APIRouter:
         if access is None or access.repositories:
             failed = "token-bounded" if access else "token-unknown"
             again = urlencode({"failed": failed, "next": goal})
-            return RedirectResponse(f"/login?{again}", SEE_OTHER)
-        answer = RedirectResponse(goal, SEE_OTHER)
+            return RedirectResponse(f"/login?{again}", HTTPStatus.SEE_OTHER)
+        answer = RedirectResponse(goal, HTTPStatus.SEE_OTHER)
         is_secret = request.url.scheme == "https" or public_url.startswith("https:")
         answer.set_cookie(COOKIE, token, secure=is_secret, httponly=True, samesite="strict")
         return answer
 
-    @routes.post("/logout", status_code=SEE_OTHER)
+    @routes.post("/logout", status_code=HTTPStatus.SEE_OTHER)
     async def logout() -> Response:
         """Forget the cookie."""
-        answer = RedirectResponse(_OVERVIEW, SEE_OTHER)
+        answer = RedirectResponse(_OVERVIEW, HTTPStatus.SEE_OTHER)
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer
 

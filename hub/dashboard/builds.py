@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -16,7 +17,6 @@ from hub.problem import Problem
 from hub.servers import Build as BuildShown
 from hub.servers import BuildLog, NotKept, ServerAway, Servers
 
-SEE_OTHER = 303
 SHOWN = 30  # builds of each server
 _LEAST_CHARACTERS, _NAMED_CHARACTERS = 8, 100
 _DIRECTORY = re.compile(r"^[^\s:]*/")  # in the log from anywhere, at the server from the tree on
@@ -37,7 +37,9 @@ def router(pages: Pages, servers: Servers) -> APIRouter:
         builds.sort(key=lambda one: one[1].started_at.timestamp(), reverse=True)
         if of_version := [(name, one.id) for name, one in builds if one.version == version]:
             server, build = of_version[0]
-            return RedirectResponse(f"/builds/{quote(server)}/{build}#first-error", SEE_OTHER)
+            return RedirectResponse(
+                f"/builds/{quote(server)}/{build}#first-error", HTTPStatus.SEE_OTHER
+            )
         troubles = [trouble for _, trouble in found if trouble]
         return await pages.page(
             request,

@@ -1,6 +1,7 @@
 """`/deliveries` and `/refusals`: what came, and what became of it and why."""
 
 import json
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,6 @@ from hub.subscriptions import Registry
 
 PAGE = 50
 SHOWN_BYTES = 64 * 1024  # of a payload, on the page
-SEE_OTHER = 303
 VERDICTS = ("matched", "no-match", "ignored", "ping", "duplicate")
 TABS = (("why", "Why"), ("request", "Request"), ("response", "Response"), ("journey", "Journey"))
 
@@ -60,7 +60,7 @@ def router(pages: Pages, log: Log, again: Again, registry: Registry, public_url:
         to = (await form_of(request)).get("subscription", "")
         told = await again.redeliver(found, to)
         goal = f"/deliveries/{told.number}?tab=journey" if told.number else "/deliveries"
-        return RedirectResponse(goal, SEE_OTHER)
+        return RedirectResponse(goal, HTTPStatus.SEE_OTHER)
 
     return routes
 

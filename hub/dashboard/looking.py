@@ -66,9 +66,7 @@ class Looker:
 
     async def _seen(self, items: list[Item], *, may_read: bool) -> Seen:
         log, now = self.log, self.clock()
-        targets = await targets_of(log)
-        if not may_read:  # a hint speaks of other deliveries
-            targets = [one | {"caught_hint": ""} for one in targets]
+        targets = await _targets_of(log, may_read=may_read)
         items += attention.of_targets(targets, may_read=may_read)
         refusals = await log.refusals(LOOKED_AT, None)
         items += attention.of_refusals(refusals, await log.secret_uses(), now)
@@ -76,7 +74,10 @@ class Looker:
         return Seen(targets, sorted(items, key=lambda item: item.kind != "bad"))
 
 
-async def targets_of(log: Log) -> list[Standing]:
-    """How every target stands, with hints."""
-    found, known = await standings(log), await known_of(log)
+async def _targets_of(log: Log, *, may_read: bool) -> list[Standing]:
+    """How every target stands, with hints for who may read: they speak of other deliveries."""
+    found = await standings(log)
+    if not may_read:
+        return [one | {"caught_hint": ""} for one in found]
+    known = await known_of(log)
     return [one | {"caught_hint": caught_hint(one, known)} for one in found]
