@@ -213,7 +213,7 @@ _SERVER = click.option(
     envvar="DIRECTCD_SERVER_URL",
     show_envvar=True,
     help="The cd4sources server. Default: [server] listen of ./directcd.toml, or the first of its "
-    "[client] servers; else http://127.0.0.1:8081.",
+    "[client] servers, if it is on this machine; else http://127.0.0.1:8081.",
 )
 _HUB = click.option(
     "--hub",
@@ -222,8 +222,8 @@ _HUB = click.option(
     callback=_address,
     envvar="DIRECTCD_HUB_URL",
     show_envvar=True,
-    help="The hub. Default: [hub] listen of ./directcd.toml, or `hub` of its [server] or [client]; "
-    "else http://127.0.0.1:8080.",
+    help="The hub. Default: [hub] listen of ./directcd.toml, or `hub` of its [server] or [client], "
+    "if it is on this machine; else http://127.0.0.1:8080.",
 )
 _TOKEN = click.option(
     "--token-file",

@@ -206,6 +206,7 @@ def some_report(choose: random.Random, number: int) -> StageReport:
         reporter="s1",
         is_caught=choose.random() < 0.5,
         commits=choose.choice([(), (("shop", "a" * 40),)]),
+        bounds=choose.choice([(), ("git.test/acme/*",)]),
     )
 
 
