@@ -147,10 +147,11 @@ class Receiver:
         return self._bad_signatures.answer(source.name, refused)
 
     async def _reading(self, delivery: Delivery) -> Reading | Problem:
-        if delivery.kept_body is not None:
+        kept_body = delivery.kept_body
+        if kept_body is not None:
             # Of what nobody has verified yet, memory holds one at a time.
-            async with delivery.kept_body.turn:
-                return await asyncio.to_thread(read_kept, delivery, delivery.kept_body)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(kept_body.reader, read_kept, delivery, kept_body)
         if len(delivery.request.body) > LARGE_BYTES:
             return await asyncio.to_thread(read_delivery, delivery)
         return read_delivery(delivery)

@@ -52,13 +52,13 @@ class Understood:
 async def recorded(delivery: Delivery, understood: Understood) -> DeliveryRecord:
     """The record of an accepted delivery."""
     size = len(delivery.request.body)
-    if delivery.kept_body is None:
+    kept_body = delivery.kept_body
+    if kept_body is None:
         return await aside(LARGE_BYTES, size, _record, delivery, understood, size)
-    async with delivery.kept_body.turn:
-        most = PAYLOAD_BYTES + BEYOND_BYTES
-        body = await asyncio.to_thread(delivery.kept_body.beginning, most)
+    loop, most = asyncio.get_running_loop(), PAYLOAD_BYTES + BEYOND_BYTES
+    body = await loop.run_in_executor(kept_body.reader, kept_body.beginning, most)
     shortened = replace(delivery, request=replace(delivery.request, body=body))
-    return await asyncio.to_thread(_record, shortened, understood, delivery.kept_body.size)
+    return await asyncio.to_thread(_record, shortened, understood, kept_body.size)
 
 
 def details_by_hand(facts: Mapping[str, object], payload: bytes, trace_ids: Sequence[str]) -> bytes:

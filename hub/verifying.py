@@ -5,7 +5,7 @@ Refusals are returned and not raised: the frames that an exception came through 
 in memory for as long as the answer takes, and the bodies are a stranger's.
 """
 
-import asyncio
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -27,8 +27,8 @@ class KeptBody(Protocol):
         ...
 
     @property
-    def turn(self) -> asyncio.Lock:
-        """Held by whoever has it in memory."""
+    def reader(self) -> Executor:
+        """The one thread that may have it in memory."""
         ...
 
     def read(self) -> bytes:

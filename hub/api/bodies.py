@@ -4,7 +4,8 @@ Bodies of deliveries while they arrive: small ones in memory, others in files th
 What strangers send must not decide how much memory the hub needs. A body is charged as it arrives,
 until its delivery is answered. What is large, or no longer fits into what bodies may take together,
 goes to an unlinked file; from there one at a time comes back to be verified, and small ones do not
-wait for large ones.
+wait for large ones. Each comes back in the same thread: the allocator keeps tens of megabytes of
+what a thread has freed, for every thread apart.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,12 +41,12 @@ class SpooledBody:
 
     Attributes:
         size: bytes, those included that are being written.
-        turn: whoever reads it back holds this.
+        reader: reads it back; one thread, that all bodies of its size have.
     """
 
-    def __init__(self, file: IO[bytes], turn: asyncio.Lock, release: Callable[[int], None]) -> None:
+    def __init__(self, file: IO[bytes], reader: Executor, release: Callable[[int], None]) -> None:
         self.size = 0
-        self.turn = turn
+        self.reader = reader
         self._file = file
         self._release = release
 
@@ -85,8 +86,8 @@ class Bodies:
         self._on_the_way = 0
         self._on_disk = 0
         # What is small must not stand behind what is large.
-        self._small_turn = asyncio.Lock()
-        self._large_turn = asyncio.Lock()
+        self._small_reader = ThreadPoolExecutor(1, "hub small bodies")
+        self._large_reader = ThreadPoolExecutor(1, "hub large bodies")
         # Not the loop's own threads: a slow disk must not keep everything else waiting.
         self._threads = ThreadPoolExecutor(2, "hub bodies")
 
@@ -180,7 +181,7 @@ class Bodies:
             body.close()
             raise
         if body.size > SMALL_BYTES:
-            body.turn = self._large_turn
+            body.reader = self._large_reader
         return body
 
     async def _add(self, body: SpooledBody, chunk: bytes) -> None:
@@ -201,7 +202,7 @@ class Bodies:
     def _new_file(self) -> SpooledBody:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - the caller closes it
-        return SpooledBody(file, self._small_turn, self._release)
+        return SpooledBody(file, self._small_reader, self._release)
 
     def _release(self, size: int) -> None:
         self._on_disk -= size
