@@ -168,4 +168,4 @@ data = "{tmp_path}/client"
     with started(command, "subscribed") as process:
         asked = time.monotonic()
         assert terminate(process) == 0
-        assert time.monotonic() - asked < 3
+        assert time.monotonic() - asked < 9  # uvicorn alone would wait for ten

@@ -92,7 +92,7 @@ async def test_a_stopping_hub_does_not_wait_for_who_does_not_read(tmp_path: Path
             await asyncio.sleep(0.001)
         started = time.monotonic()
         stopping.set()
-    assert time.monotonic() - started < 5  # uvicorn alone waits for ten
+    assert time.monotonic() - started < 9  # uvicorn alone waits for ten
     writer.close()
 
 

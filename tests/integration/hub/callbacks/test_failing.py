@@ -132,13 +132,13 @@ async def test_a_slow_receiver_does_not_hold_up_others(
     log: Log, hub: Worker, shop: Receiver
 ) -> None:
     """Each subscription waits for its own receiver alone."""
-    async with receiver(lambda _: Reply(after_seconds=3)) as slow:
+    async with receiver(lambda _: Reply(after_seconds=15)) as slow:
         await hub.subscribe("slow", slow.url)
         await hub.subscribe("quick", shop.url)
         started = time.monotonic()
         await push(log, 20)
         await eventually(lambda: len(shop.taken) == 20)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         assert len(slow.received) == 1
 
 

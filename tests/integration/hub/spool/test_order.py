@@ -97,7 +97,7 @@ async def test_nobody_is_held_for_long_while_a_busy_ref_is_taken_up(tmp_path: Pa
             longest = max(longest, time.monotonic() - start)
             number += 1
             await asyncio.sleep(0.05)
-        assert longest < 2.5  # all of them take three seconds and more
+        assert longest < 2.9  # all of them take three seconds and more
         [head] = await engine.heads("github.com/acme/shop", 10)
         assert (head.after, engine.head.position) == (f"{number}", number)
 
@@ -110,11 +110,11 @@ async def test_a_hold_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         engine.slow_late_seconds = 0.1
         engine.come_back()
         await eventually(lambda: engine.late == 16)
-        engine.slow_late_seconds = 3.0
+        engine.slow_late_seconds = 6.0
         await eventually(lambda: engine.late == 17)
         start = time.monotonic()
         assert await deliver(log, "held") == [True]
-        assert 0.5 < time.monotonic() - start < 2.5  # the append under way takes three
+        assert 0.5 < time.monotonic() - start < 5  # the append under way takes six
         engine.slow_late_seconds = 0.0
         await until_empty(log)
         assert (await remembered(engine))[-2:] == ["16", "held"]
