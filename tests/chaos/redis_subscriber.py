@@ -79,11 +79,17 @@ async def _listen(me: Subscriber, redises: Redises, heard: _Link, asked: _Link) 
         if kind not in {b"message", b"smessage"}:
             raise _Lost
         message = decode(text)
-        epoch, position = place(me.cursor)
-        if place(message.id) == (epoch, position + 1):
+        if _follows(message.id, me.cursor):
             _take(me, text)
         elif message.id != me.cursor:
             await _catch_up(me, asked)
+
+
+def _follows(newer: str, cursor: str) -> bool:
+    if not cursor:  # a master that had nothing yet has taken over
+        return False
+    epoch, position = place(cursor)
+    return place(newer) == (epoch, position + 1)
 
 
 async def _look(me: Subscriber, asked: _Link) -> None:
@@ -108,8 +114,10 @@ async def _catch_up(me: Subscriber, asked: _Link) -> None:
             me.cursor = _cursor(newest[0]) if newest else ""
             return
         if not me.cursor:  # from the beginning
-            birth = (await asked.ask("GET", EPOCH)).decode()
-            me.cursor = f"{birth}-0-000000"
+            birth = await asked.ask("GET", EPOCH)
+            if birth is None:
+                return
+            me.cursor = f"{birth.decode()}-0-000000"
         news = [entry for entry in entries if _cursor(entry) != me.cursor]
         for entry in news:
             _take(me, b'{"id":"%s",%s' % (_cursor(entry).encode(), _fields(entry)[b"m"]))
