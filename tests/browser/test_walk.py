@@ -1,5 +1,7 @@
 """A push, followed with the eyes: live, explained, delivered again, failed, and mended."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -54,6 +56,21 @@ def test_an_open_filter_is_not_typed_over(page: Page, world: Delivering) -> None
     world.deliver("/webhooks/github/main", *_parts(world, "1" * 40, "refs/heads/typing"))
     expect(page.locator("#news")).to_contain_text("New: deliveries")
     expect(page.get_by_role("searchbox")).to_have_value("half a wo")
+
+
+def test_news_do_not_undo_a_click(page: Page, world: Delivering) -> None:
+    """Between pressing and letting go nothing is exchanged; afterwards the news are shown."""
+    page.goto("/")
+    expect(page.locator("#live")).to_be_visible()
+    link = page.get_by_role("article").get_by_role("link", name="greeter")
+    link.hover()
+    page.mouse.down()
+    commit = world.change("while pressed")
+    world.wait_until(commit, "running")
+    expect(page.locator("#news")).to_contain_text("New: ")
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("/targets/greeter$"))
+    expect(page.locator("article", has_text=commit[:12])).to_contain_text("running")
 
 
 def test_a_push_that_nobody_wants_says_what_failed(page: Page, world: Delivering) -> None:

@@ -10,6 +10,7 @@ const AGAIN_MS = 15_000; // also without news: "3 min ago" grows old
 
 let due = 0;
 let busy = false;
+let pressed = false;
 
 // What a person has open, typed or reached stays so when the text around it is exchanged.
 function remember() {
@@ -39,8 +40,10 @@ function restore(kept) {
   if (window.scrollY !== goal) window.scrollTo(0, goal);
 }
 
-// Typing, or marking words to copy them.
+// Typing, marking words to copy them, or in the middle of a click: what was pressed must still be
+// there to be let go.
 function isAtWork() {
+  if (pressed) return true;
   const active = document.activeElement;
   const marked = getSelection();
   const marks = !marked.isCollapsed && main.contains(marked.anchorNode);
@@ -66,6 +69,15 @@ async function refresh() {
   } finally {
     busy = false;
   }
+}
+
+function press() {
+  pressed = true;
+}
+
+function letGo() {
+  pressed = false;
+  soon(); // what came meanwhile
 }
 
 function soon() {
@@ -105,6 +117,8 @@ function follow() {
       soon();
     });
   }
+  main.addEventListener("pointerdown", press);
+  for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, letGo);
   const again = () => setTimeout(() => refresh().then(again), Number(main.dataset.every) || AGAIN_MS);
   again();
 }
