@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.hub_process import Process, besieged, deliver, percentile_99, running_hub
 
-LONG_SECONDS = 2.0  # nobody honest waits so long; `scripts/bench hostile` says how long they do
+LONG_SECONDS = 1.0  # nobody honest waits so long; `scripts/bench hostile` says how long they do
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def drip(port: int, start: bytes) -> bytes:
     return b""
 
 
-async def test_a_thousand_slow_connections_are_soon_gone(hub: Process) -> None:
+async def test_a_thousand_slow_connections_are_gone_in_twenty_seconds(hub: Process) -> None:
     """Silent, dripping headers, a body, or nothing but line ends; honest ones are served."""
     before = hub.open_connections()
     began = time.monotonic()
@@ -88,7 +88,7 @@ async def test_a_thousand_slow_connections_are_soon_gone(hub: Process) -> None:
     honest_p99 = percentile_99([seconds for _, seconds in honest])
     told = Counter(b"408 Request Timeout" in one for one in said)
     _tell(f"gone in {took:.1f} s, {told[True]} told, honest p99 {honest_p99 * 1000:.1f} ms")
-    assert took < 30
+    assert took < 20
     assert {status for status, _ in honest} == {202}
     assert honest_p99 < LONG_SECONDS
     assert told[True] >= 490

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from hub.callbacks import hosts
+from hub.callbacks.timing import Timing
 from tests.support.deliveries import SHOP, A, B, push
 from tests.support.hubs import hub_client, post, serving_hub, settings
 from tests.support.receivers import Receiver, Reply, receiver
@@ -142,19 +144,20 @@ async def test_a_dead_letter_is_kept_and_can_be_sent_again(
 
 
 async def test_sending_again_does_not_wait_for_a_failing_host(
-    hub: httpx.AsyncClient, shop: Receiver
+    hub: httpx.AsyncClient, shop: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks has mended it, and is not to wait for half a minute."""
+    """Whoever asks has mended it, and is not to wait until the host is tried again."""
+    monkeypatch.setattr(hosts, "PROBE_PAUSE", Timing(first_pause_seconds=600.0))
     shop.answer = lambda _: Reply(500)
     await subscribe(hub, shop.url)
     for number in range(8):
         await post(hub, push(f"{number + 1:040x}"))
-    letters = await buried(hub, 6)
+    letters = await buried(hub, 5)
     shop.answer = lambda _: Reply(200)
-    started = time.monotonic()
-    for letter in letters[:3]:
-        assert (await hub.post(f"/v1/dead-letters/{letter['number']}/resend")).status_code == 204
-    assert time.monotonic() - started < 15
+    async with asyncio.timeout(15):  # the host is left in peace for minutes
+        for letter in letters[:3]:
+            answer = await hub.post(f"/v1/dead-letters/{letter['number']}/resend")
+            assert answer.status_code == 204
 
 
 async def test_dead_letters_are_listed_by_subscription_and_page(
@@ -239,7 +242,7 @@ async def test_sending_again_ends_at_once_when_the_hub_stops(tmp_path: Path) -> 
         started = time.monotonic()
         stopping.set()
         answer = await sending
-        assert time.monotonic() - started < 8  # half of what the receiver takes
+        assert time.monotonic() - started < 8  # a receiver is given ten
         assert (answer.status_code, answer.json()["code"]) == (503, "stopping")
         assert answer.json()["next"]
 

@@ -138,7 +138,7 @@ async def test_a_slow_receiver_does_not_hold_up_others(
         started = time.monotonic()
         await push(log, 20)
         await eventually(lambda: len(shop.taken) == 20)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 8  # the slow one is given ten
         assert len(slow.received) == 1
 
 

@@ -140,4 +140,4 @@ async def test_stopping_waits_for_no_slow_receiver(log: Log) -> None:
         await eventually(lambda: len(slow.received) >= 16)
         started = time.monotonic()
         await hub.stop()
-        assert time.monotonic() - started < 8  # half of what the receiver takes
+        assert time.monotonic() - started < 8  # a receiver is given ten

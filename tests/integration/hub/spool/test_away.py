@@ -127,7 +127,7 @@ async def test_closing_is_quick_and_loses_nothing(tmp_path: Path) -> None:
     async with opened(engine, tmp_path / "spool") as log:
         await asyncio.gather(*(deliver(log, f"{n}") for n in range(2_000)))
         start = time.monotonic()
-    assert time.monotonic() - start < 10  # a fraction of a second on an idle machine
+    assert time.monotonic() - start < 2
     engine = AwayLog(tmp_path / "log")
     async with opened(engine, tmp_path / "spool") as log:
         await until_empty(log)
