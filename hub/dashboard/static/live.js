@@ -6,6 +6,7 @@ const light = document.querySelector("#live");
 const news = document.querySelector("#news");
 const SOON_MS = 150;
 const NEAR_PX = 40; // of the end of a page that grows: its reader wants to see the end
+const MENU = 2; // the button that opens one
 const AGAIN_MS = 15_000; // also without news: "3 min ago" grows old
 
 let due = 0;
@@ -71,8 +72,8 @@ async function refresh() {
   }
 }
 
-function press() {
-  pressed = true;
+function press(event) {
+  pressed = event.button !== MENU; // whose release the menu keeps to itself
 }
 
 function letGo() {
