@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from hub.log.delivered import ALL, Wanted
+from hub.log.notes import NoteStore
 from hub.log.refused import Refusal
 from hub.log.values import (
     Appended,
@@ -107,7 +108,7 @@ class CallbackStore(Protocol):
         """Forget a dead letter; False when it was not known."""
 
 
-class Log(CallbackStore, Protocol):
+class Log(CallbackStore, NoteStore, Protocol):
     """The hub's memory. Every method that writes raises LogUnavailable when it could not."""
 
     async def open(self) -> None:

@@ -35,3 +35,4 @@ class PassedOn:
         self.dead_letters = log.dead_letters
         self.dead_letter = log.dead_letter
         self.remove_dead_letter = log.remove_dead_letter
+        self.note, self.noted, self.notes = log.note, log.noted, log.notes

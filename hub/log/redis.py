@@ -18,6 +18,7 @@ from hub.log.redis_append import APPEND, BEGIN, Appender, Limits, Moment, append
 from hub.log.redis_callbacks import RedisCallbacks
 from hub.log.redis_deliveries import RedisDeliveries
 from hub.log.redis_node import RedisNode
+from hub.log.redis_notes import RedisNotes
 from hub.log.redis_outbox import Outbox
 from hub.log.redis_reader import read
 from hub.log.redis_records import RedisRecords
@@ -31,7 +32,7 @@ TRIM_SECONDS = 5.0  # between two looks at what in the outbox has become old
 TOGETHER = 256  # of the outbox on their way at once
 
 
-class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords, RedisReports):
+class RedisLog(RedisCallbacks, RedisDeliveries, RedisNotes, RedisRecords, RedisReports):
     """The `Log` protocol over Redis."""
 
     def __init__(
@@ -47,6 +48,7 @@ class RedisLog(RedisCallbacks, RedisDeliveries, RedisRecords, RedisReports):
         self._node = RedisNode(address)
         RedisCallbacks.__init__(self, self._node)
         RedisDeliveries.__init__(self, self._node)
+        RedisNotes.__init__(self, self._node)
         RedisRecords.__init__(self, self._node)
         RedisReports.__init__(self, self._node)
         self._appender = Appender(

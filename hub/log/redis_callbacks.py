@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from hub.log.readable import readable
 from hub.log.redis_connection import Argument
 from hub.log.redis_node import RedisNode, Script
-from hub.log.redis_reading import readable
 from hub.log.values import DeadLetter, Lease
 
 KEEP_DEAD_LETTERS = 10_000

@@ -17,8 +17,8 @@ from datetime import datetime
 import msgspec
 
 from hub.log.delivered import ALL, SCANNED, Document, Wanted, listed, whole
+from hub.log.readable import readable
 from hub.log.redis_node import RedisNode, Script
-from hub.log.redis_reading import readable
 from hub.log.refused import KEEP_REFUSALS, Refusal, decoded, encoded
 
 MOST = 2**63 - 1

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from hub.log.readable import readable
 from hub.log.redis_node import RedisNode, Script
-from hub.log.redis_reading import readable
+from hub.log.redis_scanning import scanned
 from hub.log.values import (
     Head,
     SecretUse,
@@ -26,7 +27,6 @@ from hub.log.values import (
 logger = logging.getLogger(__name__)
 
 KEEP_CHANGES = 10_000  # changed subscriptions; a hub that lags behind reads all of them again
-SCAN_COUNT = 1_000  # heads a step: a millisecond or so in which Redis serves nobody else
 
 # Changes are a stream, and not a counter: the ids of a stream follow the clock, so that a change
 # that a fail-over lost is never taken for another that was made instead of it.
@@ -70,17 +70,12 @@ class RedisRecords:
         A deleted ref is there until its deletion's repeats are no longer recognised.
         """
         found: dict[bytes, bytes] = {}
-        step = b"0"
-        while True:
-            step, page = await self._node.execute(
-                "HSCAN", self._keys("heads"), step,
-                "MATCH", _literal(subject_prefix) + "*", "COUNT", SCAN_COUNT,
-            )  # fmt: skip
-            found.update(zip(page[::2], page[1::2], strict=True))
+        async for page in scanned(self._node, self._keys("heads"), subject_prefix):
+            found.update(page)
             # Without a prefix it would be all there are, which may be a hundred thousand.
-            if step == b"0" or (not subject_prefix and len(found) >= limit):
-                whole = readable(lambda subject: _head(subject, found[subject]), sorted(found))
-                return whole[:limit]
+            if not subject_prefix and len(found) >= limit:
+                break
+        return readable(lambda subject: _head(subject, found[subject]), sorted(found))[:limit]
 
     async def subscription(self, subscription_id: str) -> SubscriptionRow | None:
         """One stored subscription."""
@@ -180,11 +175,6 @@ def _text(some: bytes) -> str:
 
 def _time(seconds: bytes) -> datetime:
     return datetime.fromtimestamp(float(seconds), UTC)
-
-
-def _literal(text: str) -> str:
-    # https://redis.io/docs/latest/commands/keys/: what stands for itself in a pattern.
-    return "".join(f"\\{letter}" if letter in "*?[\\" else letter for letter in text)
 
 
 def _head(subject: bytes, value: bytes) -> Head:

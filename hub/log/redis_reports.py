@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from hub.log.readable import readable
 from hub.log.redis_node import RedisNode, Script
-from hub.log.redis_reading import readable
 from hub.log.values import Cursor, Origin, StageReport
 
 KEEP_REPORTS = 1_000  # stage reports a target, about 400 bytes each

@@ -15,6 +15,7 @@ from hub.log.locking import lock_directory
 from hub.log.probing import prove_room
 from hub.log.sqlite_callbacks import SqliteCallbacks
 from hub.log.sqlite_deliveries import SqliteDeliveries
+from hub.log.sqlite_notes import SqliteNotes
 from hub.log.sqlite_reader import Reader
 from hub.log.sqlite_schema import prepare
 from hub.log.sqlite_writer import GroupCommitWriter
@@ -45,7 +46,7 @@ class _Stored:
     events: list[Event]
 
 
-class SqliteLog(SqliteCallbacks, SqliteDeliveries):
+class SqliteLog(SqliteCallbacks, SqliteDeliveries, SqliteNotes):
     """The `Log` protocol over one SQLite file in WAL mode, synchronous=FULL."""
 
     channels: tuple[str, ...] = ()

@@ -72,6 +72,7 @@ MIGRATIONS = (
     "DROP INDEX IF EXISTS reports_by_version",
     "DROP INDEX IF EXISTS reports_by_trace",
     "ALTER TABLE reports ADD COLUMN bounds TEXT NOT NULL DEFAULT '[]'",
+    "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
 

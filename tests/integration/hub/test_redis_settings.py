@@ -39,15 +39,7 @@ async def test_the_documented_rights_are_enough(tmp_path: Path) -> None:
             await tell(log, "a", "b")
             want = make_want("github.com/acme/shop")
             made = await Registry(log).put(NewSubscription("s", (want,), NOW - NOW), NOW)
-            lease = await log.lease(made.id, "me", 5.0)
-            assert lease is not None
-            assert await log.save_progress(lease, made.id, {"cursor": ""})
-            assert await log.progress(made.id) == {"cursor": ""}
-            await log.bury(DeadLetter(0, made.id, str(log.head), b"{}", "no", NOW))
-            [letter] = await log.dead_letters(10, None)
-            assert await log.remove_dead_letter(letter.number)
-            await log.forget_progress(made.id)
-            await log.release(lease)
+            await call_back(log, made.id)
             at = datetime.now(UTC)
             await log.report(StageReport("shop", "built", "done", at, at, "0" * 32))
             assert [one.trace_id for one in await log.reports("shop", 10)] == ["0" * 32]
@@ -59,9 +51,30 @@ async def test_the_documented_rights_are_enough(tmp_path: Path) -> None:
             assert [row.id for row in await log.subscriptions()] == [made.id]
             await log.delete_subscription(made.id)
             assert (await log.changed_subscriptions()).deleted == (made.id,)
+            await keep_notes(log)
             assert await log.check() == ""
         async with opened(server.url.replace("//", "//hub:pw@")) as log:
             await log.append(record(), [])
+
+
+async def call_back(log: RedisLog, subscription: str) -> None:
+    """Everything that callbacks ask of a log."""
+    lease = await log.lease(subscription, "me", 5.0)
+    assert lease is not None
+    assert await log.save_progress(lease, subscription, {"cursor": ""})
+    assert await log.progress(subscription) == {"cursor": ""}
+    await log.bury(DeadLetter(0, subscription, str(log.head), b"{}", "no", NOW))
+    [letter] = await log.dead_letters(10, None)
+    assert await log.remove_dead_letter(letter.number)
+    await log.forget_progress(subscription)
+    await log.release(lease)
+
+
+async def keep_notes(log: RedisLog) -> None:
+    """Note something, find it and forget it."""
+    await log.note("a", {"n": 1})
+    assert (await log.noted("a"), await log.notes("")) == ({"n": 1}, {"a": {"n": 1}})
+    await log.note("a", None)
 
 
 async def test_settings_that_lose_pushes_are_told_once(

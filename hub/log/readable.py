@@ -1,4 +1,4 @@
-"""Reading what Redis holds: anybody may have put something there."""
+"""Reading what a log holds: anybody may have put something there."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
