@@ -45,7 +45,7 @@ def _server_url(url: str) -> str:
 def _http_url(url: str) -> str:
     if url:
         Endpoint.parse(url)
-    return url
+    return url.rstrip("/")
 
 
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
@@ -86,9 +86,38 @@ class SourceSettings(BaseModel):
 
     base_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
     """
-    The forge's address, for deliveries that name their repository by no URL (old Bitbucket
-    Servers): the repository is then `base_url/full_name`. Default: such deliveries are refused.
+    The forge's address, e.g. `https://git.example.com`: what the paths of its repositories follow.
+    Needed where the hub asks the forge something, and for deliveries that name their repository by
+    no URL (old Bitbucket Servers). Default: that of github.com, gitlab.com or bitbucket.org.
     """
+
+    api_url: Annotated[str, AfterValidator(_http_url)] = ""
+    """
+    The address of the forge's API, where it is not below `base_url` as usual (`/api/v1` at Gitea,
+    `/api/v4` at GitLab, `/api/v3` at GitHub Enterprise Server). Default: as usual.
+    """
+
+    api_token_file: Path | None = None
+    """
+    Holds a token of the forge, read each time: with it the hub looks for pushes that it was not
+    told of, and writes commit statuses. Default: it asks the forge nothing.
+    """
+
+    api_token: SecretStr = SecretStr("")
+    """The token itself, for the environment: a file is read again when it changes."""
+
+    recover_interval_seconds: float = Field(default=300.0, ge=0)
+    """
+    How often the forge is asked for pushes that no delivery told of, in seconds, besides at start
+    and after outages. Forges try few times or once; five minutes cost a thousand repositories
+    some 15 s of CPU an hour each. 0: never. Needs a token.
+    """
+
+    commit_statuses: bool = True
+    """Write beside each commit how far it has come, one status a target. Needs a token."""
+
+    deployments: bool = False
+    """Also show each target as an environment (GitHub). Off by default: it wants one more scope."""
 
     insecure: bool = False
     """Accept unsigned deliveries. Off by default: anyone could wake the servers at will."""
@@ -117,6 +146,8 @@ class SourceSettings(BaseModel):
             raise ValueError(
                 "base_url is no address of a forge: write e.g. https://git.example.com"
             )
+        if self.api_token_file and self.api_token.get_secret_value():
+            raise ValueError("api_token and api_token_file: give one of them")
         if any("://" in pattern for pattern in self.repositories):
             raise ValueError("repositories are keys without a scheme: git.example.com/acme/*")
         return self

@@ -1,0 +1,243 @@
+"""
+HTTP with one forge's API: its token, its errors as ours, and no more than it allows.
+
+The one module of the hub that knows this library; it is loaded with the first request. Proxies of
+the environment are used: a forge may only be reached through one. A redirect is followed where the
+same server is asked again (a renamed repository), and nowhere else: the token would go with it.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from hub.forges.errors import ForgeAway, ForgeError, ForgeRefused, RateLimited
+from hub.forges.rates import LIMITED, Budget
+
+if TYPE_CHECKING:
+    import httpx
+
+# The library loads its own command line if it can: 4 MB for nothing.
+cast("dict[str, object]", sys.modules).setdefault("httpx._main", None)
+
+REQUEST_SECONDS = 15.0
+AT_ONCE = 4  # requests to one API; GitHub asks for few: https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api
+MOST_BYTES = 8 * 1024 * 1024  # of an answer; a page of a hundred deliveries has 40 KB
+MOST_PAGES = 100
+REMEMBERED = 256  # answers, for If-None-Match
+SAID = 300  # characters of a forge's own sentence
+_MOVED = frozenset({301, 302, 307, 308})
+_TAKEN = frozenset({*range(200, 300), HTTPStatus.NOT_MODIFIED})
+
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """
+    An answer that is no refusal.
+
+    Attributes:
+        status: 2xx.
+        document: its JSON; None when there is none.
+        next_url: where the next page is, "" when this is the last.
+    """
+
+    status: int
+    document: Any
+    next_url: str = ""
+
+
+class ForgeHttp:
+    """The API below one address; close it when done."""
+
+    def __init__(
+        self, url: str, headers: Callable[[], Headers], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """
+        Args:
+            url: of the API, without a slash at its end.
+            headers: what each request carries, the token among it; it may raise ForgeError.
+            clock: Unix seconds.
+        """
+        self._url = url
+        self._headers = headers
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._budget = Budget(clock)
+        self._tags: dict[str, tuple[str, Reply]] = {}
+
+    @cached_property
+    def _client(self) -> "httpx.AsyncClient":
+        import httpx
+
+        # These loggers print whole URLs.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        agent = {"user-agent": "directcd-hub", "accept": "application/json"}
+        return httpx.AsyncClient(timeout=REQUEST_SECONDS, headers=agent)
+
+    async def get(self, path: str) -> Reply:
+        """
+        Ask for something; what has not changed since is not sent again.
+
+        Raises:
+            ForgeError: it was not told.
+        """
+        known = self._tags.get(path)
+        reply, etag = await self._exchange("GET", path, None, known[0] if known else "")
+        if known and reply.status == HTTPStatus.NOT_MODIFIED:
+            return known[1]
+        if etag:
+            self._tags[path] = etag, reply
+            while len(self._tags) > REMEMBERED:
+                del self._tags[next(iter(self._tags))]
+        return reply
+
+    async def pages(self, path: str) -> AsyncIterator[list[Any]]:
+        """Ask for a list, page after page. Raises ForgeError."""
+        for _ in range(MOST_PAGES):
+            reply = await self.get(path)
+            yield reply.document if isinstance(reply.document, list) else []
+            if not reply.next_url:
+                return
+            path = self._below(reply.next_url)
+
+    async def send(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
+        """
+        Change something; the JSON of the answer.
+
+        Raises:
+            ForgeError: it was not done, or not known to be.
+        """
+        reply, _ = await self._exchange(method, path, document, "")
+        return reply.document
+
+    async def delete(self, path: str) -> None:
+        """Delete what is at a path; nothing there is no error. Raises ForgeError."""
+        try:
+            await self.send("DELETE", path)
+        except ForgeRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if "_client" in self.__dict__:
+            await self._client.aclose()
+
+    async def _exchange(
+        self, method: str, path: str, document: Mapping[str, Any] | None, etag: str
+    ) -> tuple[Reply, str]:
+        async with self._turn:
+            self._budget.check(self._host)
+            answer = await self._asked(method, path, document, etag)
+            if answer.status in _MOVED:
+                elsewhere = self._below(answer.headers.get("location", ""))
+                answer = await self._asked(method, elsewhere, document, etag)
+        self._budget.take_note(answer.status, answer.headers)
+        self._refuse(answer, method, path)
+        reply = Reply(answer.status, answer.document(), answer.next_url)
+        return reply, answer.headers.get("etag", "")
+
+    async def _asked(
+        self, method: str, path: str, document: Mapping[str, Any] | None, etag: str
+    ) -> "_Answer":
+        import httpx
+
+        headers = {**self._headers(), **({"if-none-match": etag} if etag else {})}
+        if document is not None:
+            headers["content-type"] = "application/json"
+        body = None if document is None else msgspec.json.encode(document)
+        try:
+            async with (
+                asyncio.timeout(REQUEST_SECONDS),
+                self._client.stream(method, self._url + path, headers=headers, content=body) as got,
+            ):
+                next_url = got.links.get("next", {}).get("url", "")
+                return _Answer(got.status_code, got.headers, next_url, await _body(got))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
+            raise self._away(f"{type(error).__name__}: {error}"[:SAID]) from error
+
+    def _refuse(self, answer: "_Answer", method: str, path: str) -> None:
+        status = answer.status
+        if status in _TAKEN:
+            return
+        what = f"{method} {path.partition('?')[0]}"
+        said = f"{self._host} answered {status} to {what}{answer.sentence()}"
+        if status in LIMITED and (until := self._budget.until):
+            raise RateLimited(said, until)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ForgeAway(said, "nothing to do: it is tried again")
+        raise ForgeRefused(said, _STEPS.get(status, "see the forge's own words"), status)
+
+    def _away(self, reason: str) -> ForgeError:
+        step = "see that this machine reaches it; the hub tries again"
+        return ForgeAway(f"{self._host} does not answer ({reason})", step)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._url).netloc
+
+    def _below(self, url: str) -> str:
+        # Below the same address, or the token would be sent to somebody else.
+        whole = urljoin(f"{self._url}/", url)
+        if not url or not whole.startswith(f"{self._url}/"):
+            raise ForgeRefused(
+                f"{self._host} sends its callers elsewhere",
+                "compare api_url with the address that the forge itself names (its root URL)",
+            )
+        return whole.removeprefix(self._url)
+
+
+_STEPS = {
+    401: "give it a token that is valid: api_token_file",
+    403: "give the token the scope for this, and its owner the right",
+    404: "see that the name is right and that the token may see it: forges say 404 to both",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Headers
+    next_url: str
+    body: bytes
+
+    def document(self) -> Any:
+        """Its JSON; None when it is none."""
+        try:
+            return msgspec.json.decode(self.body) if self.body else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def sentence(self) -> str:
+        """What the forge said about it, on one line."""
+        document = self.document()
+        if not isinstance(document, dict):
+            return ""
+        said = [str(document[name]) for name in ("message", "error") if document.get(name)]
+        errors = document.get("errors")
+        said += [_error_of(one) for one in errors] if isinstance(errors, list) else []
+        text = "".join(one if one.isprintable() else " " for one in "; ".join(said))
+        return f": {text[:SAID]}" if text else ""
+
+
+async def _body(answer: "httpx.Response") -> bytes:
+    read = bytearray()
+    async for chunk in answer.aiter_bytes():
+        read += chunk
+        if len(read) > MOST_BYTES:
+            raise ValueError("the answer is too long")
+    return bytes(read)
+
+
+def _error_of(error: Any) -> str:
+    return str(error.get("message", "")) if isinstance(error, dict) else str(error)

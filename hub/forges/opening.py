@@ -1,0 +1,96 @@
+"""The API of the forge that a source stands for, as its settings say."""
+
+from collections.abc import Callable, Mapping
+
+from hub.forges.base import Forge
+from hub.forges.errors import ForgeRefused, TokenUnusable
+from hub.forges.gitea import Gitea, GiteaKind
+from hub.forges.github import API_URL, HEADERS, GitHub
+from hub.forges.gitlab import GitLab
+from hub.forges.http import ForgeHttp, Headers
+from hub.secrets import SecretFile, SecretFileError
+from hub.settings import SourceSettings
+
+WEB_URLS = {
+    "bitbucket": "https://bitbucket.org",
+    "github": "https://github.com",
+    "gitlab": "https://gitlab.com",
+}
+"""Of forges that are one site to most; of any other `base_url` says it."""
+
+_BELOW = {"github": "/api/v3", "gitlab": "/api/v4"}  # of GitHub: Enterprise Server's
+_GITEA_KINDS: dict[str, GiteaKind] = {"gitea": "gitea", "forgejo": "forgejo", "gogs": "gogs"}
+
+
+def web_url(settings: SourceSettings) -> str:
+    """What the paths of its repositories follow; "" when nobody has said."""
+    return settings.base_url or WEB_URLS.get(settings.provider, "")
+
+
+def forge_of(name: str, settings: SourceSettings, token: str = "") -> Forge:
+    """
+    The API of a source's forge.
+
+    Args:
+        name: the source's.
+        settings: validated.
+        token: another than that of its settings.
+
+    Raises:
+        ForgeRefused: we speak no API of this provider, or its address is not known.
+    """
+    provider, web = settings.provider, web_url(settings)
+    if provider not in {"github", "gitlab", *_GITEA_KINDS}:
+        step = "register the webhook at the forge's own pages: docs/reference/providers.md"
+        raise ForgeRefused(f"directcd speaks no API of {provider}", step)
+    if not web:
+        step = f'set base_url in [hub.sources.{name}], e.g. "https://git.example.com"'
+        raise ForgeRefused(f"the address of {name}'s forge is not known", step)
+    http = ForgeHttp(_api_url(settings, web), _headers(name, settings, token))
+    if provider == "github":
+        return GitHub(http, web)
+    if provider == "gitlab":
+        return GitLab(http, web)
+    return Gitea(http, web, _GITEA_KINDS[provider])
+
+
+def token_of(name: str, settings: SourceSettings) -> str:
+    """
+    The token of a source, read anew each time.
+
+    Raises:
+        TokenUnusable: there is none, or its file cannot be read.
+    """
+    if settings.api_token_file is None:
+        return _given(name, settings.api_token.get_secret_value().strip())
+    try:
+        return SecretFile(settings.api_token_file).read().value.decode()
+    except (SecretFileError, UnicodeDecodeError) as error:
+        step = f"mend api_token_file of [hub.sources.{name}]"
+        raise TokenUnusable(f"no token for {settings.provider}: {error}", step) from error
+
+
+def _given(name: str, token: str) -> str:
+    if token:
+        return token
+    step = f"set api_token_file in [hub.sources.{name}]"
+    raise TokenUnusable(f"source {name} has no token for its forge", step)
+
+
+def _api_url(settings: SourceSettings, web: str) -> str:
+    if settings.api_url:
+        return settings.api_url
+    if settings.provider == "github" and web == WEB_URLS["github"]:
+        return API_URL
+    return web + _BELOW.get(settings.provider, "/api/v1")
+
+
+def _headers(name: str, settings: SourceSettings, token: str) -> Callable[[], Headers]:
+    # Gitea also takes Bearer, but old ones and Gogs only this.
+    scheme = "token" if settings.provider in _GITEA_KINDS else "Bearer"
+    more: Mapping[str, str] = HEADERS if settings.provider == "github" else {}
+
+    def headers() -> Headers:
+        return {**more, "authorization": f"{scheme} {token or token_of(name, settings)}"}
+
+    return headers

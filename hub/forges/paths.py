@@ -1,0 +1,14 @@
+"""Where webhooks are in the APIs of GitHub and of those that took its paths over."""
+
+from hub.forges.values import Hook, Place
+
+
+def hooks_at(place: Place) -> str:
+    """All webhooks of a place."""
+    kind = "orgs" if place.is_organisation else "repos"
+    return f"/{kind}/{place.name}/hooks"
+
+
+def path_of(hook: Hook) -> str:
+    """One webhook."""
+    return f"{hooks_at(hook.place)}/{hook.id}"
