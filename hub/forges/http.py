@@ -188,8 +188,11 @@ class ForgeHttp:
 
     def _below(self, url: str) -> str:
         # Below the same address, or the token would be sent to somebody else.
-        whole = urljoin(f"{self._url}/", url)
-        if not url or not whole.startswith(f"{self._url}/"):
+        try:
+            whole = urljoin(f"{self._url}/", url) if url else ""
+        except ValueError:
+            whole = ""
+        if not whole.startswith(f"{self._url}/"):
             raise ForgeRefused(
                 f"{self._host} sends its callers elsewhere",
                 "compare api_url with the address that the forge itself names (its root URL)",

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal
 
 StatusState = Literal["pending", "success", "failure"]
@@ -48,7 +47,7 @@ class Hook:
     events: tuple[str, ...]
     is_active: bool = True
     content_type: str = "json"
-    kept: Mapping[str, Any] = field(default=MappingProxyType({}), repr=False)
+    kept: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
