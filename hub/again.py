@@ -5,67 +5,28 @@ Only the last has an effect, and that is a delivery of its own, with its own eve
 was received stays as it was. It only says "look now", so it leaves open where its refs stand.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
-from adapters import AdapterError, BadSignature, Outcome, RefChange, RefType, Repository, Request
-from hub.explaining import Explained, explain, named_by_hand
+from adapters import AdapterError, BadSignature, Outcome, Repository, Request
+from hub.explaining import Explained
 from hub.keeping import PAYLOAD_BYTES, request_of
 from hub.log.base import Log
 from hub.log.delivered import Document
-from hub.log.values import DeliveryRecord, NewEvent
-from hub.notification import complete_paths, new_events, primary_key
+from hub.notification import primary_key
 from hub.patterns import is_pattern
 from hub.problem import Problem
-from hub.reaching import Push, reach
 from hub.reading import meaning, signer
 from hub.receiving import Receiver, limited
-from hub.recording import details_by_hand
 from hub.secrets import SecretFileError
+from hub.settings import RECONCILED
 from hub.sources import Source
 from hub.subscriptions import Registry
+from hub.telling import Teller, Telling, Told, change_of
 from hub.wants import Want, full_ref, make_want
 
 KNOWN_REFS = 100  # of a repository, that a notification without a ref is about
 FALLBACK_REF = "refs/heads/main"
 BY_HAND = ("notify", "operator")  # provider and source of what no forge has sent
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """
-    What became of something that was told by hand.
-
-    Attributes:
-        number: its delivery's; None while only this hub's disk has it.
-        explanation: whom it reached and why.
-        trace_ids: of its events.
-    """
-
-    number: int | None
-    explanation: Explained
-    trace_ids: Sequence[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        matched, reason = self.explanation["matched"], self.explanation["reason"]
-        shown = {"number": self.number, "matched": matched, "trace_ids": list(self.trace_ids)}
-        return shown | {"reason": reason, "next": self.explanation["next"]}
-
-
-@dataclass(frozen=True, slots=True)
-class _Telling:
-    """What is to be told: by whose delivery, to whom ("" is everybody), and what is kept of it."""
-
-    provider: str
-    source: str
-    outcome: Outcome
-    reason: str
-    to: str = ""
-    payload: bytes = b""
-    details: Mapping[str, object] = field(default_factory=dict)
 
 
 class Again:
@@ -76,15 +37,12 @@ class Again:
         receiver: Receiver,
         log: Log,
         registry: Registry,
-        *,
-        clock: Callable[[], datetime],
-        public_url: str,
+        teller: Teller,
     ) -> None:
         self._receiver = receiver
         self._log = log
         self._registry = registry
-        self._clock = clock
-        self._public_url = public_url
+        self._teller = teller
 
     async def explanation(self, delivery: Document) -> Explained:
         """
@@ -95,7 +53,8 @@ class Again:
         """
         source = self._source_of(delivery)
         payload = await kept_payload(self._log, delivery["number"])
-        return await self._why(source, _meaning(source, _kept_request(delivery, payload)))
+        outcome = _meaning(source, _kept_request(delivery, payload))
+        return await self._teller.why(source.provider, source.name, outcome)
 
     async def what_if(self, provider: str, name: str, request: Request) -> dict[str, Any]:
         """
@@ -105,7 +64,8 @@ class Again:
             Problem: it would be refused for another reason than its signature.
         """
         source = self._receiver.source(provider, name)
-        explained = await self._why(source, _meaning(source, request))
+        outcome = _meaning(source, request)
+        explained = await self._teller.why(source.provider, source.name, outcome)
         return {"signature": _signature(source, request), "explanation": explained}
 
     async def redeliver(self, delivery: Document, to: str = "") -> Told:
@@ -128,13 +88,16 @@ class Again:
         number = delivery["number"]
         reason = f"delivery {number} once more, by hand"
         details = {"headers": delivery["headers"], "redelivery_of": number}
-        telling = _Telling(source.provider, source.name, outcome, reason, to, payload, details)
-        return await self._tell(telling)
+        telling = Telling(source.provider, source.name, outcome, reason, to, payload, details)
+        return await self._teller.tell(telling)
 
     def _source_of(self, delivery: Document) -> Source:
         if (delivery["provider"], delivery["source"]) == BY_HAND:
             step = "notify again: POST /v1/notify, `directcd notify`"
             raise Problem(409, "told-by-hand", "no forge has sent this: it was told by hand", step)
+        if delivery["source"] == RECONCILED:
+            step = "tell those who follow it to look again: POST /v1/notify, `directcd notify`"
+            raise Problem(409, "never-delivered", "no forge has sent this: the hub found it", step)
         return self._receiver.source(delivery["provider"], delivery["source"])
 
     async def notify(self, url: str, ref: str) -> Told:
@@ -159,9 +122,9 @@ class Again:
             delivery_id="",
             event="notify",
             repository=repository,
-            changes=tuple(map(_look_at, refs)),
+            changes=tuple(map(change_of, refs)),
         )
-        return await self._tell(_Telling(*BY_HAND, outcome, "asked for by hand"))
+        return await self._teller.tell(Telling(*BY_HAND, outcome, "asked for by hand"))
 
     async def _refs(self, repository: Want, key: str) -> list[str]:
         wants = [want for one in self._registry.all() for want in one.wants]
@@ -171,43 +134,6 @@ class Again:
             heads = await self._log.heads(f"{key}#", KNOWN_REFS)
             refs |= {head.subject.partition("#")[2] for head in heads}
         return sorted(refs) or [FALLBACK_REF]
-
-    async def _why(self, source: Source, outcome: Outcome) -> Explained:
-        events = self._events(source.provider, source.name, outcome) if outcome.notify else []
-        told = await reach(self._registry, Push(events, complete_paths(outcome), self._clock()))
-        return explain(outcome, *told, known=self._registry.loaded).as_json()
-
-    def _events(self, provider: str, source: str, outcome: Outcome, to: str = "") -> list[NewEvent]:
-        origin = f"{self._public_url}/webhooks/{provider}/{source}"
-        made = new_events(
-            outcome, origin=origin, provider=provider, received_at=self._clock(), to=to
-        )
-        return [_as_news(event) for event in made]
-
-    async def _tell(self, telling: _Telling) -> Told:
-        outcome, now = telling.outcome, self._clock()
-        events = self._events(telling.provider, telling.source, outcome, telling.to)
-        matched, nearest = await reach(self._registry, Push(events, complete_paths(outcome), now))
-        if telling.to:
-            matched = [name for name in matched if name == telling.to]
-            nearest = [miss for miss in nearest if miss.subscription == telling.to]
-        why = explain(outcome, matched, nearest, known=self._registry.loaded)
-        explanation = named_by_hand(why.as_json(), telling.reason, telling.to)
-        trace_ids = [event.trace_id for event in events]
-        record = DeliveryRecord(
-            received_at=now,
-            provider=telling.provider,
-            source=telling.source,
-            delivery_id=outcome.delivery_id,
-            event=outcome.event,
-            verdict=explanation["verdict"],
-            explanation=explanation,
-            repeat_explanation=explanation,
-            payload=telling.payload,
-            details=details_by_hand(telling.details, telling.payload, trace_ids),
-        )
-        appended = await self._log.append(record, events)
-        return Told(appended.delivery or None, explanation, trace_ids)
 
 
 async def kept_payload(log: Log, number: int) -> bytes:
@@ -226,17 +152,6 @@ async def kept_payload(log: Log, number: int) -> bytes:
             "the newest ones are; hub.keep_deliveries and hub.keep_payloads say how many",
         )
     return text
-
-
-def _as_news(event: NewEvent) -> NewEvent:
-    own = f"{event.event_id} {event.trace_id}"
-    return replace(event, event_id=own, delivery_key="", unsaid=True)
-
-
-def _look_at(ref: str) -> RefChange:
-    kind, _, name = ref.removeprefix("refs/").partition("/")
-    ref_type: RefType = "branch" if kind == "heads" else "tag" if kind == "tags" else "other"
-    return RefChange(ref, ref_type, name, None, None, created=False, deleted=False)
 
 
 def _kept_request(delivery: Document, payload: bytes) -> Request:

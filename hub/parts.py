@@ -29,6 +29,7 @@ from hub.servers import Servers
 from hub.settings import HubSettings
 from hub.sources import Source, build_sources
 from hub.subscriptions import Registry
+from hub.telling import Teller
 
 Clock = Callable[[], datetime]
 
@@ -90,7 +91,7 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
         trail=TrailCounts(),
         callbacks=_callbacks(settings, engine, registry, clock, counts),
         receiver=receiver,
-        again=Again(receiver, engine, registry, clock=clock, public_url=url),
+        again=Again(receiver, engine, registry, Teller(engine, registry, clock, url)),
         bell=bell,
         refused=RefusalBook(engine, clock, partial(bell.ring, "refusals")),
         servers=Servers(settings.servers),

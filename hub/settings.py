@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -28,6 +29,8 @@ from hub.tokens import Scope
 MIB = 1024 * 1024
 SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 MOST_KEPT = 10**12
+RECONCILED = "reconcile"
+"""Stands for a source where the hub itself has found a push that no delivery told of."""
 Network = IPv4Network | IPv6Network
 
 
@@ -295,6 +298,13 @@ class HubSettings(BaseModel):
     """
     Networks that callbacks may go to besides public addresses: `["10.20.0.0/16"]`. Default: none.
     """
+
+    @field_validator("sources")
+    @classmethod
+    def _named_apart(cls, sources: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
+        if RECONCILED in sources:
+            raise ValueError(f"{RECONCILED} is no name for a source: what the hub finds has it")
+        return sources
 
     @property
     def has_public_pages(self) -> bool:

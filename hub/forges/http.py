@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +35,7 @@ MOST_PAGES = 100
 REMEMBERED = 256  # answers, for If-None-Match
 SAID = 300  # characters of a forge's own sentence
 _MOVED = frozenset({301, 302, 307, 308})
-_TAKEN = frozenset({*range(200, 300), HTTPStatus.NOT_MODIFIED})
+_TAKEN = range(200, 300)
 
 Headers = Mapping[str, str]
 
@@ -46,14 +46,22 @@ class Reply:
     An answer that is no refusal.
 
     Attributes:
-        status: 2xx.
         document: its JSON; None when there is none.
         next_url: where the next page is, "" when this is the last.
     """
 
-    status: int
     document: Any
     next_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One request; `path` is below the API's address, `headers` are its own."""
+
+    method: str
+    path: str
+    body: bytes
+    headers: Headers
 
 
 class ForgeHttp:
@@ -92,10 +100,13 @@ class ForgeHttp:
             ForgeError: it was not told.
         """
         known = self._tags.get(path)
-        reply, etag = await self._exchange("GET", path, None, known[0] if known else "")
-        if known and reply.status == HTTPStatus.NOT_MODIFIED:
+        headers = {"if-none-match": known[0]} if known else {}
+        answer = await self._in_turn(_Asking("GET", path, b"", headers))
+        if known and answer.status == HTTPStatus.NOT_MODIFIED:
             return known[1]
-        if etag:
+        self._refuse(answer, "GET", path)
+        reply = Reply(answer.document(), answer.next_url)
+        if etag := answer.headers.get("etag", ""):
             self._tags[path] = etag, reply
             while len(self._tags) > REMEMBERED:
                 del self._tags[next(iter(self._tags))]
@@ -117,8 +128,22 @@ class ForgeHttp:
         Raises:
             ForgeError: it was not done, or not known to be.
         """
-        reply, _ = await self._exchange(method, path, document, "")
-        return reply.document
+        body = b"" if document is None else msgspec.json.encode(document)
+        headers = {"content-type": "application/json"} if body else {}
+        answer = await self._in_turn(_Asking(method, path, body, headers))
+        self._refuse(answer, method, path)
+        return answer.document()
+
+    async def fetch(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
+        """
+        Exchange something that is no JSON.
+
+        Raises:
+            ForgeError: there is no answer, or it is a refusal.
+        """
+        answer = await self._in_turn(_Asking(method, path, body, headers))
+        self._refuse(answer, method, path)
+        return answer.body
 
     async def delete(self, path: str) -> None:
         """Delete what is at a path; nothing there is no error. Raises ForgeError."""
@@ -133,34 +158,25 @@ class ForgeHttp:
         if "_client" in self.__dict__:
             await self._client.aclose()
 
-    async def _exchange(
-        self, method: str, path: str, document: Mapping[str, Any] | None, etag: str
-    ) -> tuple[Reply, str]:
+    async def _in_turn(self, asking: _Asking) -> "_Answer":
         async with self._turn:
             self._budget.check(self._host)
-            answer = await self._asked(method, path, document, etag)
+            answer = await self._asked(asking)
             if answer.status in _MOVED:
                 elsewhere = self._below(answer.headers.get("location", ""))
-                answer = await self._asked(method, elsewhere, document, etag)
+                answer = await self._asked(replace(asking, path=elsewhere))
         self._budget.take_note(answer.status, answer.headers)
-        self._refuse(answer, method, path)
-        reply = Reply(answer.status, answer.document(), answer.next_url)
-        return reply, answer.headers.get("etag", "")
+        return answer
 
-    async def _asked(
-        self, method: str, path: str, document: Mapping[str, Any] | None, etag: str
-    ) -> "_Answer":
+    async def _asked(self, asking: _Asking) -> "_Answer":
         import httpx
 
-        headers = {**self._headers(), **({"if-none-match": etag} if etag else {})}
-        if document is not None:
-            headers["content-type"] = "application/json"
-        body = None if document is None else msgspec.json.encode(document)
+        url, headers = self._url + asking.path, {**self._headers(), **asking.headers}
+        request = self._client.stream(
+            asking.method, url, headers=headers, content=asking.body or None
+        )
         try:
-            async with (
-                asyncio.timeout(REQUEST_SECONDS),
-                self._client.stream(method, self._url + path, headers=headers, content=body) as got,
-            ):
+            async with asyncio.timeout(REQUEST_SECONDS), request as got:
                 next_url = got.links.get("next", {}).get("url", "")
                 return _Answer(got.status_code, got.headers, next_url, await _body(got))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
