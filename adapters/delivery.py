@@ -72,6 +72,8 @@ class Outcome:
     Paths touched by the listed commits. They prove nothing when commits are missing from the list,
     when history was rewritten, and when there are none: some providers list no paths at all.
     """
+    former_name: str = ""
+    """The repository's full name before it was renamed or transferred, where that is the event."""
 
     @property
     def test(self) -> bool:

@@ -5,21 +5,81 @@ Sources: https://docs.github.com/webhooks/webhook-events-and-payloads and
 https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
 """
 
+from dataclasses import replace
+
 import msgspec
 
 from adapters import refs
 from adapters.delivery import Kind, Outcome
 from adapters.outcomes import Listed, pushed, unremarkable
 from adapters.payload import decode, decode_if_fitting, json_text
+from adapters.repositories import plain
 from adapters.request import Request
-from adapters.shapes import AnyShape, Commits, NamedRefShape, PushShape, listed, repository_of
+from adapters.shapes import (
+    AnyShape,
+    Commits,
+    NamedRefShape,
+    OptionalText,
+    PushShape,
+    RepositoryShape,
+    Shape,
+    listed,
+    repository_of,
+)
 from adapters.signature import Secrets, matching_secret
 
 MOST_COMMITS = 2048  # listed of one push
 
+
+class FromNameShape(Shape):
+    """A repository's name as it was."""
+
+    name: "FromTextShape | None" = None
+
+
+class FromTextShape(Shape):
+    """A text as it was."""
+
+    text: OptionalText = msgspec.field(name="from", default=None)
+
+
+class OwnerShape(Shape):
+    """A user or an organisation."""
+
+    login: OptionalText = None
+
+
+class OwnersShape(Shape):
+    """The owner, who is one of the two."""
+
+    user: OwnerShape | None = None
+    organization: OwnerShape | None = None
+
+
+class FromOwnerShape(Shape):
+    """A repository's owner as it was."""
+
+    owners: OwnersShape | None = msgspec.field(name="from", default=None)
+
+
+class ChangesShape(Shape):
+    """What was changed of a repository."""
+
+    repository: FromNameShape | None = None
+    owner: FromOwnerShape | None = None
+
+
+class ChangedShape(Shape):
+    """A repository whose settings changed."""
+
+    repository: RepositoryShape
+    changes: ChangesShape
+
+
 _PUSH = msgspec.json.Decoder(PushShape)
 _NAMED_REF = msgspec.json.Decoder(NamedRefShape)
 _ANY = msgspec.json.Decoder(AnyShape)
+_CHANGED = msgspec.json.Decoder(ChangedShape)
 _NAMED: dict[str, tuple[Kind, str]] = {
     "create": ("create", "GitHub also sends a push event for the same new ref."),
     "delete": ("delete", "GitHub also sends a push event for the same deleted ref."),
@@ -28,6 +88,8 @@ _QUIET: dict[str, tuple[Kind, str]] = {
     "ping": ("ping", "GitHub asks whether this address answers."),
     "repository": ("repository", "The repository's settings changed, not its content."),
 }
+
+_RENAMED = "The repository was renamed or transferred, not pushed to."
 
 
 class GitHub:
@@ -92,7 +154,27 @@ def _other(event: str, text: bytes, delivery_id: str) -> Outcome:
     if event not in _QUIET:
         return unremarkable(event, delivery_id, whose)
     kind, reason = _QUIET[event]
-    return unremarkable(event, delivery_id, whose, kind=kind, reason=reason)
+    outcome = unremarkable(event, delivery_id, whose, kind=kind, reason=reason)
+    former = _former_name(text) if event == "repository" else ""
+    return replace(outcome, reason=_RENAMED, former_name=former) if former else outcome
+
+
+def _former_name(text: bytes) -> str:
+    """The full name a repository had before it was renamed or transferred."""
+    payload = decode_if_fitting(_CHANGED, text)
+    if payload is None:
+        return ""
+    owner, _, name = plain(payload.repository.full_name).partition("/")
+    changes = payload.changes
+    if changes.repository and changes.repository.name:
+        name = plain(changes.repository.name.text)
+    elif changes.owner and changes.owner.owners:
+        owners = changes.owner.owners
+        whose = owners.organization or owners.user
+        owner = plain(whose.login) if whose else ""
+    else:
+        return ""
+    return f"{owner}/{name}" if owner and name else ""
 
 
 ADAPTER = GitHub()

@@ -36,18 +36,18 @@ def repository(
     urls = (_address(clone_url), _address(ssh_url), _address(html_url))
     return Repository(
         keys=frozenset(chain.from_iterable(map(repository_keys, urls))),
-        full_name=_plain(full_name) or _path(urls[2] or urls[0]),
-        id=_plain(identifier) if isinstance(identifier, str) else identifier,
+        full_name=plain(full_name) or _path(urls[2] or urls[0]),
+        id=plain(identifier) if isinstance(identifier, str) else identifier,
         clone_url=urls[0],
         ssh_url=urls[1],
         html_url=urls[2],
-        default_branch=_plain(default_branch).removeprefix("refs/heads/"),
+        default_branch=plain(default_branch).removeprefix("refs/heads/"),
     )
 
 
 def _address(url: str | None) -> str:
     # A CI job's clone URL has a token in it, as user or as password. An SSH user is an address.
-    scheme, separator, rest = _plain(url).partition("://")
+    scheme, separator, rest = plain(url).partition("://")
     authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
     if at and (":" in user or "ssh" not in scheme.lower()):
@@ -55,8 +55,8 @@ def _address(url: str | None) -> str:
     return f"{scheme}{separator}{authority}{slash}{path}"
 
 
-def _plain(text: str | None) -> str:
-    # These texts are shown, on terminals too.
+def plain(text: str | None) -> str:
+    """Return a text as it can be shown, on terminals too; "" for none."""
     return _CONTROL.sub("", text) if text else ""
 
 

@@ -17,6 +17,7 @@ from hub.patterns import is_pattern
 from hub.problem import Problem
 from hub.reading import meaning, signer
 from hub.receiving import Receiver, limited
+from hub.renaming import Renames
 from hub.secrets import SecretFileError
 from hub.settings import RECONCILED
 from hub.sources import Source
@@ -37,11 +38,13 @@ class Again:
         receiver: Receiver,
         log: Log,
         registry: Registry,
+        renames: Renames,
         teller: Teller,
     ) -> None:
         self._receiver = receiver
         self._log = log
         self._registry = registry
+        self._renames = renames
         self._teller = teller
 
     async def explanation(self, delivery: Document) -> Explained:
@@ -54,7 +57,7 @@ class Again:
         source = self._source_of(delivery)
         payload = await kept_payload(self._log, delivery["number"])
         outcome = _meaning(source, _kept_request(delivery, payload))
-        return await self._teller.why(source.provider, source.name, outcome)
+        return await self._why(source, outcome)
 
     async def what_if(self, provider: str, name: str, request: Request) -> dict[str, Any]:
         """
@@ -65,8 +68,12 @@ class Again:
         """
         source = self._receiver.source(provider, name)
         outcome = _meaning(source, request)
-        explained = await self._teller.why(source.provider, source.name, outcome)
+        explained = await self._why(source, outcome)
         return {"signature": _signature(source, request), "explanation": explained}
+
+    async def _why(self, source: Source, outcome: Outcome) -> Explained:
+        former = self._renames.former(source, outcome.repository)
+        return await self._teller.why(source.provider, source.name, outcome, former)
 
     async def redeliver(self, delivery: Document, to: str = "") -> Told:
         """
@@ -88,7 +95,16 @@ class Again:
         number = delivery["number"]
         reason = f"delivery {number} once more, by hand"
         details = {"headers": delivery["headers"], "redelivery_of": number}
-        telling = Telling(source.provider, source.name, outcome, reason, to, payload, details)
+        telling = Telling(
+            source.provider,
+            source.name,
+            outcome,
+            reason,
+            to,
+            payload,
+            details,
+            former=self._renames.former(source, outcome.repository),
+        )
         return await self._teller.tell(telling)
 
     def _source_of(self, delivery: Document) -> Source:

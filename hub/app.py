@@ -203,6 +203,7 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
     await parts.log.open()
     try:
         await parts.registry.refresh()
+        await parts.renames.load()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.callbacks.run(), name="callbacks")
             chores = [
@@ -213,6 +214,7 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
                 chore.cancel()
             parts.callbacks.stop()
     finally:
+        await parts.renames.close()
         await parts.servers.close()
         if parts.exporter:
             await asyncio.to_thread(parts.exporter.close)
@@ -224,6 +226,7 @@ def _chores(stopping: asyncio.Event, parts: Parts) -> Iterator[tuple[str, Chore]
     kept_days = parts.settings.keep_deliveries_days
     yield "drain", _drain(stopping, (parts.bell.stop, parts.fanout.stop, parts.callbacks.stop))
     yield "refresh subscriptions", _refresh(parts.registry)
+    yield "note names of repositories", parts.renames.run()
     yield "write refusals", parts.refused.run()
     yield "forget deliveries", Forgetting(parts.log, kept_days, parts.clock).run()
     yield "watch for pages", Watching(parts.bell, parts.counts, parts.trail).run()

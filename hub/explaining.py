@@ -5,10 +5,11 @@ The same `Explanation` is the webhook's response (forges display it) and what is
 delivery, so that what a person reads later is what the forge was told.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from adapters import Outcome, RefChange
+from adapters import Outcome, RefChange, Repository
 from hub.notification import primary_key
 from hub.subscriptions import Mismatch
 
@@ -107,6 +108,25 @@ def named_by_hand(explained: Explained, why: str, to: str) -> Explained:
     """The explanation of what a person had told: it says so, and if it is for one alone."""
     alone = f", for {to} alone" if to else ""
     return explained | {"reason": f"{why}{alone}: {explained['reason']}"}
+
+
+def explain_old_name(
+    explained: Explained, repository: Repository, olds: Sequence[str], stale: Sequence[str]
+) -> Explained:
+    """
+    The explanation of a push that some take by a name which the repository had before.
+
+    Args:
+        explained: without that.
+        repository: as it is called now.
+        olds: the full names it had, "" where the provider did not say.
+        stale: the subscriptions that know it by none that it has now.
+    """
+    new = repository.full_name
+    renamed = "".join(f"; {old or 'an old name'} is now {new}" for old in olds)
+    url = repository.clone_url or primary_key(repository)
+    step = f"change the URL in the [[target]] of {', '.join(stale)} to {url}"
+    return explained | {"reason": explained["reason"] + renamed, "next": step}
 
 
 def _next_step_of_repeat(news: Explained) -> str:

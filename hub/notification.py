@@ -7,7 +7,7 @@ Only what a subscriber needs to look at git itself: no payload, no people, no co
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -26,7 +26,7 @@ MOST_PATHS_BYTES = 16 * 1024  # of names; with more a notification would be most
 class _Shared:
     """What all notifications of one delivery have in common, made once: it may be thousands."""
 
-    repository: Repository
+    keys: frozenset[str]
     primary_key: str
     delivery_id: str
     test: bool
@@ -35,7 +35,13 @@ class _Shared:
 
 
 def new_events(
-    outcome: Outcome, *, origin: str, provider: str, received_at: datetime, to: str = ""
+    outcome: Outcome,
+    *,
+    origin: str,
+    provider: str,
+    received_at: datetime,
+    to: str = "",
+    former: frozenset[str] = frozenset(),
 ) -> list[NewEvent]:
     """
     One event for each ref a delivery says has changed.
@@ -46,17 +52,20 @@ def new_events(
         provider: the forge's kind.
         received_at: when the delivery arrived, UTC.
         to: the name of the one subscription they are for; "" for all.
+        former: the keys of names that the repository had before: whoever knows it by them hears
+            of it, too.
     """
     repository = outcome.repository
     if repository is None:
         return []
+    keys = repository.keys | former
     shared = _Shared(
-        repository=repository,
+        keys=keys,
         primary_key=primary_key(repository),
         delivery_id=outcome.delivery_id,
         test=outcome.test,
         attributes=_attributes(origin, received_at),
-        data=_data(outcome, repository, provider) | ({"to": to} if to else {}),
+        data=_data(outcome, replace(repository, keys=keys), provider) | ({"to": to} if to else {}),
     )
     return [_new_event(shared, change) for change in outcome.changes]
 
@@ -111,7 +120,7 @@ def _new_event(shared: _Shared, change: RefChange) -> NewEvent:
         subject=subject,
         before=change.before,
         after=change.after,
-        keys=shared.repository.keys,
+        keys=shared.keys,
         ref=change.ref,
         trace_id=trace_id,
         tail=_tail(shared, change, subject, trace_id),

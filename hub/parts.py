@@ -25,6 +25,7 @@ from hub.log.redis_address import parse_redis_url
 from hub.log.spool import SpooledLog
 from hub.log.sqlite import SqliteLog
 from hub.receiving import Receiver
+from hub.renaming import Renames
 from hub.servers import Servers
 from hub.settings import HubSettings
 from hub.sources import Source, build_sources
@@ -50,6 +51,7 @@ class Parts:
     log: Log
     sources: Sequence[Source]
     registry: Registry
+    renames: Renames
     fanout: Fanout
     counts: Counts
     trail: TrailCounts
@@ -79,19 +81,21 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
     engine = log or _log(settings, clock)
     registry, counts, bell = Registry(engine), Counts(settings.sources), Bell()
     counts.follow(engine)
-    receiver = Receiver(sources, engine, registry, public_url=url)
+    renames = Renames(engine)
+    receiver = Receiver(sources, engine, registry, renames, public_url=url)
     return Parts(
         settings=settings,
         clock=clock,
         log=engine,
         sources=sources,
         registry=registry,
+        renames=renames,
         fanout=Fanout(engine),
         counts=counts,
         trail=TrailCounts(),
         callbacks=_callbacks(settings, engine, registry, clock, counts),
         receiver=receiver,
-        again=Again(receiver, engine, registry, Teller(engine, registry, clock, url)),
+        again=Again(receiver, engine, registry, renames, Teller(engine, registry, clock, url)),
         bell=bell,
         refused=RefusalBook(engine, clock, partial(bell.ring, "refusals")),
         servers=Servers(settings.servers),

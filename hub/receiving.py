@@ -17,12 +17,14 @@ from hub.log.base import Log, LogUnavailable
 from hub.log.delivered import STATUS
 from hub.log.spool_files import SpoolFull
 from hub.log.values import Appended, DeliveryRecord, NewEvent
+from hub.names import keys_of
 from hub.notification import complete_paths, new_events
 from hub.problem import Problem
 from hub.reaching import Push, reach
 from hub.reading import Reading
 from hub.recording import LARGE_BYTES, Laps, Understood, aside, recorded
 from hub.refusing import Refusals
+from hub.renaming import Renames, told_by_old_name
 from hub.rotation import OlderSecrets
 from hub.sources import Source
 from hub.subscriptions import Registry
@@ -66,12 +68,14 @@ class Receiver:
         sources: Sequence[Source],
         log: Log,
         registry: Registry,
+        renames: Renames,
         *,
         public_url: str,
     ) -> None:
         self._sources = sources
         self._log = log
         self._registry = registry
+        self._renames = renames
         self._public_url = public_url
         self._older_secrets = OlderSecrets()
         self._bad_signatures = BadSignatures()
@@ -102,10 +106,15 @@ class Receiver:
         reading = await self._read(delivery)
         laps.end("understood_ms")
         outcome = limited(reading.outcome, delivery.source)
-        events = await aside(MANY_REFS, len(outcome.changes), self._events, delivery, outcome)
+        former = await self._renames.notice(delivery.source, outcome)
+        events = await aside(
+            MANY_REFS, len(outcome.changes), self._events, delivery, outcome, keys_of(former)
+        )
         push = Push(events, complete_paths(outcome), delivery.received_at)
         told = await reach(self._registry, push)
         explanation = explain(outcome, *told, known=self._registry.loaded).as_json()
+        if former:
+            explanation = await told_by_old_name(explanation, outcome, former, self._registry, push)
         laps.end("explained_ms")
         understood = Understood(outcome, reading.secret, explanation, events, laps)
         record = await recorded(delivery, understood)
@@ -156,13 +165,19 @@ class Receiver:
             return await asyncio.to_thread(read_delivery, delivery)
         return read_delivery(delivery)
 
-    def _events(self, delivery: Delivery, outcome: Outcome) -> list[NewEvent]:
+    def _events(
+        self, delivery: Delivery, outcome: Outcome, former: frozenset[str]
+    ) -> list[NewEvent]:
         if not outcome.notify:
             return []
         source = delivery.source
         origin = f"{self._public_url}/webhooks/{source.provider}/{source.name}"
         return new_events(
-            outcome, origin=origin, provider=source.provider, received_at=delivery.received_at
+            outcome,
+            origin=origin,
+            provider=source.provider,
+            received_at=delivery.received_at,
+            former=former,
         )
 
     async def _append(self, record: DeliveryRecord, events: list[NewEvent]) -> Appended:

@@ -9,9 +9,11 @@ from adapters import Outcome, RefChange, RefType
 from hub.explaining import Explained, explain, explain_repeat, named_by_hand
 from hub.log.base import Log
 from hub.log.values import DeliveryRecord, NewEvent
+from hub.names import Names, keys_of
 from hub.notification import complete_paths, new_events
 from hub.reaching import Push, reach
 from hub.recording import details_by_hand
+from hub.renaming import told_by_old_name
 from hub.subscriptions import Registry
 
 
@@ -53,6 +55,7 @@ class Telling:
         payload: what is kept of it.
         details: what is shown of it alone.
         is_asked_for: whether it is news however often it is told.
+        former: the names that its repository had before.
     """
 
     provider: str
@@ -63,6 +66,7 @@ class Telling:
     payload: bytes = b""
     details: Mapping[str, object] = field(default_factory=dict)
     is_asked_for: bool = True
+    former: Names = ()
 
 
 class Teller:
@@ -83,11 +87,16 @@ class Teller:
         self._clock = clock
         self._public_url = public_url
 
-    async def why(self, provider: str, source: str, outcome: Outcome) -> Explained:
-        """Whom it would reach, and why."""
-        events = self._events(provider, source, outcome) if outcome.notify else []
-        told = await reach(self._registry, Push(events, complete_paths(outcome), self._clock()))
-        return explain(outcome, *told, known=self._registry.loaded).as_json()
+    async def why(
+        self, provider: str, source: str, outcome: Outcome, former: Names = ()
+    ) -> Explained:
+        """Whom it would reach, and why; `former` are the names that its repository had before."""
+        telling = Telling(provider, source, outcome, "", former=former)
+        events = self._events(telling) if outcome.notify else []
+        push = Push(events, complete_paths(outcome), self._clock())
+        told = await reach(self._registry, push)
+        why = explain(outcome, *told, known=self._registry.loaded).as_json()
+        return await told_by_old_name(why, outcome, former, self._registry, push)
 
     async def tell(self, telling: Telling) -> Told:
         """
@@ -97,7 +106,7 @@ class Teller:
             LogUnavailable: it was not stored.
         """
         outcome, now = telling.outcome, self._clock()
-        events = self._events(telling.provider, telling.source, outcome, telling.to)
+        events = self._events(telling)
         if telling.is_asked_for:
             events = list(map(_as_news, events))
         explanation = await self._explanation(telling, events, now)
@@ -127,12 +136,17 @@ class Teller:
             matched = [name for name in matched if name == to]
             nearest = [miss for miss in nearest if miss.subscription == to]
         why = explain(outcome, matched, nearest, known=self._registry.loaded)
-        return named_by_hand(why.as_json(), telling.reason, to)
+        told = await told_by_old_name(why.as_json(), outcome, telling.former, self._registry, push)
+        return named_by_hand(told, telling.reason, to)
 
-    def _events(self, provider: str, source: str, outcome: Outcome, to: str = "") -> list[NewEvent]:
-        origin = f"{self._public_url}/webhooks/{provider}/{source}"
+    def _events(self, telling: Telling) -> list[NewEvent]:
         return new_events(
-            outcome, origin=origin, provider=provider, received_at=self._clock(), to=to
+            telling.outcome,
+            origin=f"{self._public_url}/webhooks/{telling.provider}/{telling.source}",
+            provider=telling.provider,
+            received_at=self._clock(),
+            to=telling.to,
+            former=keys_of(telling.former),
         )
 
 

@@ -12,6 +12,7 @@ import json
 import sys
 import urllib.request
 import uuid
+import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ def payload(before: str, after: str, ref: str, clone_url: str) -> bytes:
         "forced": False,
         "commits": [],
         "repository": {
-            "id": 1,
+            "id": zlib.crc32(full_name.encode()),
             "full_name": full_name,
             "clone_url": clone_url,
             "html_url": clone_url.removesuffix(".git"),

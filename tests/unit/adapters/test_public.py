@@ -91,5 +91,5 @@ def test_values_have_the_contract_fields() -> None:
     }
     assert {f.name for f in fields(Outcome)} == {
         *("kind", "notify", "reason", "delivery_id", "event", "repository", "changes"),
-        *("commits_listed", "commits_total", "truncated", "paths"),
+        *("commits_listed", "commits_total", "truncated", "paths", "former_name"),
     }

@@ -32,6 +32,7 @@ def test_sample_means_what_its_row_says(sample: Sample) -> None:
     for name in ("kind", "notify", "test", "event", "commits_listed", "commits_total", "truncated"):
         assert getattr(outcome, name) == sample.row[name], name
     assert outcome.paths == frozenset(sample.row["paths"] or ())
+    assert outcome.former_name == sample.row.get("former_name", "")
     assert outcome.reason.endswith(".")
     if "delivery_id" in sample.row:
         assert outcome.delivery_id == sample.row["delivery_id"]
