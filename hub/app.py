@@ -20,6 +20,7 @@ from hub.api import (
     notify,
     openapi,
     problems,
+    recovery,
     refusals,
     reports,
     sessions,
@@ -150,7 +151,8 @@ def _routes(app: Hub, parts: Parts) -> Iterator[APIRouter]:
     yield notify.router(parts.again)
     yield refusals.router(log)
     yield heads.router(log)
-    yield sources_api.router(parts.sources, log, clock)
+    yield sources_api.router(parts.sources, log, clock, parts.recovery.rounds)
+    yield recovery.router(parts.recovery.rounds)
     yield reports.router(log, parts.trail, parts.exporter)
     yield targets.router(log)
     yield sessions.router(app.guard, public_url=url)
@@ -216,6 +218,7 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
     finally:
         await parts.renames.close()
         await parts.servers.close()
+        await parts.recovery.close()
         if parts.exporter:
             await asyncio.to_thread(parts.exporter.close)
         await parts.log.close()
@@ -229,6 +232,7 @@ def _chores(stopping: asyncio.Event, parts: Parts) -> Iterator[tuple[str, Chore]
     yield "note names of repositories", parts.renames.run()
     yield "write refusals", parts.refused.run()
     yield "forget deliveries", Forgetting(parts.log, kept_days, parts.clock).run()
+    yield "recover missed pushes", parts.recovery.run()
     yield "watch for pages", Watching(parts.bell, parts.counts, parts.trail).run()
 
 

@@ -42,6 +42,7 @@ class Counts:
         open: how many streams and polls are open, by transport.
         attempts: how many callbacks were posted, by result.
         dead_letters: how many were given up.
+        missed: pushes that no delivery had told of, by source and by how they were recovered.
     """
 
     def __init__(self, sources: Iterable[str] = ()) -> None:
@@ -57,6 +58,7 @@ class Counts:
         self.open = {"stream": 0, "poll": 0}
         self.attempts = {"taken": 0, "failed": 0}
         self.dead_letters = 0
+        self.missed: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def follow(self, log: Log) -> None:
         """Count what a log tells of."""

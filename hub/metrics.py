@@ -106,6 +106,14 @@ def _deliveries(watched: Watched) -> Iterator["Metric"]:
     for labels, number in counts.refusals.items():
         refused.add_metric(labels, number)
     yield refused
+    missed = _counter(
+        "directcd_hub_missed_webhooks",
+        "Pushes that no delivery had told of, by how they were recovered.",
+        ("source", "recovery"),
+    )
+    for labels, number in counts.missed.items():
+        missed.add_metric(labels, number)
+    yield missed
     yield _histogram(
         "directcd_hub_delivery_duration_seconds",
         "From a delivery's headers until it was on disk.",

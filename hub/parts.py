@@ -25,6 +25,11 @@ from hub.log.redis_address import parse_redis_url
 from hub.log.spool import SpooledLog
 from hub.log.sqlite import SqliteLog
 from hub.receiving import Receiver
+from hub.recovery.assembling import recovery_of
+from hub.recovery.away import Away
+from hub.recovery.hearing import Hearing
+from hub.recovery.looking import Means
+from hub.recovery.recovery import Recovery
 from hub.renaming import Renames
 from hub.servers import Servers
 from hub.settings import HubSettings
@@ -61,6 +66,7 @@ class Parts:
     bell: Bell
     refused: RefusalBook
     servers: Servers
+    recovery: Recovery
     exporter: Exporter | None
 
 
@@ -81,7 +87,8 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
     engine = log or _log(settings, clock)
     registry, counts, bell = Registry(engine), Counts(settings.sources), Bell()
     counts.follow(engine)
-    renames = Renames(engine)
+    renames, teller = Renames(engine), Teller(engine, registry, clock, url)
+    means = Means(engine, Hearing(engine), teller, renames, Away(engine, clock), clock)
     receiver = Receiver(sources, engine, registry, renames, public_url=url)
     return Parts(
         settings=settings,
@@ -95,10 +102,11 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
         trail=TrailCounts(),
         callbacks=_callbacks(settings, engine, registry, clock, counts),
         receiver=receiver,
-        again=Again(receiver, engine, registry, renames, Teller(engine, registry, clock, url)),
+        again=Again(receiver, engine, registry, renames, teller),
         bell=bell,
         refused=RefusalBook(engine, clock, partial(bell.ring, "refusals")),
         servers=Servers(settings.servers),
+        recovery=recovery_of(settings, sources, registry, means, counts),
         exporter=Exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None,
     )
 

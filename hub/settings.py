@@ -125,6 +125,11 @@ class SourceSettings(BaseModel):
     insecure: bool = False
     """Accept unsigned deliveries. Off by default: anyone could wake the servers at will."""
 
+    @property
+    def has_api_token(self) -> bool:
+        """Whether the forge may be asked anything."""
+        return bool(self.api_token_file or self.api_token.get_secret_value())
+
     @model_validator(mode="after")
     def _signed_unless_told(self) -> "SourceSettings":
         if not (self.secrets or self.secrets_files or self.insecure):

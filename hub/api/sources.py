@@ -6,15 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter
 
 from hub.log.base import Log
 from hub.log.values import SecretUse
+from hub.recovery.rounds import Remembered, Rounds
 from hub.rotation import source_view
 from hub.sources import Source
 
 
-def router(sources: Sequence[Source], log: Log, clock: Callable[[], datetime]) -> APIRouter:
+def router(
+    sources: Sequence[Source],
+    log: Log,
+    clock: Callable[[], datetime],
+    rounds: Sequence[Rounds],
+) -> APIRouter:
     """The routes over the configured sources and what one log remembers of them."""
     routes = APIRouter(prefix="/v1/sources", tags=["sources"])
 
@@ -24,13 +31,26 @@ def router(sources: Sequence[Source], log: Log, clock: Callable[[], datetime]) -
         uses: defaultdict[str, list[SecretUse]] = defaultdict(list)
         for use in await log.secret_uses():
             uses[use.source].append(use)
+        looks = {one.source: await one.remembered() for one in rounds}
         # Aside: it reads files, and recognising a secret takes some milliseconds.
-        return {"sources": await asyncio.to_thread(_views, sources, uses, clock())}
+        return {"sources": await asyncio.to_thread(_views, sources, uses, clock(), looks)}
 
     return routes
 
 
 def _views(
-    sources: Sequence[Source], uses: Mapping[str, Sequence[SecretUse]], now: datetime
+    sources: Sequence[Source],
+    uses: Mapping[str, Sequence[SecretUse]],
+    now: datetime,
+    looks: Mapping[str, Remembered],
 ) -> list[dict[str, Any]]:
-    return [source_view(source, uses.get(source.name, ()), now) for source in sources]
+    return [
+        source_view(source, uses.get(source.name, ()), now)
+        | {"recovery": _recovery(looks.get(source.name))}
+        for source in sources
+    ]
+
+
+def _recovery(looks: Remembered | None) -> dict[str, Any] | None:
+    """How the source's forge was looked at; nothing when it is not."""
+    return None if looks is None else msgspec.to_builtins(looks)

@@ -1,9 +1,11 @@
 """The API of the forge that a source stands for, as its settings say."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 
 from hub.forges.base import Forge
 from hub.forges.errors import ForgeRefused, TokenUnusable
+from hub.forges.git_refs import GitRefs
 from hub.forges.gitea import Gitea, GiteaKind
 from hub.forges.github import API_URL, HEADERS, GitHub
 from hub.forges.gitlab import GitLab
@@ -18,6 +20,8 @@ WEB_URLS = {
 }
 """Of forges that are one site to most; of any other `base_url` says it."""
 
+# Who says that the password is a token; other forges take any name.
+_USERS = {"bitbucket": "x-token-auth", "github": "x-access-token", "gitlab": "oauth2"}
 _BELOW = {"github": "/api/v3", "gitlab": "/api/v4"}  # of GitHub: Enterprise Server's
 _GITEA_KINDS: dict[str, GiteaKind] = {"gitea": "gitea", "forgejo": "forgejo", "gogs": "gogs"}
 
@@ -52,6 +56,17 @@ def forge_of(name: str, settings: SourceSettings, token: str = "") -> Forge:
     if provider == "gitlab":
         return GitLab(http, web)
     return Gitea(http, web, _GITEA_KINDS[provider])
+
+
+def git_refs_of(name: str, settings: SourceSettings) -> GitRefs:
+    """Who asks a source's forge where refs stand; git wants the token as a password."""
+    user = _USERS.get(settings.provider, "directcd")
+
+    def headers() -> Headers:
+        login = f"{user}:{token_of(name, settings)}".encode()
+        return {"authorization": f"Basic {b64encode(login).decode()}"}
+
+    return GitRefs(ForgeHttp(web_url(settings), headers))
 
 
 def token_of(name: str, settings: SourceSettings) -> str:

@@ -81,9 +81,11 @@ async def source_view(hub: httpx.AsyncClient) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving_hub(hub_settings: HubSettings) -> AsyncIterator[tuple[str, asyncio.Event, Hub]]:
+async def serving_hub(
+    hub_settings: HubSettings, port: int = 0
+) -> AsyncIterator[tuple[str, asyncio.Event, Hub]]:
     """A hub behind a real socket: its URL, the event that tells it to stop, and itself."""
-    [port] = free_ports(1)
+    port = port or free_ports(1)[0]
     app: Hub = create_app(hub_settings)
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:

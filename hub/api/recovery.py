@@ -1,0 +1,52 @@
+"""`POST /v1/recover`: look now for pushes that no delivery told of."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub.problem import Problem
+from hub.recovery.looking import Found
+from hub.recovery.rounds import Rounds
+
+
+class Wanted(BaseModel):
+    """The body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str, Field(max_length=100)] = ""
+    """Its name; default: every source that has a token for its forge."""
+
+
+def router(rounds: Sequence[Rounds]) -> APIRouter:
+    """The route over the sources that are looked at."""
+    routes = APIRouter(prefix="/v1/recover", tags=["sources"])
+
+    @routes.post("")
+    async def recover(wanted: Wanted) -> dict[str, Any]:
+        """Ask the forges, compare where refs stand, and tell what was missed."""
+        asked = [one for one in rounds if wanted.source in {"", one.source}]
+        if not asked:
+            raise _nobody(wanted.source)
+        return {"sources": [_view(one.source, await one.look()) for one in asked]}
+
+    return routes
+
+
+def _nobody(source: str) -> Problem:
+    detail = f"source {source} has no token for its forge" if source else "no source has a token"
+    table = f"[hub.sources.{source or 'NAME'}]"
+    step = f"set api_token_file in {table}, and base_url where the forge has an address of its own"
+    return Problem(409, "no-forge", detail, step)
+
+
+def _view(source: str, found: Found) -> dict[str, Any]:
+    return {
+        "source": source,
+        "repositories": found.repositories,
+        "redelivered": found.redelivered,
+        "synthesised": found.synthesised,
+        "troubles": found.troubles,
+    }

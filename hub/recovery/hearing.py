@@ -1,0 +1,75 @@
+"""What the log tells of while somebody looks: deliveries that arrive meanwhile were not missed."""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from hub.log.base import Log, News
+from hub.log.values import Gap
+
+
+class _Repository(msgspec.Struct):
+    keys: frozenset[str]
+
+
+class _Data(msgspec.Struct):
+    repository: _Repository
+    ref: str
+    after: str | None = None
+    delivery_id: str = ""
+
+
+class _Notification(msgspec.Struct):
+    data: _Data
+
+
+_DECODER = msgspec.json.Decoder(_Notification)
+
+
+class Hearing:
+    """Remembers what is told, for as long as somebody listens."""
+
+    def __init__(self, log: Log) -> None:
+        """
+        Args:
+            log: not opened yet.
+        """
+        self._is_on = False
+        self._told: list[_Data] = []
+        self._news = asyncio.Event()
+        log.listen(self._heard)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Listen; what was heard before is forgotten."""
+        self._told, self._is_on = [], True
+        try:
+            yield
+        finally:
+            self._told, self._is_on = [], False
+
+    def has(self, keys: frozenset[str], ref: str, after: str | None) -> bool:
+        """Whether somebody was told that a ref stands there."""
+        return any(
+            one.ref == ref and one.after == after and not one.repository.keys.isdisjoint(keys)
+            for one in self._told
+        )
+
+    async def all_of(self, deliveries: Collection[str], seconds: float) -> None:
+        """Wait until all of these were told of, by their ids, or so long."""
+        waited = frozenset(deliveries)
+        try:
+            async with asyncio.timeout(seconds):
+                while not waited <= {one.delivery_id for one in self._told}:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return
+
+    def _heard(self, news: News) -> None:
+        if not self._is_on or isinstance(news, Gap):
+            return
+        self._told += [_DECODER.decode(event.message).data for event in news]
+        self._news.set()

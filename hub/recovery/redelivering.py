@@ -1,0 +1,103 @@
+"""What a forge has tried in vain to deliver here, delivered again by the forge itself."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from hub.forges.base import Forge, Redelivering
+from hub.forges.errors import ForgeRefused
+from hub.forges.values import Attempt, Hook, Place
+
+logger = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3  # at one delivery: what is refused that often will be refused again
+EVENTS = frozenset({"push", "repository"})
+REFUSED_HERE = frozenset({400, 401, 403, 413, 415})
+"""What this hub has answered on purpose: the same would be answered again."""
+
+
+class RedeliveringForge(Forge, Redelivering, Protocol):
+    """A forge that can repeat a delivery."""
+
+
+def to_repeat(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """
+    Of each delivery that never arrived the newest attempt, oldest first.
+
+    Args:
+        attempts: at any deliveries, in any order.
+    """
+    deliveries: defaultdict[str, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        deliveries[attempt.guid].append(attempt)
+    newest = [max(tried, key=lambda one: one.at) for tried in deliveries.values() if _failed(tried)]
+    return sorted(newest, key=lambda one: (one.at, one.id))
+
+
+def _failed(tried: Sequence[Attempt]) -> bool:
+    newest = max(tried, key=lambda one: one.at)
+    is_wanted = newest.event in EVENTS and newest.status_code not in REFUSED_HERE
+    return is_wanted and len(tried) < MOST_ATTEMPTS and not any(one.is_delivered for one in tried)
+
+
+class Redeliverer:
+    """Finds the webhooks of one source, and has repeated what they could not deliver."""
+
+    def __init__(self, forge: RedeliveringForge, path: str) -> None:
+        """
+        Args:
+            forge: the source's.
+            path: how the address of the source's webhooks ends.
+        """
+        self._forge = forge
+        self._path = path
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._forge.close()
+
+    async def repeat(self, repositories: Sequence[str], since: datetime) -> list[Attempt]:
+        """
+        Have repeated what was tried in vain since a moment.
+
+        Args:
+            repositories: their paths at the forge.
+            since: UTC.
+
+        Returns:
+            What will come, as it was tried before.
+
+        Raises:
+            ForgeError: the forge does not do it; what it did already will come all the same.
+        """
+        hooks = [hook for path in repositories for hook in await self._hooks(Place(path))]
+        for owner in sorted({path.partition("/")[0] for path in repositories}):
+            hooks += await self._hooks_of_owner(owner)
+        repeated: list[Attempt] = []
+        for hook in hooks:
+            for attempt in to_repeat(await self._forge.attempts(hook, since)):
+                await self._forge.redeliver(hook, attempt)
+                logger.info("asked for a delivery again", extra=_facts(hook, attempt))
+                repeated.append(attempt)
+        return repeated
+
+    async def _hooks(self, place: Place) -> list[Hook]:
+        return [one for one in await self._forge.hooks(place) if one.url.endswith(self._path)]
+
+    async def _hooks_of_owner(self, owner: str) -> list[Hook]:
+        try:
+            return await self._hooks(Place(owner, is_organisation=True))
+        except ForgeRefused:  # a person's, or the token may not: repositories have hooks, too
+            return []
+
+
+def _facts(hook: Hook, attempt: Attempt) -> dict[str, object]:
+    return {
+        "hook": hook.id,
+        "place": str(hook.place),
+        "delivery_id": attempt.guid,
+        "status": attempt.status_code,
+        "reason": attempt.status,
+    }

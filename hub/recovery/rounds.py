@@ -1,0 +1,190 @@
+"""When the forge of one source is looked at, and what is remembered of that."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from hub.counting import Counts
+from hub.forges.addresses import ForgeAddress
+from hub.log.base import Log, LogUnavailable
+from hub.recovery.following import Followed, followed, newly_followed
+from hub.recovery.looking import Found, Looker
+from hub.renaming import Renames
+from hub.sources import Source
+from hub.subscriptions import Registry
+
+logger = logging.getLogger(__name__)
+
+NOTE = "recovery:"
+SOON_SECONDS = 10.0  # after a look that could not ask everything, or had something repeated
+MOST_SECONDS = 300.0
+RINGING_SECONDS = 1.0  # several servers start together, and each brings several repositories
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """
+    What the hubs on one log remember of a source's looks.
+
+    Attributes:
+        asked_at: when the forge was last asked everywhere for what it could not deliver.
+        looked_at: when it was last looked at.
+        repositories: how many were.
+        missed: how many pushes were ever found that no delivery had told of.
+        troubles: what could not be asked the last time, and what to do about it.
+    """
+
+    asked_at: datetime | None = None
+    looked_at: datetime | None = None
+    repositories: int = 0
+    missed: int = 0
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The source that is looked at, how often (0: never by itself), and by whom."""
+
+    source: Source
+    address: ForgeAddress
+    interval_seconds: float
+    looker: Looker
+
+
+class Rounds:
+    """The looks at one source's forge."""
+
+    def __init__(
+        self, asked: Asked, log: Log, registry: Registry, renames: Renames, counts: Counts
+    ) -> None:
+        """
+        Args:
+            asked: what is looked at.
+            log: the hub's.
+            registry: who follows what.
+            renames: what repositories were called before.
+            counts: are told of what was missed.
+        """
+        self._asked = asked
+        self._log = log
+        self._registry = registry
+        self._renames = renames
+        self._counts = counts
+        self._known: Sequence[Followed] = ()
+        self._bell = asyncio.Event()
+        self._is_thorough = True
+        self._turn = asyncio.Lock()
+        self._patience_seconds = SOON_SECONDS
+        registry.on_change(self._bell.set)
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+        return self._asked.source.name
+
+    def ring(self) -> None:
+        """Look everywhere now: something may have been missed."""
+        self._is_thorough = True
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled; begin with a thorough look."""
+        self.ring()
+        while True:
+            due = await self._look_if_needed()
+            self._bell.clear()
+            try:
+                async with asyncio.timeout(due):
+                    await self._bell.wait()
+                await asyncio.sleep(RINGING_SECONDS)
+            except TimeoutError:
+                self._known = ()  # it is time to look at everything again
+
+    async def look(self, *, is_thorough: bool = True) -> Found:
+        """
+        Look at everything now.
+
+        Raises:
+            LogUnavailable: the log takes or tells nothing.
+        """
+        async with self._turn:
+            return await self._look(self._followed(), is_thorough=is_thorough)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._asked.looker.close()
+
+    async def remembered(self) -> Remembered:
+        """What is known of the looks before. Raises LogUnavailable."""
+        note = await self._log.noted(f"{NOTE}{self.source}")
+        try:
+            return msgspec.convert(note or {}, Remembered)
+        except msgspec.ValidationError:
+            return Remembered()
+
+    async def _look_if_needed(self) -> float | None:
+        """Look at what was not looked at yet; in how many seconds the next look is due."""
+        now, is_thorough = self._followed(), self._is_thorough
+        wanted = now if is_thorough else newly_followed(now, self._known)
+        interval = self._asked.interval_seconds or None
+        if not wanted:
+            return interval
+        try:
+            async with self._turn:
+                found = await self._look(wanted, is_thorough=is_thorough)
+        except LogUnavailable as error:
+            logger.warning("not looked for missed pushes", extra=self._facts(str(error)))
+            return self._soon()
+        except Exception:  # a mistake must not end all looks
+            logger.exception("looking for missed pushes failed", extra={"source": self.source})
+            return self._soon()
+        self._known = now
+        self._is_thorough = is_thorough and bool(found.troubles)
+        if found.troubles or found.redelivered:
+            return self._soon()
+        self._patience_seconds = SOON_SECONDS
+        return interval
+
+    def _soon(self) -> float:
+        """In how many seconds to look again: what is refused for good is not asked all the time."""
+        due = self._patience_seconds
+        self._patience_seconds = min(2 * due, max(MOST_SECONDS, self._asked.interval_seconds))
+        return due
+
+    async def _look(self, wanted: Sequence[Followed], *, is_thorough: bool) -> Found:
+        before = await self.remembered()
+        found = await self._asked.looker.look(wanted, before.asked_at, is_thorough=is_thorough)
+        for how in ("redelivered", "synthesised"):
+            self._counts.missed[self.source, how] += getattr(found, how)
+        await self._remember(before, found, is_thorough=is_thorough)
+        self._say(before, found)
+        return found
+
+    async def _remember(self, before: Remembered, found: Found, *, is_thorough: bool) -> None:
+        is_asked = is_thorough and not found.troubles
+        now = Remembered(
+            asked_at=found.at if is_asked else before.asked_at,
+            looked_at=found.at,
+            repositories=max(found.repositories, before.repositories if not is_thorough else 0),
+            missed=before.missed + found.redelivered + found.synthesised,
+            troubles=tuple(found.troubles),
+        )
+        note: dict[str, Any] = msgspec.to_builtins(now)
+        await self._log.note(f"{NOTE}{self.source}", note)
+
+    def _say(self, before: Remembered, found: Found) -> None:
+        for trouble in set(found.troubles) - set(before.troubles):
+            logger.warning("the forge was not asked", extra=self._facts(trouble))
+        if before.troubles and not found.troubles:
+            logger.info("the forge answers again", extra={"source": self.source})
+
+    def _facts(self, reason: str) -> dict[str, str]:
+        return {"source": self.source, "reason": reason}
+
+    def _followed(self) -> list[Followed]:
+        wants = [want for one in self._registry.all() for want in one.wants]
+        return followed(self._asked.source, self._asked.address, self._renames, wants)
