@@ -29,10 +29,12 @@ from hub.settings import HubSettings
 
 PREFIX = "DIRECTCD_"
 MOST_BYTES = 1024 * 1024
-# Variables that directcd itself sets for the programs it starts; one of them may be a directcd.
+# Variables that are no settings: those that directcd sets for the programs it starts, of which one
+# may be a directcd, and those that stand for a command's options.
 OWN_VARIABLES = frozenset({"DIRECTCD_TREE", "DIRECTCD_OWNER", "DIRECTCD_VERSION", "DIRECTCD_COMMIT",
                            "DIRECTCD_REF", "DIRECTCD_CONFIG", "DIRECTCD_TOKEN_FILE",
                            "DIRECTCD_SERVER_URL", "DIRECTCD_HUB_URL",
+                           "DIRECTCD_FORGE_TOKEN", "DIRECTCD_FORGE_TOKEN_FILE",
                            "DIRECTCD_LOG_FORMAT"})  # fmt: skip
 OWN_PREFIX = "DIRECTCD_REPO_"
 

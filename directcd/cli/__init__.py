@@ -22,6 +22,7 @@ COMMANDS = {
     "download": "Download a version of a target.",
     "explain": "Say what a delivery means and whom it reaches, also of a recorded one, offline.",
     "health": "Tell whether a hub or a server is ready.",
+    "hook": "Register webhooks at the forge, prove that they work, mend and remove them.",
     "hub": "Receive webhooks, remember them and tell the servers that follow.",
     "init": "Write a directcd.toml for the repository you stand in.",
     "key": "Make keys that sign artifacts.",

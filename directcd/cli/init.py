@@ -73,9 +73,19 @@ def _webhook(provider: str) -> list[str]:
     if not provider:
         return ["No forge tells of pushes to a path of this machine: it is polled."]
     return [
-        "At the forge, create a webhook:",
+        *_by_command(provider),
+        "By hand: at the forge, create a webhook:",
         f"    URL     http://YOUR-HOST:8080/webhooks/{provider}/{SOURCE}",
         f"    secret  what is in {SECRET}",
         f"    events  {EVENTS.get(provider, 'pushes')}",
         "The hub listens on this machine alone: change `listen`, or put a proxy in front.",
     ]
+
+
+def _by_command(provider: str) -> list[str]:
+    from hub.forges.opening import SPOKEN
+
+    if provider not in SPOKEN:
+        return []
+    step = "public_url in [hub], then `directcd up`, and `directcd hook create --token-file FILE`"
+    return [f"To have the webhook made and proven: set {step}"]

@@ -172,7 +172,8 @@ def _exit_code(error: "BadStatus") -> int:
     return NOTHING_NEW if error.problem.code == "unknown-trace" else FAILED
 
 
-def _address(_: click.Context, __: click.Parameter, url: str) -> str:
+def checked_address(_: click.Context, __: click.Parameter, url: str) -> str:
+    """An option's address, without a slash at the end; it may hold no password."""
     if not url:
         return ""
     if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
@@ -195,7 +196,8 @@ def without_passwords(
     return repos
 
 
-def _read_token(_: click.Context, __: click.Parameter, file: Path | None) -> str:
+def read_token_option(_: click.Context, __: click.Parameter, file: Path | None) -> str:
+    """The token in the file that an option names."""
     from cd4sources.token_files import TokenUnusable, read_token
 
     try:
@@ -209,7 +211,7 @@ _SERVER = click.option(
     "--server",
     "address",
     default="",
-    callback=_address,
+    callback=checked_address,
     envvar="DIRECTCD_SERVER_URL",
     show_envvar=True,
     help="The cd4sources server. Default: [server] listen of ./directcd.toml, or the first of its "
@@ -219,7 +221,7 @@ _HUB = click.option(
     "--hub",
     "address",
     default="",
-    callback=_address,
+    callback=checked_address,
     envvar="DIRECTCD_HUB_URL",
     show_envvar=True,
     help="The hub. Default: [hub] listen of ./directcd.toml, or `hub` of its [server] or [client], "
@@ -229,7 +231,7 @@ _TOKEN = click.option(
     "--token-file",
     "token",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=_read_token,
+    callback=read_token_option,
     envvar="DIRECTCD_TOKEN_FILE",
     show_envvar=True,
     help="Holds the bearer token, when one is wanted. Default: the file that ./directcd.toml names "

@@ -1,14 +1,12 @@
 """What `directcd init` writes: directcd.toml, and a secret of its own."""
 
-import os
-import secrets
 from pathlib import Path
 
 from directcd.errors import ConfigError
+from directcd.hooks.secret_files import made
 from directcd.init.writing import ROOM, SECRET
 
 NAME = "directcd.toml"
-_SECRET_BYTES = 32
 
 
 def write(directory: Path, text: str, *, with_secret: bool, force: bool) -> None:
@@ -26,7 +24,7 @@ def write(directory: Path, text: str, *, with_secret: bool, force: bool) -> None
     try:
         _room(directory / ROOM)
         if with_secret:
-            _secret(directory / SECRET)
+            made(directory / SECRET)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from error
@@ -35,12 +33,3 @@ def write(directory: Path, text: str, *, with_secret: bool, force: bool) -> None
 def _room(room: Path) -> None:
     room.mkdir(mode=0o700, exist_ok=True)
     (room / ".gitignore").write_text("*\n", encoding="ascii")
-
-
-def _secret(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(_SECRET_BYTES) + "\n")

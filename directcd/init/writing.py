@@ -3,6 +3,7 @@
 import json
 
 from directcd.init.looking import Seen
+from hub.forges.opening import WEB_URLS
 
 ROOM = ".directcd"
 """Beside directcd.toml: data directories and secrets; git is told to ignore it."""
@@ -18,7 +19,7 @@ data = "{room}/hub"
 
 [hub.sources.{source}]                   # → POST /webhooks/{provider}/{source}
 provider = {quoted_provider}
-secrets_files = ["{secret}"]    # the forge gets the same secret
+{base_url}secrets_files = ["{secret}"]    # the forge gets the same secret
 # repositories = [{key}]    # what it may speak for; default: all
 
 """
@@ -66,6 +67,7 @@ def document(seen: Seen, provider: str) -> str:
         provider=provider,
         quoted_provider=_quoted(provider),
         key=_quoted(seen.key),
+        base_url=_base_url(seen, provider),
     )
     ref = f", ref = {_quoted(seen.ref)}" if seen.ref else ""
     rest = _REST.format(
@@ -77,6 +79,16 @@ def document(seen: Seen, provider: str) -> str:
     )
     title = "# Written by `directcd init`. Next: `directcd config check`, `directcd up`.\n\n"
     return title + (hub if provider else "") + rest
+
+
+def _base_url(seen: Seen, provider: str) -> str:
+    """The line with the forge's address, which the hub and `directcd hook` ask."""
+    scheme, separator, rest = seen.url.partition("://")
+    is_web = separator and scheme in {"http", "https"}
+    host = rest.partition("/")[0] if is_web else seen.key.partition("/")[0]
+    address = f"{scheme if is_web else 'https'}://{host}"
+    is_known = address == WEB_URLS.get(provider)
+    return "" if is_known else f"base_url = {_quoted(address)}    # the forge's pages\n"
 
 
 def _quoted(text: str) -> str:

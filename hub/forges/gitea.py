@@ -22,7 +22,7 @@ PAGE = 50  # the most it gives, unless its operator allows more
 
 GiteaKind = Literal["gitea", "forgejo", "gogs"]
 
-_KEPT = ("branch_filter", "authorization_header")
+_KEPT = ("authorization_header",)
 _EVENTS = {
     # A deleted branch is no push there; at Gogs a new tag is none either.
     "gitea": ("delete", "push"),
@@ -70,6 +70,7 @@ class Gitea:
         document = {
             "config": {"url": hook.url, "content_type": "json"},
             "events": sorted({*hook.events, *self.events}),
+            "branch_filter": hook.branch_filter or "*",
             "active": True,
         }
         changed = await self._http.send("PATCH", path_of(hook), document | dict(hook.kept))
@@ -81,9 +82,10 @@ class Gitea:
 
     async def test_hook(self, hook: Hook) -> None:
         """Have the newest commit of the default branch delivered as a push."""
-        if hook.place.is_organisation:
-            step = "push to one of its repositories, and look at `directcd deliveries list`"
-            raise ForgeRefused(f"{self.provider} tests no webhook of an organisation", step)
+        of_whom = "an organisation" if hook.place.is_organisation else "a repository"
+        if hook.place.is_organisation or self.provider == "gogs":
+            step = "push to it, and look at `directcd deliveries list`"
+            raise ForgeRefused(f"the API of {self.provider} tests no webhook of {of_whom}", step)
         await self._http.send("POST", f"{path_of(hook)}/tests")
 
     async def set_status(self, repository: str, commit: str, status: CommitStatus) -> None:
@@ -110,5 +112,6 @@ def _hook(place: Place, document: Any) -> Hook:
         events=names(document, "events"),
         is_active=flag(document, "active"),
         content_type=text(config, "content_type"),
+        branch_filter=text(document, "branch_filter"),
         kept={name: text(document, name) for name in _KEPT if text(document, name)},
     )

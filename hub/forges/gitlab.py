@@ -51,7 +51,7 @@ class GitLab:
 
     async def update_hook(self, hook: Hook, secret: str) -> Hook:
         """Make a webhook what it should be; what is left out stays."""
-        document = _wanted(hook.url, secret)
+        document = _wanted(hook.url, secret) | {"push_events_branch_filter": hook.branch_filter}
         return _hook(hook.place, await self._http.send("PUT", _of(hook), document))
 
     async def delete_hook(self, hook: Hook) -> None:
@@ -91,7 +91,9 @@ def _of(hook: Hook) -> str:
 
 
 def _wanted(url: str, secret: str) -> dict[str, Any]:
-    told = {"url": url, "token": secret, "enable_ssl_verification": True}
+    # What begins like this is a key that signs: https://docs.gitlab.com/api/project_webhooks
+    name = "signing_token" if secret.startswith("whsec_") else "token"
+    told = {"url": url, name: secret, "enable_ssl_verification": True}
     return told | dict.fromkeys(_SWITCHES, True)
 
 
@@ -103,6 +105,7 @@ def _hook(place: Place, document: Any) -> Hook:
         url=text(document, "url"),
         events=tuple(sorted(name for name in document if _is_on(document, name))),
         is_active=alert == "executable",
+        branch_filter=text(document, "push_events_branch_filter"),
     )
 
 

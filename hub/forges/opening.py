@@ -25,6 +25,9 @@ _USERS = {"bitbucket": "x-token-auth", "github": "x-access-token", "gitlab": "oa
 _BELOW = {"github": "/api/v3", "gitlab": "/api/v4"}  # of GitHub: Enterprise Server's
 _GITEA_KINDS: dict[str, GiteaKind] = {"gitea": "gitea", "forgejo": "forgejo", "gogs": "gogs"}
 
+SPOKEN = frozenset({"github", "gitlab", *_GITEA_KINDS})
+"""The providers whose API we speak."""
+
 
 def web_url(settings: SourceSettings) -> str:
     """What the paths of its repositories follow; "" when nobody has said."""
@@ -44,7 +47,7 @@ def forge_of(name: str, settings: SourceSettings, token: str = "") -> Forge:
         ForgeRefused: we speak no API of this provider, or its address is not known.
     """
     provider, web = settings.provider, web_url(settings)
-    if provider not in {"github", "gitlab", *_GITEA_KINDS}:
+    if provider not in SPOKEN:
         step = "register the webhook at the forge's own pages: docs/reference/providers.md"
         raise ForgeRefused(f"directcd speaks no API of {provider}", step)
     if not web:

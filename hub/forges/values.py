@@ -38,6 +38,7 @@ class Hook:
         events: the forge's own names, sorted.
         is_active: whether it calls anything.
         content_type: `json` or `form`; GitLab knows only the first.
+        branch_filter: a glob over the branches whose pushes it is told of; "" for all.
         kept: what an update must send again to keep it; it may hold a credential.
     """
 
@@ -47,6 +48,7 @@ class Hook:
     events: tuple[str, ...]
     is_active: bool = True
     content_type: str = "json"
+    branch_filter: str = ""
     kept: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -49,7 +49,6 @@ class _Notification(msgspec.Struct):
     subject: str
     time: datetime
     data: _Pushed
-    source: str = ""
 
 
 _NOTIFICATION = msgspec.json.Decoder(_Notification)
@@ -115,8 +114,7 @@ class RedisReports:
         if not told:
             return None
         [one] = told
-        when = (one.time, place.stored_at, place.delivery)
-        return Origin(one.subject, one.data.after, *when, one.source)
+        return Origin(one.subject, one.data.after, one.time, place.stored_at, place.delivery)
 
 
 def _place(text: str) -> _Place:

@@ -88,11 +88,21 @@ async def serving_hub(
     port = port or free_ports(1)[0]
     app: Hub = create_app(hub_settings)
     stopping = asyncio.Event()
+    async with serving_app(app, port, stopping) as url:
+        yield url, stopping, app
+
+
+@asynccontextmanager
+async def serving_app(
+    app: Hub, port: int, stopping: asyncio.Event | None = None
+) -> AsyncIterator[str]:
+    """A hub behind a port of this machine, until it is told to stop, or the block ends."""
+    stopping = stopping or asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "hub", stopping))
         await _until_ready(f"http://127.0.0.1:{port}")
         try:
-            yield f"http://127.0.0.1:{port}", stopping, app
+            yield f"http://127.0.0.1:{port}"
         finally:
             stopping.set()
 
