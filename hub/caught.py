@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hub.log.base import Log
 from hub.log.delivered import Document
 from hub.log.refused import Refusal
+from hub.recovery.away import Absence, absences_of
 from hub.standing import Standing
 
 SHORTLY = timedelta(minutes=10)  # before a poll: as long as most intervals are
@@ -23,16 +24,19 @@ class Known:
     Attributes:
         deliveries: accepted ones, newest first.
         refusals: newest first.
+        absences: when no hub was there.
     """
 
     deliveries: Sequence[Document]
     refusals: Sequence[Refusal]
+    absences: Sequence[Absence] = ()
 
 
 async def known_of(log: Log) -> Known:
     """What a log has. Raises LogUnavailable."""
     deliveries = await log.deliveries(LOOKED_AT, None)
-    return Known(deliveries, await log.refusals(REFUSALS_LOOKED_AT, None))
+    refusals = await log.refusals(REFUSALS_LOOKED_AT, None)
+    return Known(deliveries, refusals, await absences_of(log))
 
 
 def caught_hint(standing: Standing, known: Known) -> str:
@@ -53,16 +57,28 @@ def caught_hint(standing: Standing, known: Known) -> str:
     if refusal := _blamed(known.refusals, own, at):
         return _told_of(refusal)
     if any(_announces(one, standing["caught_commits"]) for one in own):
-        return "its delivery came after the poll had found it: the forge was late, or the hub away"
+        return "its delivery came after the poll had found it: the forge was late"
+    if absence := _absence(known.absences, at):
+        return f"no hub was there from {absence}: give a source a token, and it finds such pushes"
+    return _told_by(own, standing["caught_in"])
+
+
+def _told_by(own: Sequence[Document], names: Sequence[str]) -> str:
+    """What the other deliveries of its repositories tell."""
     if not own:
-        name = ", ".join(standing["caught_in"]) or "its repository"
-        return f"no delivery of {name} has arrived: create the webhook"
+        name = ", ".join(names) or "its repository"
+        return f"no delivery of {name} has arrived: create the webhook, `directcd hook create`"
     if all(one["verdict"] == "no-match" for one in own):
         return "its deliveries match no subscription: see their explanation"
     return (
-        "other pushes of it were announced, this one not: the hub was away, or "
-        "see the forge's list of deliveries"
+        "other pushes of it were announced, this one not: see the forge's list of deliveries, or "
+        "`directcd hook test`"
     )
+
+
+def _absence(absences: Sequence[Absence], at: datetime) -> Absence | None:
+    near = (one for one in absences if one.began <= at and one.ended >= at - SHORTLY)
+    return next(near, None)
 
 
 def _is_of(delivery: Document, names: Sequence[str]) -> bool:

@@ -6,10 +6,12 @@ from typing import Any
 
 from hub.log.values import Origin, StageReport
 from hub.remedies import next_step
+from hub.settings import RECONCILED
 from hub.tracing import Trace
 
 Timeline = dict[str, Any]
 
+MISSED = "no delivery told of it: the hub found it at the forge"
 MOST_SAID = 1_000  # characters of a message; many pushes may have the same
 
 # By the last stage and result that say more than "so far, so good".
@@ -54,6 +56,7 @@ def timeline(trace: Trace) -> Timeline:
         "delivery": trace.origin.delivery if trace.origin else None,
         "started_at": start.isoformat(),
         "is_caught": any(one.is_caught for one in trace.reports),
+        "is_missed": _is_missed(trace.origin),
         "state": state,
         "next": next_step(trace, state),
         "total_ms": max(stage["ended_ms"] for stage in stages),
@@ -89,11 +92,17 @@ def _stages_of_hub(origin: Origin | None, start: datetime) -> list[dict[str, Any
         return []
     received = origin.received_at
     found = [_document("received", (received, received), start)]
+    if _is_missed(origin):
+        found[0]["message"] = MISSED
     if origin.stored_at:
         # What waited on a hub's own disk, or was taken over later, was stored later.
         stored = max(origin.stored_at, received)
         found.append(_document("stored", (received, stored), start))
     return found
+
+
+def _is_missed(origin: Origin | None) -> bool:
+    return bool(origin and origin.endpoint.endswith(f"/{RECONCILED}"))
 
 
 def _stage(report: StageReport, start: datetime) -> dict[str, Any]:

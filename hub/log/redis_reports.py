@@ -49,6 +49,7 @@ class _Notification(msgspec.Struct):
     subject: str
     time: datetime
     data: _Pushed
+    source: str = ""
 
 
 _NOTIFICATION = msgspec.json.Decoder(_Notification)
@@ -114,7 +115,8 @@ class RedisReports:
         if not told:
             return None
         [one] = told
-        return Origin(one.subject, one.data.after, one.time, place.stored_at, place.delivery)
+        when = (one.time, place.stored_at, place.delivery)
+        return Origin(one.subject, one.data.after, *when, one.source)
 
 
 def _place(text: str) -> _Place:

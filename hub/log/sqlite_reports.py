@@ -25,7 +25,9 @@ SELECT target, stage, result, started_at, ended_at, trace_id, version, message, 
 FROM reports WHERE target = ? ORDER BY number DESC LIMIT ?
 """
 _ORIGINS = """
-SELECT trace_id, subject, after, received_at, stored_at, delivery FROM events
+SELECT trace_id, subject, after, received_at, stored_at, delivery,
+    json_extract(CAST(message AS TEXT), '$.source')
+FROM events
 WHERE trace_id IN (SELECT value FROM json_each(?)) ORDER BY position DESC
 """
 
@@ -91,9 +93,9 @@ def _report(row: tuple[Any, ...]) -> StageReport:
 
 
 def _origin(row: tuple[Any, ...]) -> Origin:
-    _, subject, commit, received_at, stored_at, delivery = row
+    _, subject, commit, received_at, stored_at, delivery, endpoint = row
     stored = None if stored_at is None else _time(stored_at)
-    return Origin(subject, commit, _time(received_at), stored, delivery)
+    return Origin(subject, commit, _time(received_at), stored, delivery, endpoint or "")
 
 
 def _time(seconds: float) -> datetime:

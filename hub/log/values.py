@@ -218,6 +218,7 @@ class Origin:
         received_at: when its delivery had arrived.
         stored_at: when the log took it; None when an earlier version did.
         delivery: the number of that delivery; None when that is not known (any more).
+        endpoint: where it was received, as the notification's `source` says.
     """
 
     subject: str
@@ -225,6 +226,7 @@ class Origin:
     received_at: datetime
     stored_at: datetime | None = None
     delivery: int | None = None
+    endpoint: str = ""
 
     @property
     def repository(self) -> str:

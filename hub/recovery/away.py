@@ -49,8 +49,7 @@ class Away:
             LogUnavailable: the log does not tell.
         """
         note = await self._log.noted(NOTE) or {}
-        absences = (_absence(one) for one in note.get("absences", ()))
-        self._absences = [one for one in absences if one]
+        self._absences = _absences(note)
         last, now = _moment(note.get("alive_at")), self._clock()
         new = Absence(last, now) if last and now - last > SILENT else None
         if new:
@@ -66,14 +65,21 @@ class Away:
         note = {"alive_at": self._alive_at.isoformat(), "absences": absences}
         await self._log.note(NOTE, note)
 
-    def during(self, moment: datetime) -> Absence | None:
-        """The absence that a moment is in."""
-        return next((one for one in self._absences if one.began <= moment <= one.ended), None)
-
     def why(self, since: datetime) -> str:
         """Why something since a moment was not received, in brackets; "" when nobody knows."""
         found = [one for one in self._absences if one.ended >= since]
         return f" (the hub was away {found[-1]})" if found else ""
+
+
+async def absences_of(log: Log) -> list[Absence]:
+    """When no hub was there, the last time last. Raises LogUnavailable."""
+    return _absences(await log.noted(NOTE) or {})
+
+
+def _absences(note: dict[str, Any]) -> list[Absence]:
+    listed = note.get("absences")
+    found = map(_absence, listed) if isinstance(listed, list) else ()
+    return [one for one in found if one]
 
 
 def _absence(value: Any) -> Absence | None:

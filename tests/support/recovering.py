@@ -82,6 +82,11 @@ class World:
         # Aside: the hub that answers is in this thread.
         return await asyncio.to_thread(self.forge.push, name, ref, *self.commit(name, ref))
 
+    def move(self, name: str, ref: str, commit: str) -> None:
+        """Put a ref elsewhere; nobody is told."""
+        self.tips[name, ref] = commit
+        self._git(name, "update-ref", ref, commit)
+
     async def delete(self, name: str, ref: str) -> list[int]:
         """Remove a ref, which the forge tells of."""
         before = self.tips.pop((name, ref))

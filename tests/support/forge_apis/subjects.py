@@ -18,6 +18,7 @@ from tests.support.forge_apis import FakeGitea, FakeGitHub, FakeGitLab
 from tests.support.forge_apis.forge import FakeForge
 
 AForge = TypeVar("AForge", bound=Forge)
+WEBHOOK_SECRET = "webhook-secret-5b1d"
 COMMIT = "c0ffee" + "0" * 34
 GITEA_URL = os.environ.get("DIRECTCD_TEST_GITEA_URL", "").rstrip("/")
 GITEA_TOKEN = os.environ.get("DIRECTCD_TEST_GITEA_TOKEN", "")
@@ -56,7 +57,7 @@ def source_of(fake: FakeForge, provider: str, **changes: object) -> SourceSettin
     """A source whose forge is a fake, with the fake's token."""
     values = {
         "provider": provider,
-        "secrets": (SecretStr("webhook-secret-5b1d"),),
+        "secrets": (SecretStr(WEBHOOK_SECRET),),
         "base_url": fake.web_url,
         "api_url": fake.url,
         "api_token": SecretStr(fake.token),
