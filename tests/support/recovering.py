@@ -60,11 +60,12 @@ class World:
         """What servers follow."""
         return f"{self.forge.web_url}/{name}.git"
 
-    def repository(self, name: str) -> None:
-        """A repository with one commit and a webhook."""
-        subprocess.run(["git", "init", "-q", "--bare", self._path(name)], check=True)
+    def repository(self, name: str, *options: str, is_empty: bool = False) -> None:
+        """A repository with one commit; `options` are of `git init`."""
+        subprocess.run(["git", "init", "-q", "--bare", *options, self._path(name)], check=True)
         self.forge.repository(name)
-        self.commit(name)
+        if not is_empty:
+            self.commit(name)
 
     def commit(self, name: str, ref: str = MAIN) -> tuple[str, str]:
         """One more commit; where the ref stood before, and where now."""

@@ -39,6 +39,7 @@ class FakeGitHub(FakeForge):
     Attributes:
         log: every attempt to deliver, oldest first.
         redelivers: whether asking for one more attempt has one made.
+        turns_round: how many repeats are waited for, which are then made in reverse; 0 for none.
         networks: what `/meta` says.
         deployments: what was deployed: repository, document.
         deployment_states: of them, in order: number, state.
@@ -50,6 +51,8 @@ class FakeGitHub(FakeForge):
         super().__init__(web_url)
         self.log: list[Recorded] = []
         self.redelivers = True
+        self.turns_round = 0
+        self._waiting: list[Recorded] = []
         self.networks = ["192.0.2.0/24"]
         self.deployments: dict[int, tuple[str, dict[str, Any]]] = {}
         self.deployment_states: list[tuple[int, str]] = []
@@ -176,7 +179,11 @@ class FakeGitHub(FakeForge):
             return NOT_FOUND
         if self.redelivers:
             [again] = found
-            self.later(again.hook, again.delivery, again=True)
+            self._waiting.append(again)
+        if len(self._waiting) >= self.turns_round:
+            for one in reversed(self._waiting):
+                self.later(one.hook, one.delivery, again=True)
+            self._waiting.clear()
         return Answer(202, {})
 
     def _status(self, asked: Asked) -> Answer:

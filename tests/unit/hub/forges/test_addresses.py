@@ -1,0 +1,49 @@
+"""From a repository's keys to its path at a source's forge, and back."""
+
+import pytest
+
+from adapters import repository_keys
+from hub.forges.addresses import ForgeAddress
+from hub.settings import SourceSettings
+
+
+def _address(provider: str = "gitea", **settings: object) -> ForgeAddress:
+    values = {"provider": provider, "insecure": True} | settings
+    return ForgeAddress(SourceSettings.model_validate(values))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url", "path"),
+    [
+        ("https://git.example.com", "https://git.example.com/Acme/Shop.git", "acme/shop"),
+        ("https://git.example.com", "git@git.example.com:acme/shop.git", "acme/shop"),
+        ("https://git.example.com/git", "https://git.example.com/git/acme/shop", "acme/shop"),
+        ("https://git.example.com/git", "https://git.example.com/acme/shop", ""),
+        ("https://git.example.com", "https://evil.test/git.example.com/acme/shop", ""),
+        ("https://git.example.com", "https://git.example.com.evil.test/acme/shop", ""),
+        ("http://git.example.com:3000", "http://git.example.com:3000/acme/shop", "acme/shop"),
+        ("http://git.example.com:3000", "git@git.example.com:acme/shop", "acme/shop"),
+        ("http://git.example.com:3000", "http://git.example.com:4000/acme/shop", ""),
+        ("https://git.example.com", "https://git.example.com/a/b/c/d.git", "a/b/c/d"),
+    ],
+)
+def test_the_path_follows_the_forges_own_address(base_url: str, url: str, path: str) -> None:
+    assert _address(base_url=base_url).path_of(repository_keys(url)) == path
+
+
+def test_a_public_name_leads_to_the_same_path() -> None:
+    address = _address(base_url="http://gitea:3000", host_aliases={"gitea:3000": "git.example.com"})
+    assert address.path_of(repository_keys("https://git.example.com/acme/shop")) == "acme/shop"
+    assert {"gitea:3000/acme/shop", "git.example.com/acme/shop"} <= address.keys_of("acme/shop")
+
+
+@pytest.mark.parametrize(("provider", "host"), [("github", "github.com"), ("gitlab", "gitlab.com")])
+def test_well_known_forges_need_no_setting(provider: str, host: str) -> None:
+    keys = repository_keys(f"https://{host}/acme/shop")
+    assert _address(provider).path_of(keys) == "acme/shop"
+
+
+def test_a_forge_that_nobody_has_named_has_nothing() -> None:
+    address = _address()
+    assert address.path_of(repository_keys("https://git.example.com/acme/shop")) == ""
+    assert address.keys_of("acme/shop") == frozenset()
