@@ -151,9 +151,9 @@ def _routes(app: Hub, parts: Parts) -> Iterator[APIRouter]:
     yield notify.router(parts.again)
     yield refusals.router(log)
     yield heads.router(log)
-    yield sources_api.router(parts.sources, log, clock, parts.recovery.rounds)
+    yield sources_api.router(parts.sources, log, clock, parts.recovery.rounds, parts.statuses)
     yield recovery.router(parts.recovery.rounds)
-    yield reports.router(log, parts.trail, parts.exporter)
+    yield reports.router(log, parts.trail, parts.exporter, parts.statuses.ring)
     yield targets.router(log)
     yield sessions.router(app.guard, public_url=url)
     yield health.router(log, app.state.stopping)
@@ -227,12 +227,14 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
 def _chores(stopping: asyncio.Event, parts: Parts) -> Iterator[tuple[str, Chore]]:
     """What goes on until it is cancelled, by its name."""
     kept_days = parts.settings.keep_deliveries_days
-    yield "drain", _drain(stopping, (parts.bell.stop, parts.fanout.stop, parts.callbacks.stop))
+    stops = (parts.bell.stop, parts.fanout.stop, parts.callbacks.stop, parts.statuses.stop)
+    yield "drain", _drain(stopping, stops)
     yield "refresh subscriptions", _refresh(parts.registry)
     yield "note names of repositories", parts.renames.run()
     yield "write refusals", parts.refused.run()
     yield "forget deliveries", Forgetting(parts.log, kept_days, parts.clock).run()
     yield "recover missed pushes", parts.recovery.run()
+    yield "commit statuses", parts.statuses.run()
     yield "watch for pages", Watching(parts.bell, parts.counts, parts.trail).run()
 
 

@@ -43,6 +43,7 @@ class Counts:
         attempts: how many callbacks were posted, by result.
         dead_letters: how many were given up.
         missed: pushes that no delivery had told of, by source and by how they were recovered.
+        statuses: how many attempts were made to write beside commits, by source and result.
     """
 
     def __init__(self, sources: Iterable[str] = ()) -> None:
@@ -59,6 +60,7 @@ class Counts:
         self.attempts = {"taken": 0, "failed": 0}
         self.dead_letters = 0
         self.missed: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.statuses: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def follow(self, log: Log) -> None:
         """Count what a log tells of."""

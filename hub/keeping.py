@@ -73,6 +73,12 @@ def kept_payload(request: Request, secrets: Sequence[Secret], *, unchecked: bool
     return text[:PAYLOAD_BYTES]
 
 
+def shown_text(text: str, secrets: Sequence[Secret]) -> str:
+    """A text that others have made, without these secrets and without passwords in URLs."""
+    known = [form for secret in secrets for form in _forms(secret.value)]
+    return _without_secrets(text.encode("utf-8", "replace"), known).decode("utf-8", "replace")
+
+
 def details(request: Request, secrets: Sequence[Secret], **facts: object) -> bytes:
     """What is shown of one delivery alone, as JSON: its headers, and other facts."""
     return _ENCODE({"headers": kept_headers(request.headers, secrets), **facts})

@@ -89,6 +89,7 @@ class HubMetrics:
         yield from _followers(self._watched)
         yield from _log(self._watched, self._state)
         yield from _trail(self._watched.trail)
+        yield from _statuses(self._watched.counts)
 
 
 def _deliveries(watched: Watched) -> Iterator["Metric"]:
@@ -177,6 +178,17 @@ def _log(watched: Watched, state: LogState) -> Iterator["Metric"]:
         ("spool_bytes", "Their bytes.", state.spooled_bytes),
     ):
         yield _gauge(f"directcd_hub_{name}", what, {(): value})
+
+
+def _statuses(counts: Counts) -> Iterator["Metric"]:
+    written = _counter(
+        "directcd_hub_commit_statuses",
+        "Attempts to write a commit status or a deployment at a forge.",
+        ("source", "result"),
+    )
+    for labels, number in counts.statuses.items():
+        written.add_metric(labels, number)
+    yield written
 
 
 def _trail(trail: TrailCounts) -> Iterator["Metric"]:

@@ -34,6 +34,8 @@ from hub.renaming import Renames
 from hub.servers import Servers
 from hub.settings import HubSettings
 from hub.sources import Source, build_sources
+from hub.statuses.assembling import statuses_of
+from hub.statuses.worker import Statuses
 from hub.subscriptions import Registry
 from hub.telling import Teller
 
@@ -49,6 +51,7 @@ class Parts:
         bell: wakes the pages that are open.
         refused: takes down what was not accepted.
         exporter: sends the trail to a collector, when there is one.
+        statuses: writes beside commits, where there is a token.
     """
 
     settings: HubSettings
@@ -68,6 +71,7 @@ class Parts:
     servers: Servers
     recovery: Recovery
     exporter: Exporter | None
+    statuses: Statuses
 
 
 def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
@@ -108,6 +112,7 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
         servers=Servers(settings.servers),
         recovery=recovery_of(settings, sources, registry, means, counts),
         exporter=Exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None,
+        statuses=statuses_of(settings, sources, engine, registry, counts, clock),
     )
 
 

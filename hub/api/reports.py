@@ -1,7 +1,7 @@
 """`/v1/reports`: the stages on the way from push to running process, as others tell them."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -47,8 +47,18 @@ class NewReport(BaseModel):
     """The repositories that a fetch found changed: name and full hash of each."""
 
 
-def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRouter:
-    """The routes over one log; `counts` and the exporter are told of what is reported."""
+def router(
+    log: Log, counts: TrailCounts, exporter: Exporter | None, ring: Callable[[], None]
+) -> APIRouter:
+    """
+    The routes over one log.
+
+    Args:
+        log: the hub's.
+        counts: is told of what is reported.
+        exporter: likewise, when there is one.
+        ring: is called after each report.
+    """
     routes = APIRouter(prefix="/v1", tags=["trail"])
 
     @routes.post("/reports", status_code=202)
@@ -63,6 +73,7 @@ def router(log: Log, counts: TrailCounts, exporter: Exporter | None) -> APIRoute
         filed = replace(_stage_report(new, trace_id), bounds=access.repositories)
         await _refuse_others(log, access, filed)
         await log.report(filed)
+        ring()
         await _follow_up("count", counts.reported(log, filed))
         if exporter:
             await _follow_up("export", exporter.reported(log, filed))

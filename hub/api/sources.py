@@ -14,6 +14,7 @@ from hub.log.values import SecretUse
 from hub.recovery.rounds import Remembered, Rounds
 from hub.rotation import source_view
 from hub.sources import Source
+from hub.statuses.worker import Statuses
 
 
 def router(
@@ -21,8 +22,18 @@ def router(
     log: Log,
     clock: Callable[[], datetime],
     rounds: Sequence[Rounds],
+    statuses: Statuses,
 ) -> APIRouter:
-    """The routes over the configured sources and what one log remembers of them."""
+    """
+    The routes over the configured sources and what one log remembers of them.
+
+    Args:
+        sources: all of them.
+        log: the hub's.
+        clock: the time, aware and in UTC.
+        rounds: look for pushes that no delivery told of.
+        statuses: writes beside commits.
+    """
     routes = APIRouter(prefix="/v1/sources", tags=["sources"])
 
     @routes.get("")
@@ -33,7 +44,10 @@ def router(
             uses[use.source].append(use)
         looks = {one.source: await one.remembered() for one in rounds}
         # Aside: it reads files, and recognising a secret takes some milliseconds.
-        return {"sources": await asyncio.to_thread(_views, sources, uses, clock(), looks)}
+        views = await asyncio.to_thread(_views, sources, uses, clock(), looks)
+        for one in views:
+            one["statuses"] = await statuses.view(one["name"])
+        return {"sources": views}
 
     return routes
 

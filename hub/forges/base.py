@@ -85,6 +85,9 @@ class Deploying(Protocol):
     async def set_deployment(self, repository: str, deployment: int, status: CommitStatus) -> None:
         """Say how one goes."""
 
+    async def end_deployment(self, repository: str, deployment: int) -> None:
+        """Say that nothing more will come of one: another has taken its place."""
+
 
 def of_url(hooks: Sequence[Hook], url: str) -> list[Hook]:
     """Those that call this URL, the oldest first."""

@@ -89,7 +89,10 @@ class Gitea:
         await self._http.send("POST", f"{path_of(hook)}/tests")
 
     async def set_status(self, repository: str, commit: str, status: CommitStatus) -> None:
-        """Write beside a commit how it is; Gogs has no such thing."""
+        """Write beside a commit how it is; Gogs has no such thing, and is not asked."""
+        if self.provider == "gogs":
+            step = "set commit_statuses = false in its source's section"
+            raise ForgeRefused("Gogs has no commit statuses", step)
         document = {
             "state": status.state,
             "context": status.context,

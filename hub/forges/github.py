@@ -109,12 +109,19 @@ class GitHub:
             "state": _DEPLOYED[status.state],
             "description": status.description[:DESCRIPTION_CHARACTERS],
         } | _named("log_url", status.url)
-        path = f"/repos/{repository}/deployments/{deployment}/statuses"
-        await self._http.send("POST", path, document)
+        await self._http.send("POST", _deployed_at(repository, deployment), document)
+
+    async def end_deployment(self, repository: str, deployment: int) -> None:
+        """Say that nothing more will come of one."""
+        await self._http.send("POST", _deployed_at(repository, deployment), {"state": "inactive"})
 
     async def close(self) -> None:
         """Close every connection."""
         await self._http.close()
+
+
+def _deployed_at(repository: str, deployment: int) -> str:
+    return f"/repos/{repository}/deployments/{deployment}/statuses"
 
 
 def _config(url: str, secret: str) -> dict[str, Any]:

@@ -188,6 +188,13 @@ class Log(CallbackStore, NoteStore, Protocol):
     async def targets(self, limit: int) -> list[str]:
         """The targets that were reported about, the latest first."""
 
+    async def reported(self, since: float) -> dict[str, float]:
+        """
+        The targets that were reported about since a moment, each with that of its newest report.
+
+        Moments are the log's own, and comparable with nothing else; 0 is before all of them.
+        """
+
     async def reports(self, target: str, limit: int) -> list[StageReport]:
         """The newest reports about a target, oldest first."""
 

@@ -24,6 +24,7 @@ class PassedOn:
         self.heads = log.heads
         self.report = log.report
         self.targets = log.targets
+        self.reported = log.reported
         self.reports = log.reports
         self.origins = log.origins
         self.lease = log.lease

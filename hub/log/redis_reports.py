@@ -2,14 +2,13 @@
 Stage reports in Redis, and the pushes that their traces began with.
 
     reports:<target>           stream: r (JSON)
-    targets                    sorted set of targets, by the time of the last report
+    targets                    sorted set of targets, by the time of the last report (Redis's own)
     trace:<trace id>           <cursor>|<when it was stored>|<number of the delivery>
 
 The script that appends (`hub.log.redis_append`) writes the last one.
 """
 
 import asyncio
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,14 +23,16 @@ KEEP_REPORTS = 1_000  # stage reports a target, about 400 bytes each
 FORGET_REPORTS_SECONDS = 30 * 24 * 3600  # of a target that nobody reports about any more
 MOST_TARGETS = 10_000  # whose names are known; anybody may report about any
 
-# KEYS reports:<target>, targets, trace:<id>; ARGV how many are kept, JSON, how long, now, target,
-# how many targets.
+# KEYS reports:<target>, targets, trace:<id>; ARGV how many are kept, JSON, how long, target, how
+# many targets. The time is Redis's own, so that hubs whose clocks differ see the same order.
 _REPORT = Script("""
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'r', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[5])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[4] - ARGV[3])
-redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - ARGV[6])
+redis.call('ZADD', KEYS[2], now, ARGV[4])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[3])
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - ARGV[5])
 return redis.call('EXPIRE', KEYS[3], ARGV[3])
 """)
 
@@ -77,7 +78,6 @@ class RedisReports:
             KEEP_REPORTS,
             _ENCODE(report),
             FORGET_REPORTS_SECONDS,
-            int(time.time()),
             report.target,
             MOST_TARGETS,
         )
@@ -87,6 +87,13 @@ class RedisReports:
         """The targets that were reported about, the latest first."""
         found = await self._node.execute("ZRANGE", self._node.keys("targets"), 0, limit - 1, "REV")
         return [name.decode(errors="replace") for name in found]
+
+    async def reported(self, since: float) -> dict[str, float]:
+        """The targets that were reported about since a moment, with that of the newest report."""
+        key = self._node.keys("targets")
+        found = await self._node.execute("ZRANGE", key, since, "+inf", "BYSCORE", "WITHSCORES")
+        scores = zip(found[::2], found[1::2], strict=True)
+        return {name.decode(errors="replace"): float(score) for name, score in scores}
 
     async def reports(self, target: str, limit: int) -> list[StageReport]:
         """The newest reports about a target, oldest first."""

@@ -200,6 +200,10 @@ class SqliteLog(SqliteCallbacks, SqliteDeliveries, SqliteNotes):
         """The targets that were reported about, the latest first."""
         return await self._looking.ask(lambda c: sqlite_reports.read_targets(c, limit))
 
+    async def reported(self, since: float) -> dict[str, float]:
+        """The targets that were reported about since a moment, with that of the newest report."""
+        return await self._following.ask(lambda c: sqlite_reports.read_reported(c, since))
+
     async def reports(self, target: str, limit: int) -> list[StageReport]:
         """The newest reports about a target, oldest first."""
         return await self._looking.ask(lambda c: sqlite_reports.read_reports(c, target, limit))

@@ -61,6 +61,14 @@ def read_targets(connection: sqlite3.Connection, limit: int) -> list[str]:
     return [target for (target,) in rows]
 
 
+def read_reported(connection: sqlite3.Connection, since: float) -> dict[str, float]:
+    """The targets that were reported about since a moment: the number of each's newest report."""
+    rows = connection.execute(
+        "SELECT target, max(number) FROM reports WHERE number >= ? GROUP BY target", (since,)
+    )
+    return {target: float(number) for target, number in rows}
+
+
 def read_reports(connection: sqlite3.Connection, target: str, limit: int) -> list[StageReport]:
     """The newest reports about a target, oldest first."""
     rows = connection.execute(_SELECT, (target, limit)).fetchall()

@@ -227,6 +227,22 @@ async def test_reports_are_the_same_as_in_the_embedded_log(
     assert await hubs[1].targets(10) == await embedded.targets(10) == ["shop"]
 
 
+async def test_what_was_reported_since_is_told_by_every_engine(
+    hubs: tuple[RedisLog, RedisLog], embedded: SqliteLog
+) -> None:
+    """Each target with a moment that grows with every report, whichever hub took it."""
+    for taking, asked in ((hubs[0], hubs[1]), (embedded, embedded)):
+        assert await asked.reported(0) == {}
+        for target in ("shop", "till", "shop"):
+            await taking.report(StageReport(target, "built", "ok", NOW, NOW, "1" * 32))
+        first = await asked.reported(0)
+        assert first.keys() == {"shop", "till"}
+        assert first["shop"] > first["till"]
+        await taking.report(StageReport("till", "built", "ok", NOW, NOW, "2" * 32))
+        since = await asked.reported(first["shop"])
+        assert since["till"] > since["shop"] == first["shop"]
+
+
 async def test_the_push_of_a_trace_is_remembered_with_its_delivery(
     hubs: tuple[RedisLog, RedisLog], embedded: SqliteLog
 ) -> None:

@@ -60,7 +60,9 @@ async def test_a_deployment_is_of_one_commit_and_says_how_it_goes(github: FakeGi
         number = await forge.create_deployment("acme/shop", "a" * 40, "shop")
         await forge.set_deployment("acme/shop", number, CommitStatus("x", "pending", "building"))
         await forge.set_deployment("acme/shop", number, CommitStatus("x", "success", "running"))
-        assert github.deployment_states == [(number, "in_progress"), (number, "success")]
+        await forge.end_deployment("acme/shop", number)
+        states = ["in_progress", "success", "inactive"]
+        assert github.deployment_states == [(number, state) for state in states]
 
 
 def _past() -> datetime:

@@ -1,0 +1,166 @@
+"""One source's statuses on their way: one after the other, patiently, and only the newest."""
+
+import asyncio
+import logging
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from datetime import datetime
+from typing import NoReturn
+
+from hub.forges.base import Deploying, Forge
+from hub.forges.errors import ForgeError, ForgeRefused, RateLimited
+from hub.log.base import LogUnavailable
+from hub.statuses.jobs import Job
+from hub.statuses.memory import Memory, Said
+from hub.statuses.troubles import Troubles
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 2.0
+MOST_PAUSE_SECONDS = 300.0
+REFUSED_MOST = 1_000
+_OF_THE_TOKEN = frozenset({0, 401, 403})  # a person mends that, and then it is worth another try
+
+Tally = MutableMapping[tuple[str, str], int]
+
+
+class Sender:
+    """Sends what is wanted to one forge until it is cancelled."""
+
+    def __init__(
+        self,
+        source: str,
+        forge: Forge,
+        memory: Memory,
+        troubles: Troubles,
+        tally: Tally,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """
+        Args:
+            source: whose token is used.
+            forge: its API.
+            memory: what was said before.
+            troubles: who is told of what goes wrong.
+            tally: counts attempts, by source and result.
+            clock: the time, aware and in UTC.
+        """
+        self._source = source
+        self._forge = forge
+        self._memory = memory
+        self._troubles = troubles
+        self._tally = tally
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        self._wanted = asyncio.Event()
+        self._resting = asyncio.Event()
+        self._resting.set()
+        self._refused: dict[str, str] = {}
+        self._failures = 0
+
+    def want(self, job: Job) -> None:
+        """Send this when its turn comes, in place of what was wanted of the same line."""
+        self._jobs[job.line] = job
+        if not self._failures:
+            self._resting.clear()
+        self._wanted.set()
+
+    def forget(self) -> None:
+        """Send nothing of what waits: another hub does."""
+        self._jobs.clear()
+
+    async def rested(self) -> None:
+        """Return when nothing is under way, or it has to wait."""
+        await self._resting.wait()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._forge.close()
+
+    async def run(self) -> NoReturn:
+        """Send one job after the other, for ever; cancel to end."""
+        while True:
+            while not self._jobs:
+                self._wanted.clear()
+                self._resting.set()
+                await self._wanted.wait()
+            self._resting.clear()
+            job = self._jobs.pop(next(iter(self._jobs)))
+            pause_seconds = await self._attempt(job)
+            if pause_seconds:
+                self._jobs.setdefault(job.line, job)  # unless there is a newer one
+                self._resting.set()
+                await asyncio.sleep(pause_seconds)
+
+    async def _attempt(self, job: Job) -> float:
+        """Send one job; the seconds until it may be tried again, 0 when it is done with."""
+        try:
+            said = await self._memory.said(job.target, job.line)
+            if job.is_news(said) and self._refused.get(job.line) != job.digest:
+                await self._memory.say(job.target, job.line, await self._sent(job, said))
+                await self._succeed(job)
+        except ForgeRefused as error:
+            await self._refuse(job, error)
+        except (ForgeError, LogUnavailable) as error:
+            return await self._fail(error)
+        except Exception:  # this one is given up, the others go on
+            logger.exception("commit status not sent", extra={"source": self._source})
+        return 0.0
+
+    async def _sent(self, job: Job, said: Said | None) -> Said:
+        spot, number = job.spot, said.number if said else 0
+        state: str = job.status.state
+        if job.kind == "status":
+            await self._forge.set_status(spot.path, spot.commit, job.status)
+        elif isinstance(self._forge, Deploying):
+            number, state = await self._deployed(self._forge, job, number)
+        return Said(state, job.digest, number)
+
+    async def _succeed(self, job: Job) -> None:
+        self._failures = 0
+        with suppress(LogUnavailable):
+            await self._troubles.over(self._source, job.spot.path)
+        self._count("sent")
+
+    async def _deployed(self, forge: Deploying, job: Job, number: int) -> tuple[int, str]:
+        path = job.spot.path
+        if job.when == "to end":
+            await forge.end_deployment(path, number)
+            return number, "ended"
+        if not number:
+            number = await forge.create_deployment(path, job.spot.commit, job.target)
+            # At once: were it forgotten, there would be a second one.
+            await self._memory.say(job.target, job.line, Said("pending", "", number))
+        await forge.set_deployment(path, number, job.status)
+        return number, job.status.state
+
+    async def _refuse(self, job: Job, error: ForgeRefused) -> None:
+        self._failures = 0
+        self._refused[job.line] = job.digest
+        while len(self._refused) > REFUSED_MOST:
+            del self._refused[next(iter(self._refused))]
+        with suppress(LogUnavailable):
+            await self._troubles.refused(self._source, job.spot.path, error)
+            if error.status not in _OF_THE_TOKEN:
+                said = await self._memory.said(job.target, job.line)
+                number = said.number if said else 0
+                await self._memory.say(job.target, job.line, Said("refused", job.digest, number))
+        self._count("refused")
+
+    async def _fail(self, error: ForgeError | LogUnavailable) -> float:
+        self._failures += 1
+        doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 30)
+        pause_seconds = min(doubled, MOST_PAUSE_SECONDS)
+        if isinstance(error, LogUnavailable):
+            return pause_seconds
+        with suppress(LogUnavailable):
+            await self._troubles.away(self._source, error)
+        self._count("limited" if isinstance(error, RateLimited) else "away")
+        if isinstance(error, RateLimited):
+            left = (error.until - self._clock()).total_seconds()
+            return max(pause_seconds, left)
+        return pause_seconds
+
+    def _count(self, result: str) -> None:
+        key = self._source, result
+        self._tally[key] = self._tally.get(key, 0) + 1
