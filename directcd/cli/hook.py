@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from directcd.cli import hooking, options, servers
+from directcd.cli import hook_recover, hooking, options, servers
 from directcd.cli.hook_options import Asked, changing, places, proving
 from directcd.cli.tables import table
 
@@ -23,6 +23,9 @@ def command() -> None:
     REPOSITORY is a URL in any spelling, or its path at the forge with --source. Without one, all
     repositories of the file's targets are meant.
     """
+
+
+command.add_command(hook_recover.command)
 
 
 @command.command()

@@ -82,7 +82,9 @@ class Recovery:
                 if was_unavailable:
                     self._ring("the log was away")
                 was_unavailable = False
-            except LogUnavailable:
+            except LogUnavailable as error:
+                if not was_unavailable:
+                    logger.info("the log takes no sign of life", extra={"reason": str(error)})
                 was_unavailable = True
             await asyncio.sleep(RENEW_SECONDS)
             if loop.time() - asleep > STALLED_SECONDS:

@@ -1,10 +1,13 @@
 """A forge with real repositories, its fake API, and a hub that may be away."""
 
 import asyncio
+import json
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,22 @@ class World:
         """An annotated tag of the newest commit; nobody is told."""
         self._git(name, "tag", "-a", "-m", "release", tag, self.tips[name, MAIN])
         return self._git(name, "rev-parse", f"refs/tags/{tag}")
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a repository another name; the old one leads to it, as forges have it."""
+        self._path(old).rename(self._path(new))
+        self._path(old).symlink_to(self._path(new))
+        self.forge.rename(old, new)
+        self.tips |= {(new, ref): tip for (name, ref), tip in self.tips.items() if name == old}
+
+    def age_presence(self) -> None:
+        """Have the hub's last sign of life be an hour old."""
+        with closing(sqlite3.connect(self.data / "log.sqlite3")) as log, log:
+            [(stored,)] = log.execute("SELECT value FROM notes WHERE name = 'presence'")
+            note = json.loads(stored)
+            at = datetime.fromisoformat(note["alive_at"]) - timedelta(hours=1)
+            written = json.dumps(note | {"alive_at": at.isoformat()})
+            log.execute("UPDATE notes SET value = ? WHERE name = 'presence'", (written,))
 
     def settings(self, **changes: Any) -> HubSettings:
         """The hub's."""

@@ -1,0 +1,60 @@
+"""`directcd hook recover`."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+from pydantic import BaseModel
+
+from directcd.cli import asking, servers
+from directcd.cli.servers import Server
+from directcd.terminal import line
+
+FAILED = 1
+
+
+class Looked(BaseModel):
+    """What came of looking at the forge of one source."""
+
+    source: str
+    repositories: int
+    redelivered: int
+    synthesised: int
+    troubles: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """What is told of it."""
+        missed = self.redelivered + self.synthesised
+        looked = f"{self.source}: {self.repositories} repositories that somebody follows"
+        if not missed:
+            yield f"{looked}, nothing was missed" if not self.troubles else looked
+        else:
+            how = f"{self.redelivered} delivered again, {self.synthesised} told by the hub"
+            yield f"{looked}, {missed} pushes were missed: {how}"
+        for trouble in self.troubles:
+            yield f"  {trouble}"
+
+
+class Recovered(BaseModel):
+    """The answer of `POST /v1/recover`."""
+
+    sources: tuple[Looked, ...]
+
+
+@click.command(name="recover")
+@click.option("--source", default="", metavar="NAME", help="Of this source alone.")
+@servers.hub
+@servers.as_json
+def command(source: str, hub: Server, *, as_json: bool) -> None:
+    """
+    Have the hub look now for pushes that no delivery told of, and tell them.
+
+    It does so by itself at its start, after outages and every recover_interval_seconds.
+    """
+    answer = asking.post(hub, Recovered, "recover", **({"source": source} if source else {}))
+    if as_json:
+        click.echo(answer.json)
+    else:
+        for text in (text for one in answer.value.sources for text in one.lines()):
+            click.echo(line(text), err=True)
+    sys.exit(FAILED if any(one.troubles for one in answer.value.sources) else 0)
