@@ -23,7 +23,8 @@ class ForgeAddress:
 
     def path_of(self, keys: frozenset[str]) -> str:
         """The path of a repository, such as `acme/shop`; "" when it is elsewhere."""
-        return next(filter(None, (name.path_of(keys) for name in self._names)), "")
+        found = (name.path_of(keys) for name in self._names)
+        return next((path for path in found if _leads_nowhere_else(path)), "")
 
     def keys_of(self, path: str) -> frozenset[str]:
         """All keys that the repository at a path may go by."""
@@ -50,6 +51,11 @@ class _Name:
             if paths:
                 return min(paths, key=len)
         return ""
+
+
+def _leads_nowhere_else(path: str) -> bool:
+    """Whether a path is one of a repository: a payload may hold anything, and it goes into URLs."""
+    return bool(path) and path.isprintable() and not {"", ".", ".."} & set(path.split("/"))
 
 
 def _is_in(key: str, beginning: str) -> bool:

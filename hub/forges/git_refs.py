@@ -8,6 +8,7 @@ not understand that is asked for all that it has (https://git-scm.com/docs/http-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from hub.forges.errors import ForgeError, ForgeRefused
 from hub.forges.http import ForgeHttp
@@ -59,7 +60,7 @@ class GitRefs:
         Raises:
             ForgeError: it does not tell.
         """
-        place = f"/{path}" if "/_git/" in path else f"/{path}.git"
+        place = f"/{quote(path)}" if "/_git/" in path else f"/{quote(path)}.git"
         found = await self._asked_for(place, prefixes)
         return {ref: tip for ref, tip in found.items() if ref.startswith(tuple(prefixes))}
 

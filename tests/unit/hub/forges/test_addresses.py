@@ -25,6 +25,8 @@ def _address(provider: str = "gitea", **settings: object) -> ForgeAddress:
         ("http://git.example.com:3000", "git@git.example.com:acme/shop", "acme/shop"),
         ("http://git.example.com:3000", "http://git.example.com:4000/acme/shop", ""),
         ("https://git.example.com", "https://git.example.com/a/b/c/d.git", "a/b/c/d"),
+        ("https://git.example.com", "https://git.example.com/a/../../admin", ""),
+        ("https://git.example.com", "https://git.example.com/a/%2e%2e/admin", ""),
     ],
 )
 def test_the_path_follows_the_forges_own_address(base_url: str, url: str, path: str) -> None:
