@@ -151,7 +151,7 @@ def _routes(app: Hub, parts: Parts) -> Iterator[APIRouter]:
     yield notify.router(parts.again)
     yield refusals.router(log)
     yield heads.router(log)
-    yield sources_api.router(parts.sources, log, clock, parts.recovery.rounds, parts.statuses)
+    yield sources_api.router(parts.sources, log, clock, parts.statuses)
     yield recovery.router(parts.recovery.rounds)
     yield reports.router(log, parts.trail, parts.exporter, parts.statuses.ring)
     yield targets.router(log)

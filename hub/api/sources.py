@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from hub.log.base import Log
 from hub.log.values import SecretUse
-from hub.recovery.rounds import Remembered, Rounds
+from hub.recovery.remembered import Remembered, all_remembered
 from hub.rotation import source_view
 from hub.sources import Source
 from hub.statuses.worker import Statuses
@@ -21,7 +21,6 @@ def router(
     sources: Sequence[Source],
     log: Log,
     clock: Callable[[], datetime],
-    rounds: Sequence[Rounds],
     statuses: Statuses,
 ) -> APIRouter:
     """
@@ -31,7 +30,6 @@ def router(
         sources: all of them.
         log: the hub's.
         clock: the time, aware and in UTC.
-        rounds: look for pushes that no delivery told of.
         statuses: writes beside commits.
     """
     routes = APIRouter(prefix="/v1/sources", tags=["sources"])
@@ -42,7 +40,7 @@ def router(
         uses: defaultdict[str, list[SecretUse]] = defaultdict(list)
         for use in await log.secret_uses():
             uses[use.source].append(use)
-        looks = {one.source: await one.remembered() for one in rounds}
+        looks = await all_remembered(log)
         # Aside: it reads files, and recognising a secret takes some milliseconds.
         views = await asyncio.to_thread(_views, sources, uses, clock(), looks)
         for one in views:
@@ -66,5 +64,5 @@ def _views(
 
 
 def _recovery(looks: Remembered | None) -> dict[str, Any] | None:
-    """How the source's forge was looked at; nothing when it is not."""
+    """How the source's forge was looked at; nothing when it never was."""
     return None if looks is None else msgspec.to_builtins(looks)

@@ -10,8 +10,10 @@ from hub.dashboard.ansi import colourless
 from hub.dashboard.text import branch, visible
 from hub.log.refused import Refusal
 from hub.log.values import SecretUse
+from hub.recovery.remembered import Remembered
 from hub.rules import Subscription
 from hub.servers import ServerState
+from hub.settings import RECONCILED
 from hub.standing import Standing
 
 LATELY = timedelta(days=1)
@@ -119,6 +121,27 @@ def _near(delivery: Mapping[str, Any]) -> str:
             return f": {name} is paused"
         return f": {name} wants {failed} {near['wanted']}, not {near['got']}"
     return ""
+
+
+def of_missed(deliveries: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Item]:
+    """Pushes of late that the hub has found itself, those of one repository as one."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for one in deliveries:
+        is_late = now - datetime.fromisoformat(one["received_at"]) < LATELY
+        if is_late and one["source"] == RECONCILED:
+            found.setdefault(one["repository"], []).append(one)
+    for repository, missed in list(found.items())[:MOST_OF_A_KIND]:
+        number = f"{len(missed)} pushes" if len(missed) > 1 else "a push"
+        cause = f"No delivery told of {number} of {repository}: the hub found it at the forge"
+        yield Item("warn", visible(cause), f"/deliveries/{missed[0]['number']}")
+
+
+def of_forges(looks: Mapping[str, Remembered]) -> Iterator[Item]:
+    """Forges that could not be asked what was missed."""
+    for source, one in looks.items():
+        if one.troubles:
+            cause = f"The forge of source {source} does not tell what was missed: {one.troubles[0]}"
+            yield Item("warn", visible(cause), f"/setup#source-{quote(source)}")
 
 
 def of_subscribers(subscriptions: Iterable[Subscription], now: datetime) -> Iterator[Item]:

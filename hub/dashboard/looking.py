@@ -9,6 +9,7 @@ from hub.caught import caught_hint, known_of
 from hub.dashboard import attention
 from hub.dashboard.attention import Item
 from hub.log.base import Log, LogUnavailable
+from hub.recovery.remembered import all_remembered
 from hub.servers import Servers
 from hub.standing import Standing, standings
 from hub.subscriptions import Registry
@@ -70,7 +71,10 @@ class Looker:
         items += attention.of_targets(targets, may_read=may_read)
         refusals = await log.refusals(LOOKED_AT, None)
         items += attention.of_refusals(refusals, await log.secret_uses(), now)
-        items += attention.of_unmatched(await log.deliveries(LOOKED_AT, None), now)
+        deliveries = await log.deliveries(LOOKED_AT, None)
+        items += attention.of_unmatched(deliveries, now)
+        items += attention.of_missed(deliveries, now)
+        items += attention.of_forges(await all_remembered(log)) if may_read else ()
         return Seen(targets, sorted(items, key=lambda item: item.kind != "bad"))
 
 

@@ -10,6 +10,7 @@ from hub.dashboard.pages import Pages
 from hub.log.base import Log
 from hub.log.refused import Refusal
 from hub.log.values import SecretUse
+from hub.recovery.remembered import all_remembered
 from hub.rotation import source_view
 from hub.sources import Source
 from hub.subscriptions import Registry
@@ -39,6 +40,7 @@ def router(
     async def setup(request: Request) -> Response:
         """Each source with its address, its secrets and what came of late."""
         uses, refusals = await asyncio.gather(log.secret_uses(), log.refusals(LOOKED_AT, None))
+        looks = await all_remembered(log)
         base = public_url or str(request.base_url).rstrip("/")
 
         def views() -> list[dict[str, Any]]:
@@ -50,8 +52,9 @@ def router(
             own = [use for use in uses if use.source == source.name]
             shown = source_view(source, own, pages.clock())
             refused = [one for one in refusals if one.source == source.name]
-            ticked = TICKED.get(source.provider, "")
-            return shown | {"url": base + shown["path"], "refused": refused, "ticked": ticked}
+            ticked, url = TICKED.get(source.provider, ""), base + shown["path"]
+            more = {"refused": refused, "ticked": ticked, "looks": looks.get(source.name)}
+            return shown | {"url": url, **more}
 
         wanted = sorted({key for one in registry.all() for want in one.wants for key in want.keys})
         # Aside: it reads files, and recognising a secret takes some milliseconds.

@@ -4,45 +4,22 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from hub.counting import Counts
 from hub.forges.addresses import ForgeAddress
 from hub.log.base import Log, LogUnavailable
 from hub.recovery.following import Followed, followed, newly_followed
 from hub.recovery.looking import Found, Looker
+from hub.recovery.remembered import Remembered, remember, remembered
 from hub.renaming import Renames
 from hub.sources import Source
 from hub.subscriptions import Registry
 
 logger = logging.getLogger(__name__)
 
-NOTE = "recovery:"
 SOON_SECONDS = 10.0  # after a look that could not ask everything, or had something repeated
 MOST_SECONDS = 300.0
 RINGING_SECONDS = 1.0  # several servers start together, and each brings several repositories
-
-
-class Remembered(msgspec.Struct, frozen=True):
-    """
-    What the hubs on one log remember of a source's looks.
-
-    Attributes:
-        asked_at: when the forge was last asked everywhere for what it could not deliver.
-        looked_at: when it was last looked at.
-        repositories: how many were.
-        missed: how many pushes were ever found that no delivery had told of.
-        troubles: what could not be asked the last time, and what to do about it.
-    """
-
-    asked_at: datetime | None = None
-    looked_at: datetime | None = None
-    repositories: int = 0
-    missed: int = 0
-    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,14 +95,6 @@ class Rounds:
         """Close every connection."""
         await self._asked.looker.close()
 
-    async def remembered(self) -> Remembered:
-        """What is known of the looks before. Raises LogUnavailable."""
-        note = await self._log.noted(f"{NOTE}{self.source}")
-        try:
-            return msgspec.convert(note or {}, Remembered)
-        except msgspec.ValidationError:
-            return Remembered()
-
     async def _look_if_needed(self) -> float | None:
         """Look at what was not looked at yet; in how many seconds the next look is due."""
         now, is_thorough = self._followed(), self._is_thorough
@@ -156,7 +125,7 @@ class Rounds:
         return due
 
     async def _look(self, wanted: Sequence[Followed], *, is_thorough: bool) -> Found:
-        before = await self.remembered()
+        before = await remembered(self._log, self.source)
         found = await self._asked.looker.look(wanted, before.asked_at, is_thorough=is_thorough)
         for how in ("redelivered", "synthesised"):
             self._counts.missed[self.source, how] += getattr(found, how)
@@ -173,8 +142,7 @@ class Rounds:
             missed=before.missed + found.redelivered + found.synthesised,
             troubles=tuple(found.troubles),
         )
-        note: dict[str, Any] = msgspec.to_builtins(now)
-        await self._log.note(f"{NOTE}{self.source}", note)
+        await remember(self._log, self.source, now)
 
     def _say(self, before: Remembered, found: Found) -> None:
         for trouble in set(found.troubles) - set(before.troubles):

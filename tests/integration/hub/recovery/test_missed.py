@@ -54,8 +54,8 @@ async def _looked_at(hub: httpx.AsyncClient, repositories: int) -> dict[str, Any
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             [source] = (await hub.get("/v1/sources")).json()["sources"]
-            found: dict[str, Any] = source["recovery"]
-            if found["looked_at"] and found["repositories"] >= repositories:
+            found: dict[str, Any] = source["recovery"] or {}
+            if found and found["repositories"] >= repositories:
                 return found
             await asyncio.sleep(0.05)
 
@@ -203,6 +203,9 @@ async def test_what_was_found_says_so_wherever_one_looks(gitea: World) -> None:
         assert again.status_code == 409
         trace = (await hub.get(f"/v1/traces/{after}")).json()
         assert trace["traces"][0]["is_missed"] is True
+        overview, setup = [(await hub.get(path)).text for path in ("/", "/setup")]
+        assert "No delivery told of a push of 127.0.0.1" in overview
+        assert "1 found so far; 1 repositories looked at" in setup
 
 
 async def test_a_forge_that_says_no_is_told_about_and_asked_again(gitea: World) -> None:
@@ -214,6 +217,9 @@ async def test_a_forge_that_says_no_is_told_about_and_asked_again(gitea: World) 
         found = await _recovered(hub)
         assert "403" in found["troubles"][0]
         assert gitea.forge.token not in str(found)
+        overview, setup = [(await hub.get(path)).text for path in ("/", "/setup")]
+        assert "does not tell what was missed" in overview
+        assert "403" in setup
         gitea.git.fail_next.clear()
         assert (await _recovered(hub))["troubles"] == []
 

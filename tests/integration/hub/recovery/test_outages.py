@@ -50,7 +50,7 @@ async def _follow(forge: World, hub: httpx.AsyncClient) -> str:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             [source] = (await hub.get("/v1/sources")).json()["sources"]
-            if source["recovery"]["repositories"]:
+            if source["recovery"] and source["recovery"]["repositories"]:
                 return cursor
             await asyncio.sleep(0.05)
 
