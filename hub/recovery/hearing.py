@@ -1,8 +1,8 @@
 """What the log tells of while somebody looks: deliveries that arrive meanwhile were not missed."""
 
 import asyncio
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -60,13 +60,15 @@ class Hearing:
     async def all_of(self, deliveries: Collection[str], seconds: float) -> None:
         """Wait until all of these were told of, by their ids, or so long."""
         waited = frozenset(deliveries)
-        try:
+        await self.until(lambda: waited <= {one.delivery_id for one in self._told}, seconds)
+
+    async def until(self, is_enough: Callable[[], bool], seconds: float) -> None:
+        """Wait until what was told is enough, or so long."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not waited <= {one.delivery_id for one in self._told}:
+                while not is_enough():
                     self._news.clear()
                     await self._news.wait()
-        except TimeoutError:
-            return
 
     def _heard(self, news: News) -> None:
         if not self._is_on or isinstance(news, Gap):

@@ -29,7 +29,6 @@ MARGIN = timedelta(minutes=10)  # a delivery is listed when it is over, and cloc
 FORGOTTEN = timedelta(days=30)  # of a repository that nobody follows any more
 ARRIVE_SECONDS = 4.0  # for what is delivered again
 SETTLE_SECONDS = 2.5  # for what may be on its way: forges deliver a moment after a push
-PAUSE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -175,20 +174,22 @@ class Looker:
         self, first: "_Standing", looked: Mapping[str, Looked], found: Found
     ) -> "_Standing":
         """What is still missed after what may be on its way has had time to arrive."""
-        standing, until = first, asyncio.get_running_loop().time() + SETTLE_SECONDS
-        while standing.missed and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(PAUSE_SECONDS)
-            standing.compare(await heads_of(self._means.log), looked)
-        if standing.missed or found.redelivered:
-            # Where they stand now, and not before all that came: they may have moved on.
-            standing = await self._ask(first.repositories, looked, found)
-        standing.missed = [one for one in standing.missed if not self._is_told(one, first)]
-        return standing
+        if not first.missed:
+            return first
+        await self._means.hearing.until(
+            lambda: all(map(self._is_heard, first.missed)), SETTLE_SECONDS
+        )
+        # Where they stand now, and not before all that came: they may have moved on.
+        last = await self._ask(first.repositories, looked, found)
+        last.missed = [one for one in last.missed if not self._is_told(one, first)]
+        return last
 
     def _is_told(self, one: Missed, first: "_Standing") -> bool:
         # What moves while one looks is delivered: it is compared at the next look.
-        has_moved = one.since >= first.at
-        return has_moved or self._means.hearing.has(one.repository.keys, one.ref, one.after)
+        return one.since >= first.at or self._is_heard(one)
+
+    def _is_heard(self, one: Missed) -> bool:
+        return self._means.hearing.has(one.repository.keys, one.ref, one.after)
 
     async def _tell(self, one: Missed, found: Found) -> None:
         outcome = limited(self._outcome(one), self._source)
