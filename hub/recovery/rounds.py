@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hub.counting import Counts
@@ -14,6 +14,7 @@ from hub.recovery.remembered import Remembered, remember, remembered
 from hub.renaming import Renames
 from hub.sources import Source
 from hub.subscriptions import Registry
+from hub.wants import Want
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +52,11 @@ class Rounds:
         self._registry = registry
         self._renames = renames
         self._counts = counts
+        self._wants: frozenset[Want] = frozenset()
         self._known: Sequence[Followed] = ()
+        self._due_at: float | None = None  # by the event loop's clock
         self._bell = asyncio.Event()
-        self._is_thorough = True
+        self._is_thorough = self._is_due = False
         self._turn = asyncio.Lock()
         self._patience_seconds = SOON_SECONDS
         registry.on_change(self._bell.set)
@@ -72,14 +75,14 @@ class Rounds:
         """Go on until cancelled; begin with a thorough look."""
         self.ring()
         while True:
-            due = await self._look_if_needed()
             self._bell.clear()
+            await self._look_if_needed()
             try:
-                async with asyncio.timeout(due):
+                async with asyncio.timeout_at(self._due_at):
                     await self._bell.wait()
-                await asyncio.sleep(RINGING_SECONDS)
+                    await asyncio.sleep(RINGING_SECONDS)
             except TimeoutError:
-                self._known = ()  # it is time to look at everything again
+                self._is_due = True
 
     async def look(self, *, is_thorough: bool = True) -> Found:
         """
@@ -89,40 +92,52 @@ class Rounds:
             LogUnavailable: the log takes or tells nothing.
         """
         async with self._turn:
-            return await self._look(self._followed(), is_thorough=is_thorough)
+            wants = [want for one in self._registry.all() for want in one.wants]
+            return await self._look(self._followed(wants), is_thorough=is_thorough)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._asked.looker.close()
 
-    async def _look_if_needed(self) -> float | None:
-        """Look at what was not looked at yet; in how many seconds the next look is due."""
-        now, is_thorough = self._followed(), self._is_thorough
-        wanted = now if is_thorough else newly_followed(now, self._known)
-        interval = self._asked.interval_seconds or None
-        if not wanted:
-            return interval
+    async def _look_if_needed(self) -> None:
+        """Look at what was not looked at yet, and say when the next look is due."""
+        wants = frozenset(want for one in self._registry.all() for want in one.wants)
+        is_whole, is_thorough = self._is_due or self._is_thorough, self._is_thorough
+        if wants <= self._wants and not is_whole:
+            return  # a lease was renewed: that happens all the time
+        self._is_due = self._is_thorough = False
+        now = self._followed(wants)
+        wanted = now if is_whole else newly_followed(now, self._known)
+        found = await self._found(wanted, is_thorough=is_thorough)
+        if found:
+            self._wants, self._known = wants, now
+        if found is None or found.troubles:
+            self._is_thorough |= is_thorough
+        if found is None or found.troubles or found.redelivered:
+            self._look_again_soon()
+        elif is_whole:
+            self._look_again_when_due()
+
+    async def _found(self, wanted: Sequence[Followed], *, is_thorough: bool) -> Found | None:
         try:
             async with self._turn:
-                found = await self._look(wanted, is_thorough=is_thorough)
+                return await self._look(wanted, is_thorough=is_thorough)
         except LogUnavailable as error:
             logger.warning("not looked for missed pushes", extra=self._facts(str(error)))
-            return self._soon()
         except Exception:  # a mistake must not end all looks
             logger.exception("looking for missed pushes failed", extra={"source": self.source})
-            return self._soon()
-        self._known = now
-        self._is_thorough = is_thorough and bool(found.troubles)
-        if found.troubles or found.redelivered:
-            return self._soon()
-        self._patience_seconds = SOON_SECONDS
-        return interval
+        return None
 
-    def _soon(self) -> float:
-        """In how many seconds to look again: what is refused for good is not asked all the time."""
-        due = self._patience_seconds
-        self._patience_seconds = min(2 * due, max(MOST_SECONDS, self._asked.interval_seconds))
-        return due
+    def _look_again_when_due(self) -> None:
+        interval = self._asked.interval_seconds
+        self._due_at = asyncio.get_running_loop().time() + interval if interval else None
+        self._patience_seconds = SOON_SECONDS
+
+    def _look_again_soon(self) -> None:
+        """What is refused for good is not asked all the time."""
+        self._due_at = asyncio.get_running_loop().time() + self._patience_seconds
+        most = max(MOST_SECONDS, self._asked.interval_seconds)
+        self._patience_seconds = min(2 * self._patience_seconds, most)
 
     async def _look(self, wanted: Sequence[Followed], *, is_thorough: bool) -> Found:
         before = await remembered(self._log, self.source)
@@ -153,6 +168,5 @@ class Rounds:
     def _facts(self, reason: str) -> dict[str, str]:
         return {"source": self.source, "reason": reason}
 
-    def _followed(self) -> list[Followed]:
-        wants = [want for one in self._registry.all() for want in one.wants]
+    def _followed(self, wants: Iterable[Want]) -> list[Followed]:
         return followed(self._asked.source, self._asked.address, self._renames, wants)

@@ -158,3 +158,16 @@ async def test_how_long_no_hub_was_there_is_known(forge: World) -> None:
         await _hears(forge, hub, cursor)
         [delivery] = (await hub.get("/v1/deliveries")).json()["deliveries"]
         assert "the hub was away" in json.dumps(delivery["explanation"])
+
+
+async def test_the_schedule_is_kept_however_often_leases_are_renewed(forge: World) -> None:
+    async with forge.hub(forge.settings(recover_interval_seconds=3)) as hub:
+        cursor = await _follow(forge, hub)
+        [subscription] = (await hub.get("/v1/subscriptions")).json()["subscriptions"]
+        forge.commit(SHOP)
+        tip = forge.tips[SHOP, MAIN]
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while tip not in str(await told(hub, forge.clone_url(SHOP), cursor)):
+                lease = {"lease_seconds": 3600}
+                await hub.put(f"/v1/subscriptions/{subscription['id']}/lease", json=lease)
+                await asyncio.sleep(0.05)
