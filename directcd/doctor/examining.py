@@ -23,6 +23,7 @@ from directcd.doctor import (
     services,
     targets,
     tools,
+    webhooks,
 )
 from directcd.doctor.findings import Finding, problem
 from directcd.doctor.settings import read, unstartable
@@ -51,6 +52,7 @@ async def examined(file: Path, token: str = "") -> list[Finding]:
         found += standing(config, file)
         found += unstartable(known, found, file)
         found += placed(list(disk.check(config)), file)
+        found += placed(webhooks.unasked(config.hub) if config.hub else [], file)
     with tempfile.TemporaryDirectory(prefix="directcd-") as place:
         git = Git(Path(place), DEADLINE_SECONDS)
         try:
@@ -103,6 +105,8 @@ def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Find
     if config.hub and config.hub.sources and "hub.listen" in own:
         hub = means.hub(url_of(config.hub.listen))
         yield _timely(forges.check(config.hub, hub), "hub.public_url", "the name's DNS")
+    for name in config.hub.sources if config.hub else ():
+        yield _timely(webhooks.check(config, name), f"hub.sources.{name}", "the forge's API")
 
 
 async def _timely(check: Awaitable[Sequence[Finding]], where: str, who: str) -> Sequence[Finding]:
