@@ -208,6 +208,7 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
         await parts.renames.load()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.callbacks.run(), name="callbacks")
+            tasks.create_task(parts.statuses.run(), name="commit statuses")
             chores = [
                 tasks.create_task(chore, name=name) for name, chore in _chores(stopping, parts)
             ]
@@ -215,6 +216,7 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
             for chore in chores:
                 chore.cancel()
             parts.callbacks.stop()
+            parts.statuses.stop()
     finally:
         await parts.renames.close()
         await parts.servers.close()
@@ -234,7 +236,6 @@ def _chores(stopping: asyncio.Event, parts: Parts) -> Iterator[tuple[str, Chore]
     yield "write refusals", parts.refused.run()
     yield "forget deliveries", Forgetting(parts.log, kept_days, parts.clock).run()
     yield "recover missed pushes", parts.recovery.run()
-    yield "commit statuses", parts.statuses.run()
     yield "watch for pages", Watching(parts.bell, parts.counts, parts.trail).run()
 
 

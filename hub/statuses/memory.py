@@ -92,7 +92,12 @@ class Memory:
             note = await self._log.noted(PREFIX + target)
             # Somebody else may have read it meanwhile, and said something.
             self._targets.setdefault(target, _read(note or {}))
-        return self._targets[target]
+        lines = self._targets.pop(target)
+        self._targets[target] = lines  # behind all others
+        saved = (one for one in self._targets if one not in self._unsaved)
+        if len(self._targets) > TARGETS_MOST and (oldest := next(saved, "")):
+            del self._targets[oldest]
+        return lines
 
 
 def _read(note: Mapping[str, Any]) -> dict[str, Said]:

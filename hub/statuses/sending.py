@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 2.0
 MOST_PAUSE_SECONDS = 300.0
 REFUSED_MOST = 1_000
+WAITING_MOST = 10_000  # while a forge is away; about 1 KB each, and the newest count
 _OF_THE_TOKEN = frozenset({0, 401, 403})  # a person mends that, and then it is worth another try
 
 Tally = MutableMapping[tuple[str, str], int]
@@ -61,6 +62,8 @@ class Sender:
     def want(self, job: Job) -> None:
         """Send this when its turn comes, in place of what was wanted of the same line."""
         self._jobs[job.line] = job
+        while len(self._jobs) > WAITING_MOST:
+            del self._jobs[next(iter(self._jobs))]
         if not self._failures:
             self._resting.clear()
         self._wanted.set()
@@ -95,6 +98,13 @@ class Sender:
     async def _attempt(self, job: Job) -> float:
         """Send one job; the seconds until it may be tried again, 0 when it is done with."""
         try:
+            return await self._try(job)
+        except Exception:  # this one is given up, the others go on
+            logger.exception("commit status not sent", extra={"source": self._source})
+            return 0.0
+
+    async def _try(self, job: Job) -> float:
+        try:
             said = await self._memory.said(job.target, job.line)
             if job.is_news(said) and self._refused.get(job.line) != job.digest:
                 await self._memory.say(job.target, job.line, await self._sent(job, said))
@@ -103,18 +113,13 @@ class Sender:
             await self._refuse(job, error)
         except (ForgeError, LogUnavailable) as error:
             return await self._fail(error)
-        except Exception:  # this one is given up, the others go on
-            logger.exception("commit status not sent", extra={"source": self._source})
         return 0.0
 
     async def _sent(self, job: Job, said: Said | None) -> Said:
-        spot, number = job.spot, said.number if said else 0
-        state: str = job.status.state
-        if job.kind == "status":
-            await self._forge.set_status(spot.path, spot.commit, job.status)
-        elif isinstance(self._forge, Deploying):
-            number, state = await self._deployed(self._forge, job, number)
-        return Said(state, job.digest, number)
+        if job.kind == "deployment" and isinstance(self._forge, Deploying):
+            return await self._deployed(self._forge, job, said or Said("", ""))
+        await self._forge.set_status(job.spot.path, job.spot.commit, job.status)
+        return Said(job.status.state, job.digest)
 
     async def _succeed(self, job: Job) -> None:
         self._failures = 0
@@ -122,17 +127,18 @@ class Sender:
             await self._troubles.over(self._source, job.spot.path)
         self._count("sent")
 
-    async def _deployed(self, forge: Deploying, job: Job, number: int) -> tuple[int, str]:
-        path = job.spot.path
+    async def _deployed(self, forge: Deploying, job: Job, said: Said) -> Said:
+        path, number, state = job.spot.path, said.number, job.status.state
         if job.when == "to end":
             await forge.end_deployment(path, number)
-            return number, "ended"
-        if not number:
+            return Said("ended", job.digest, number)
+        is_over = said.state != "pending" and state == "pending"  # what comes back is deployed anew
+        if not number or is_over:
             number = await forge.create_deployment(path, job.spot.commit, job.target)
-            # At once: were it forgotten, there would be a second one.
+            # Before anything else: were it forgotten, there would be another one.
             await self._memory.say(job.target, job.line, Said("pending", "", number))
         await forge.set_deployment(path, number, job.status)
-        return number, job.status.state
+        return Said(state, job.digest, number)
 
     async def _refuse(self, job: Job, error: ForgeRefused) -> None:
         self._failures = 0

@@ -23,6 +23,9 @@ _EMPTY = re.compile(
     r"[\W_]*|(g?make(\[\d+\])?: )?(\*\*\* )?(\[[^]]*\] )?(error|exit status|exit code):? ?\d+",
     re.IGNORECASE,
 )
+# What clients say besides, which the state says already or means nothing to others.
+_KNOWN = re.compile(r"\Av-[0-9a-f]+ (was rolled back|did not start|is not started again): ")
+_WHERE = re.compile(r" \(pid \d+, which wrote to [^(),]+\)|pid \d+, which wrote to [^(),]+, ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def _is_here(report: StageReport) -> bool:
 
 def _failed(report: StageReport, *, is_built: bool) -> Word:
     what = failed_at({"stage": report.stage, "result": report.result})
-    why = last_line(report.message)
+    why = _WHERE.sub("", _KNOWN.sub("", last_line(report.message)))
     return Word("failure", f"{what}: {why}" if why else what, is_built=is_built)
 
 

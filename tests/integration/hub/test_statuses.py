@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -219,6 +220,24 @@ async def test_what_was_not_sent_is_sent_when_the_hub_starts_again(
         await again.until_said((A, "success", "built v-1"))
 
 
+async def test_a_forge_that_never_answers_holds_nothing_up(
+    tmp_path: Path, fake: FakeGitHub
+) -> None:
+    """Neither reports nor the hub's end."""
+    fake.repository(NAME)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)  # noqa: FBT003 - its own signature
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with hub_of_shop(writing(tmp_path, fake, "github", api_url=url), fake) as shop:
+            await shop.announced(A)
+            asked, _ = await asyncio.get_running_loop().sock_accept(silent)
+            began_at = time.monotonic()
+            await shop.built(A)
+        asked.close()
+        assert time.monotonic() - began_at < 8  # the forge would have 15 s
+    assert not any("commit statuses" in task.get_name() for task in asyncio.all_tasks())
+
+
 async def test_of_two_hubs_one_writes(tmp_path: Path, fake: FakeGitHub) -> None:
     """Whichever is reported to, and the other goes on when it has gone."""
     with single(tmp_path / "redis") as server:
@@ -286,6 +305,13 @@ async def test_a_target_is_an_environment_where_that_is_wanted(
         assert (repository, document["environment"], document["ref"]) == ("acme/shop", "shop", A)
         await shop_goes_on(again)
         await again.until(lambda: states(fake)[2:] == ["in_progress", "inactive", "in_progress"])
+        await again.ran(C, "c1", "v-3")
+        await again.until(lambda: states(fake)[5:] == ["success"])
+        await again.announced(A)
+        await again.report(A, "fetched", commits=[["shop", A]])
+        await again.report(A, "built", "unchanged", version="v-1")
+        await again.report(A, "published", version="v-1")
+        await again.until(lambda: len(fake.deployments) == 4)
 
 
 async def shop_goes_on(shop: Shop) -> None:

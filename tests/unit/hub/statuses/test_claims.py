@@ -13,6 +13,10 @@ from hub.tracing import Trace
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 A, B = "a" * 40, "b" * 40
 SHOP = "github.com/acme/shop"
+QUARANTINED = (
+    "v-0123456789ab is not started again: it exited with status 7 after 0.00 s "
+    "(pid 12, which wrote to /var/lib/directcd/client.log, at last: no config)"
+)
 
 
 @dataclass
@@ -124,6 +128,12 @@ def with_clients(*names: str) -> Told:
             .ran("1", "v-1", "c1", "quarantined", message="not started again")
             .ran("1", "v-1", "c2"),
             "failure quarantined: not started again",
+        ),
+        (
+            one_push()
+            .built("1", A, "v-1")
+            .ran("1", "v-1", "c1", "quarantined", message=QUARANTINED),
+            "failure quarantined: it exited with status 7 after 0.00 s (at last: no config)",
         ),
         (
             one_push().built("1", A, "v-1").ran("1", "v-1", "c1", "failed").ran("1", "v-1", "c1"),
