@@ -105,11 +105,12 @@ class _Target:
         origin = trace.origin
         if not origin or not origin.commit:
             return
-        if not any(one.stage == "fetched" for one in own) and origin.ref.startswith("refs/tags/"):
+        looks = [one for one in own if one.stage == "fetched"]
+        if not looks and origin.ref.startswith("refs/tags/"):
             return  # it may be no commit
-        fetched = self._met_at(origin.repository, own)
-        if word and word.state != "failure" and fetched and fetched != origin.commit:
-            word = superseded(fetched[:COMMIT_CHARACTERS])
+        met = self._met_at(origin.repository, own)
+        if word and met and met != origin.commit and looks[-1].result != "failed":
+            word = superseded(met[:COMMIT_CHARACTERS])
         yield from _claim(trace, origin.repository, origin.commit, word)
 
     def _word(self, trace: Trace, own: Sequence[StageReport]) -> Word | None:

@@ -192,6 +192,25 @@ def test_a_commit_that_a_push_did_not_announce_is_told_of_and_the_announced_one_
     assert told.claims()[B].is_key
 
 
+def test_a_failure_is_that_of_the_commit_that_was_fetched() -> None:
+    """Not of the announced one, which nobody has tried."""
+    told = one_push().fetched("1", B).report("1", "built", "failed", version="v-2", message="no")
+    assert told.words() == {
+        "a": "success superseded by bbbbbbb",
+        "b": "failure building failed: no",
+    }
+
+
+def test_a_commit_that_git_never_shows_has_failed_though_another_one_is_built() -> None:
+    """What there was to see meanwhile says nothing of it."""
+    told = Told().built("0", B, "v-2").ran("0", "v-2", "c1").push("1", A)
+    told.report("1", "fetched", "unchanged")
+    told.report("1", "fetched", "failed", message="it is not shown")
+    told.report("1", "built", "unchanged", version="v-2")
+    assert told.words()["a"] == "failure fetching failed: it is not shown"
+    assert told.words()["b"] == "success running on 1/1 client"
+
+
 @pytest.mark.parametrize("stages", [1, 2, 3])
 def test_a_test_push_of_what_runs_changes_nothing(stages: int) -> None:
     """It has nothing new to tell."""
