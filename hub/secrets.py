@@ -33,6 +33,11 @@ class Secret:
         return hashlib.scrypt(self.value, salt=_SALT, n=4096, r=8, p=1, dklen=8).hex()
 
 
+def previous_of(path: Path) -> Path:
+    """The file beside a secret's, where the one before it stands for as long as it is rotated."""
+    return Path(f"{path}.previous")
+
+
 class SecretFileError(Exception):
     """A secret file cannot be read, or is empty."""
 
@@ -45,6 +50,10 @@ class SecretFile:
         self._path = path
         self._seen: tuple[int, int, int, int] | None = None
         self._secret = Secret(self.place, b"")
+
+    def is_there(self) -> bool:
+        """Whether there is anything of this name; what it is, `read` says."""
+        return os.path.lexists(self._path)
 
     def read(self) -> Secret:
         """

@@ -72,6 +72,8 @@ class SourceSettings(BaseModel):
     """
     Files that hold one secret each, older than `secrets` if both are given; read again when they
     change, without a restart. One that cannot be read does not keep the others from verifying.
+    Beside each, FILE.previous is read as an older secret while it is there: `directcd hook rotate`
+    keeps the one before there until no webhook signs with it.
     """
 
     repositories: tuple[str, ...] = ()

@@ -1,14 +1,14 @@
 """Sources: who may post deliveries, which secrets prove it, and how repositories are named."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from adapters import Repository, UnknownProvider, repository_keys
 from adapters.registry import find as find_adapter
 from hub.aliases import HostAlias
-from hub.secrets import Secret, SecretFile, SecretFileError
+from hub.secrets import Secret, SecretFile, SecretFileError, previous_of
 from hub.settings import SourceSettings
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ class Source:
             Secret(f"secrets[{index}]", secret.get_secret_value().encode())
             for index, secret in enumerate(settings.secrets)
         )
-        self._files = tuple(SecretFile(path) for path in settings.secrets_files)
+        self._files = tuple(map(SecretFile, settings.secrets_files))
+        self._previous = tuple(SecretFile(previous_of(path)) for path in settings.secrets_files)
         self._troubles: dict[str, str] = {}
         self._aliases = tuple(HostAlias(*names) for names in settings.host_aliases.items())
         self._base_url = settings.base_url
@@ -44,7 +45,7 @@ class Source:
     def places(self) -> tuple[str, ...]:
         """Where its secrets are written, the current one first."""
         values = tuple(secret.place for secret in self._values)
-        return values + tuple(file.place for file in self._files)
+        return values + tuple(file.place for file in self._present())
 
     def secrets(self) -> tuple[Secret, ...]:
         """
@@ -64,18 +65,28 @@ class Source:
 
     def readable(self) -> tuple[Secret, ...]:
         """Those of its secrets that can be read; a change of that is logged."""
-        return (*self._values, *filter(None, map(self._read, self._files)))
+        return (*self._values, *filter(None, map(self._read, self._present())))
 
     @property
     def in_trouble(self) -> bool:
         """Could any of its secrets not be read, the last time it was looked at?"""
         return bool(self._troubles)
 
+    def _present(self) -> Iterator[SecretFile]:
+        """Every configured file, and behind it the secret before it, while there is one."""
+        for file, previous in zip(self._files, self._previous, strict=True):
+            yield file
+            if previous.is_there():
+                yield previous
+            else:
+                self._troubles.pop(previous.place, None)
+
     def _read(self, file: SecretFile) -> Secret | None:
         try:
             secret = file.read()
         except SecretFileError as error:
-            self._note(file.place, str(error))
+            if file.is_there() or file in self._files:  # else it was removed just now
+                self._note(file.place, str(error))
             return None
         self._note(file.place, "")
         return secret

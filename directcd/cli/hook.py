@@ -97,6 +97,31 @@ def delete(asked: Asked, number: int) -> None:
     hooking.done(asked, lambda desk: desk.delete(number))
 
 
+@command.command()
+@places
+@proving
+@changing
+@click.option(
+    "--settle",
+    "settle_seconds",
+    type=click.FloatRange(0, 600),
+    default=5.0,
+    show_default=True,
+    help="Seconds that the old secret is kept after its last delivery: some are on their way.",
+)
+def rotate(asked: Asked, settle_seconds: float) -> None:
+    """
+    Give all webhooks of a source a new secret, while pushes keep coming.
+
+    The old secret stays in FILE.previous, which the hub reads as well, until every webhook is
+    proven with the new one. What fails before is put back; killed in the middle, the next call
+    goes on. With REPOSITORY or --org only that one is turned over, and FILE.previous stays.
+    """
+    from directcd.cli.rotating import rotated
+
+    hooking.finish(asked, rotated(asked, settle_seconds))
+
+
 @command.command(name="list")
 @places
 def list_all(asked: Asked) -> None:

@@ -49,7 +49,7 @@ class Outcome:
 
     Attributes:
         source: whose.
-        place: where.
+        place: where; None: of the source as a whole.
         url: what the webhook calls.
         did: what was done, in the past tense; "" for nothing.
         hook: its number at the forge; 0 when there is none.
@@ -59,7 +59,7 @@ class Outcome:
     """
 
     source: str
-    place: Place
+    place: Place | None
     url: str
     did: str = ""
     hook: int = 0
@@ -74,13 +74,14 @@ class Outcome:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        hook = f"webhook {self.hook}" if self.hook else "webhook"
-        said = [f"{hook} {self.did}"] if self.did else []
+        what = f"webhook {self.hook or ''}".strip() if self.place else ""
+        said = [f"{what} {self.did}".strip()] if self.did else []
         if self.delivery:
             said.append(f"proven: delivery {self.delivery} came back through the hub")
         elif self.did and self.hook and self.trouble:
             said.append("not proven")
-        yield f"{self.place}: {', '.join(said)}".removesuffix(": ")
+        where = str(self.place or f"source {self.source}")
+        yield f"{where}: {', '.join(said)}".removesuffix(": ")
         if self.trouble:
             yield f"  {self.trouble.reason}"
             if self.trouble.next_step:
@@ -93,8 +94,8 @@ class Outcome:
         trouble = self.trouble
         return {
             "source": self.source,
-            "place": self.place.name,
-            "organisation": self.place.is_organisation,
+            "place": self.place.name if self.place else None,
+            "organisation": bool(self.place and self.place.is_organisation),
             "url": self.url,
             "did": self.did,
             "id": self.hook or None,

@@ -5,7 +5,7 @@ Nothing else is proof. A forge says that it took a webhook, not that it can call
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cd4sources.http import HttpError
 from directcd.hooks import outcomes
@@ -15,7 +15,7 @@ from directcd.hooks.reasons import Reasons
 from directcd.hooks.witness import Moment, Witness
 from directcd.why import Listed
 from hub.forges.base import Forge
-from hub.forges.errors import ForgeError
+from hub.forges.errors import ForgeError, ForgeRefused
 from hub.forges.values import Hook
 
 PAUSE_SECONDS = 0.25
@@ -23,6 +23,9 @@ GRACE_SECONDS = 2.0
 """How much longer it waits when something was refused: that may have been another webhook's."""
 
 _HOOK_ID = "x-github-hook-id"
+# What a forge without a route for tests answers, and 0: we know that it has none.
+_NO_TEST = frozenset({0, 404, 405})
+_PUSH = "this forge has no test for it: push something, and look at `directcd deliveries list`"
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class Proof:
         signed_by: where the secret is written that verified it.
         trouble: why nothing came, or not as it should.
         note: what should be otherwise, although it works.
+        is_untestable: whether the forge has no test for it, so that it may be well.
     """
 
     delivery: int = 0
     signed_by: str = ""
     trouble: Trouble | None = None
     note: str = ""
+    is_untestable: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,26 +71,29 @@ class Prover:
         """Have the forge call a webhook, and see what the hub got."""
         try:
             before = await self.witness.now(self.chosen.source)
-            said = await self._asked(hook)
-            if said and said.code == FORBIDDEN:
-                return Proof(trouble=said)
-            wait = GRACE_SECONDS if said else self.wait_seconds
+            said, is_untestable = await self._asked(hook)
+            if said and (is_untestable or said.code == FORBIDDEN):
+                return Proof(trouble=said, is_untestable=is_untestable)
+            wait = min(GRACE_SECONDS, self.wait_seconds) if said else self.wait_seconds
             if came := await self._awaited(hook, before, wait):
                 return await self._judged(came)
             return Proof(trouble=await self.reasons.why(hook, before, said))
         except HttpError as error:
             return Proof(trouble=outcomes.of_hub(error))
 
-    async def _asked(self, hook: Hook) -> Trouble | None:
-        """Ask for a call; what the forge has to say against it."""
+    async def _asked(self, hook: Hook) -> tuple[Trouble | None, bool]:
+        """Ask for a call; what the forge has to say against it, and whether it has no test."""
         try:
             await self.forge.test_hook(hook)
-        except ForgeError as error:
+        except ForgeRefused as error:
             said = outcomes.of_forge(error, self.forge.provider, hook.place)
-            # There is no such route, or nothing it could be tested with: the webhook may be well.
-            is_route = getattr(error, "status", 0) in {0, 404, 405}
-            return replace(said, code=outcomes.FAILED) if is_route else said
-        return None
+            if error.status in _NO_TEST:
+                step = error.next_step if not error.status else _PUSH
+                return Trouble(str(error), step), True
+            return said, False
+        except ForgeError as error:
+            return outcomes.of_forge(error, self.forge.provider, hook.place), False
+        return None, False
 
     async def _awaited(self, hook: Hook, before: Moment, wait: float) -> Listed | None:
         clock = asyncio.get_running_loop().time

@@ -1,5 +1,6 @@
 """Files that hold a webhook's secret: made once, exchanged as a whole, and synced."""
 
+import base64
 import os
 import secrets
 from pathlib import Path
@@ -8,12 +9,16 @@ from cd4sources.disk import new_name, sync
 from directcd.errors import ConfigError
 
 BYTES = 32  # of chance, written as hex: as much as HMAC-SHA256 can use
+_KEY = "whsec_"
 _MODE = 0o600
+_OF_GROUP = 0o040
 _DIRECTORY = 0o700
 
 
-def new_secret() -> str:
-    """One that nobody has."""
+def new_secret(like: str = "") -> str:
+    """One that nobody has; of the form of another: a key that signs at GitLab begins as such."""
+    if like.startswith(_KEY):
+        return _KEY + base64.b64encode(secrets.token_bytes(BYTES)).decode()
     return secrets.token_hex(BYTES)
 
 
@@ -47,7 +52,7 @@ def put(path: Path, secret: str, like: Path) -> None:
     Args:
         path: the file.
         secret: what it is to hold.
-        like: whose owner it gets: the hub must be able to read it.
+        like: whose owner it gets, and whose group may read it: the hub must be able to.
 
     Raises:
         OSError: it cannot be written.
@@ -57,7 +62,7 @@ def put(path: Path, secret: str, like: Path) -> None:
         owner = like.stat()
         if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
             os.chown(fresh, owner.st_uid, owner.st_gid)
-            fresh.chmod(_MODE | owner.st_mode & 0o040)
+        fresh.chmod(_MODE | owner.st_mode & _OF_GROUP)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

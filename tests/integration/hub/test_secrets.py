@@ -39,6 +39,34 @@ async def test_a_secret_is_rotated_with_files(
     assert after["last_delivery_at"] == after["secrets"][0]["last_used_at"]
 
 
+async def test_the_secret_before_is_read_beside_the_file_while_it_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It appears, changes and goes without a restart, and its absence is no trouble."""
+    file, previous = tmp_path / "webhook", tmp_path / "webhook.previous"
+    file.write_text("new\n")
+    settings = hub_of(tmp_path / "hub", "gitea", secrets_files=(file,))
+    url, path = "https://git.example.com/acme/shop", "/webhooks/gitea/main"
+    async with hub_client(settings) as hub:
+        assert (await post(hub, gitea(url, ZERO, A, b"old"), path)).status_code == 401
+        previous.write_text("old\n")
+        first = await post(hub, gitea(url, ZERO, A, b"old"), path)
+        assert (await hub.get(first.json()["inspect"])).json()["signed_by"] == str(previous)
+        during = await source_view(hub)
+        previous.write_text("")
+        assert (await post(hub, gitea(url, A, B, b"old"), path)).status_code == 503
+        previous.unlink()
+        assert (await post(hub, gitea(url, A, B, b"old"), path)).status_code == 401
+        assert (await post(hub, gitea(url, A, B, b"new"), path)).status_code == 202
+        after = await source_view(hub)
+    assert [one["place"] for one in during["secrets"]] == [str(file), str(previous)]
+    assert [one["current"] for one in during["secrets"]] == [True, False]
+    assert f"The forge still signs with {previous}; last at" in during["next"]
+    assert ([one["place"] for one in after["secrets"]], after["next"]) == ([str(file)], "")
+    troubles = [one for one in caplog.records if one.getMessage() == "secret not readable"]
+    assert [one.__dict__["place"] for one in troubles] == [str(previous)]
+
+
 async def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
     """Nor a part of one."""
     settings = hub_of(tmp_path, "gitea", secrets=secrets("hunter2hunter2", "s3cr3ts3cr3t"))
