@@ -68,7 +68,7 @@ class Composer:
             text = self._redact(text)
         url = f"{self._public_url}/targets/{quote(target, safe='')}#trace-{claim.trace_id}"
         return CommitStatus(
-            f"directcd/{target}",
+            "directcd/" + "".join(filter(str.isprintable, target)),
             claim.word.state,
             cut(text, DESCRIPTION_CHARACTERS),
             url if self._public_url else "",

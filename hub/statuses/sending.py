@@ -89,11 +89,10 @@ class Sender:
                 await self._wanted.wait()
             self._resting.clear()
             job = self._jobs.pop(next(iter(self._jobs)))
-            pause_seconds = await self._attempt(job)
-            if pause_seconds:
+            if pause := await self._attempt(job):
                 self._jobs.setdefault(job.line, job)  # unless there is a newer one
                 self._resting.set()
-                await asyncio.sleep(pause_seconds)
+                await asyncio.sleep(pause)
 
     async def _attempt(self, job: Job) -> float:
         """Send one job; the seconds until it may be tried again, 0 when it is done with."""
@@ -155,18 +154,21 @@ class Sender:
 
     async def _fail(self, error: ForgeError | LogUnavailable) -> float:
         self._failures += 1
-        doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 30)
-        pause_seconds = min(doubled, MOST_PAUSE_SECONDS)
+        pause = pause_seconds(self._failures)
         if isinstance(error, LogUnavailable):
-            return pause_seconds
+            return pause
         with suppress(LogUnavailable):
             await self._troubles.away(self._source, error)
         self._count("limited" if isinstance(error, RateLimited) else "away")
         if isinstance(error, RateLimited):
-            left = (error.until - self._clock()).total_seconds()
-            return max(pause_seconds, left)
-        return pause_seconds
+            return max(pause, (error.until - self._clock()).total_seconds())
+        return pause
 
     def _count(self, result: str) -> None:
         key = self._source, result
         self._tally[key] = self._tally.get(key, 0) + 1
+
+
+def pause_seconds(failures: int) -> float:
+    """The pause after so many failures, one after the other."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 30), MOST_PAUSE_SECONDS)

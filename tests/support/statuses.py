@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from hub.forges.opening import forge_of
@@ -18,12 +19,13 @@ from tests.support.deliveries import SECRET
 from tests.support.forge_apis.forge import FakeForge, FakeHook
 from tests.support.forge_apis.subjects import closing, source_of
 from tests.support.hubs import serving_hub
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_SECONDS, PAUSE_SECONDS, eventually
 
 MAIN = "refs/heads/main"
 NAME = "Acme/Shop"
 PUBLIC_URL = "https://hub.example.com"
 A, B, C = (letter * 40 for letter in "abc")
+NO_TROUBLE = {"problem": "", "next": "", "at": ""}
 
 
 def writing(data: Path, fake: FakeForge, provider: str, **changes: Any) -> HubSettings:
@@ -145,3 +147,24 @@ async def hub_of_shop(settings: HubSettings, fake: FakeForge) -> AsyncIterator[S
         httpx.AsyncClient(base_url=url) as hub,
     ):
         yield Shop(fake, url, hub)
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Why statuses were refused, as far as the log says."""
+    said = [one for one in caplog.records if one.getMessage() == "commit status refused"]
+    return [str(one.__dict__["reason"]) for one in said]
+
+
+async def trouble(shop: Shop) -> dict[str, str]:
+    """What the source shows of its forge."""
+    [source] = (await shop.hub.get("/v1/sources")).json()["sources"]
+    found: dict[str, str] = source["statuses"]
+    return found
+
+
+async def until_counted(shop: Shop, result: str, number: int) -> None:
+    """Wait until so many attempts have ended so."""
+    line = f'directcd_hub_commit_statuses_total{{result="{result}",source="main"}} {number}.0'
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while line not in (await shop.hub.get("/metrics")).text:
+            await asyncio.sleep(PAUSE_SECONDS)

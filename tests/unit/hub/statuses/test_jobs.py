@@ -6,6 +6,7 @@ from hub.forges.values import CommitStatus, StatusState
 from hub.statuses.jobs import Job
 from hub.statuses.memory import Said
 from hub.statuses.places import Spot
+from hub.statuses.sending import pause_seconds
 from hub.statuses.wording import When
 
 SPOT = Spot("main", "acme/shop", "c" * 40)
@@ -48,3 +49,9 @@ def test_the_same_is_no_news_whatever_it_links_to() -> None:
     assert not again.is_news(Said("success", first.digest))
     assert not again.is_news(Said("refused", first.digest))
     assert job("always", "pending").is_news(Said("success", first.digest))
+
+
+def test_pauses_double_from_two_seconds_to_five_minutes() -> None:
+    """However long a forge is away."""
+    found = [pause_seconds(failures) for failures in (1, 2, 3, 8, 9, 1000)]
+    assert found == [2, 4, 8, 256, 300, 300]
