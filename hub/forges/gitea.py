@@ -62,7 +62,7 @@ class Gitea:
             "branch_filter": "*",
             "active": True,
         }
-        return _hook(place, await self._http.send("POST", hooks_at(place), document))
+        return _hook(place, await self._http.send("POST", hooks_at(place), document, hidden=secret))
 
     async def update_hook(self, hook: Hook, secret: str) -> Hook:
         """Make a webhook what it should be, but for its secret."""

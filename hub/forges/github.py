@@ -49,7 +49,8 @@ class GitHub:
     async def create_hook(self, place: Place, url: str, secret: str) -> Hook:
         """Register a webhook. Without `content_type` it would be a form."""
         document = {"name": "web", "active": True, "events": list(self.events)}
-        made = await self._http.send("POST", hooks_at(place), document | _config(url, secret))
+        document |= _config(url, secret)
+        made = await self._http.send("POST", hooks_at(place), document, hidden=secret)
         return _hook(place, made)
 
     async def update_hook(self, hook: Hook, secret: str) -> Hook:
@@ -57,7 +58,7 @@ class GitHub:
         events = hook.events if "*" in hook.events else sorted({*hook.events, *self.events})
         document = {"active": True, "events": list(events)}
         document |= _config(hook.url, secret)
-        changed = await self._http.send("PATCH", path_of(hook), document)
+        changed = await self._http.send("PATCH", path_of(hook), document, hidden=secret)
         return _hook(hook.place, changed)
 
     async def delete_hook(self, hook: Hook) -> None:

@@ -47,12 +47,12 @@ class GitLab:
     async def create_hook(self, place: Place, url: str, secret: str) -> Hook:
         """Register a webhook; GitLab calls the secret its token."""
         document = _wanted(url, secret)
-        return _hook(place, await self._http.send("POST", _at(place), document))
+        return _hook(place, await self._http.send("POST", _at(place), document, hidden=secret))
 
     async def update_hook(self, hook: Hook, secret: str) -> Hook:
         """Make a webhook what it should be; what is left out stays."""
         document = _wanted(hook.url, secret) | {"push_events_branch_filter": hook.branch_filter}
-        return _hook(hook.place, await self._http.send("PUT", _of(hook), document))
+        return _hook(hook.place, await self._http.send("PUT", _of(hook), document, hidden=secret))
 
     async def delete_hook(self, hook: Hook) -> None:
         """Remove a webhook; one that is not there any more is no error."""

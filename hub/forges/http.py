@@ -10,8 +10,9 @@ import asyncio
 import logging
 import sys
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,7 @@ import msgspec
 
 from hub.forges.errors import ForgeAway, ForgeError, ForgeRefused, RateLimited
 from hub.forges.rates import LIMITED, Budget
+from hub.keeping import REDACTED
 
 if TYPE_CHECKING:
     import httpx
@@ -62,6 +64,7 @@ class _Asking:
     path: str
     body: bytes
     headers: Headers
+    hidden: str = field(default="", repr=False)
 
 
 class ForgeHttp:
@@ -101,10 +104,11 @@ class ForgeHttp:
         """
         known = self._tags.get(path)
         headers = {"if-none-match": known[0]} if known else {}
-        answer = await self._in_turn(_Asking("GET", path, b"", headers))
+        asking = _Asking("GET", path, b"", headers)
+        answer = await self._in_turn(asking)
         if known and answer.status == HTTPStatus.NOT_MODIFIED:
             return known[1]
-        self._refuse(answer, "GET", path)
+        self._refuse(answer, asking)
         reply = Reply(answer.document(), answer.next_url)
         if etag := answer.headers.get("etag", ""):
             self._tags[path] = etag, reply
@@ -121,17 +125,31 @@ class ForgeHttp:
                 return
             path = self._below(reply.next_url)
 
-    async def send(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> Any:
+    async def send(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, Any] | None = None,
+        *,
+        hidden: str = "",
+    ) -> Any:
         """
         Change something; the JSON of the answer.
+
+        Args:
+            method: of HTTP.
+            path: below the API's address.
+            document: what is sent.
+            hidden: what of it no error may repeat, whatever the forge says.
 
         Raises:
             ForgeError: it was not done, or not known to be.
         """
         body = b"" if document is None else msgspec.json.encode(document)
         headers = {"content-type": "application/json"} if body else {}
-        answer = await self._in_turn(_Asking(method, path, body, headers))
-        self._refuse(answer, method, path)
+        asking = _Asking(method, path, body, headers, hidden)
+        answer = await self._in_turn(asking)
+        self._refuse(answer, asking)
         return answer.document()
 
     async def fetch(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
@@ -141,8 +159,9 @@ class ForgeHttp:
         Raises:
             ForgeError: there is no answer, or it is a refusal.
         """
-        answer = await self._in_turn(_Asking(method, path, body, headers))
-        self._refuse(answer, method, path)
+        asking = _Asking(method, path, body, headers)
+        answer = await self._in_turn(asking)
+        self._refuse(answer, asking)
         return answer.body
 
     async def delete(self, path: str) -> None:
@@ -182,17 +201,25 @@ class ForgeHttp:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
             raise self._away(f"{type(error).__name__}: {error}"[:SAID]) from error
 
-    def _refuse(self, answer: "_Answer", method: str, path: str) -> None:
+    def _refuse(self, answer: "_Answer", asking: _Asking) -> None:
         status = answer.status
         if status in _TAKEN:
             return
-        what = f"{method} {path.partition('?')[0]}"
-        said = f"{self._host} answered {status} to {what}{answer.sentence()}"
+        what = f"{asking.method} {asking.path.partition('?')[0]}"
+        said = f"{self._host} answered {status} to {what}{self._sentence(answer, asking)}"
         if status in LIMITED and (until := self._budget.until):
             raise RateLimited(said, until)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ForgeAway(said, "nothing to do: it is tried again")
         raise ForgeRefused(said, _STEPS.get(status, "see the forge's own words"), status)
+
+    def _sentence(self, answer: "_Answer", asking: _Asking) -> str:
+        """What the forge said about it; some repeat what they were sent."""
+        login = self._headers().get("authorization", "").rpartition(" ")[2]
+        said = answer.sentence()
+        for secret in filter(None, (login, _password(login), asking.hidden)):
+            said = said.replace(secret, REDACTED)
+        return said
 
     def _away(self, reason: str) -> ForgeError:
         step = "see that this machine reaches it; the hub tries again"
@@ -247,6 +274,14 @@ class _Answer:
         said += [_error_of(one) for one in errors] if isinstance(errors, list) else []
         text = "".join(one if one.isprintable() else " " for one in "; ".join(said))
         return f": {text[:SAID]}" if text else ""
+
+
+def _password(login: str) -> str:
+    """The password in a Basic login; "" when it is none."""
+    try:
+        return b64decode(login, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 async def _body(answer: "httpx.Response") -> bytes:
