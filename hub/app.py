@@ -195,8 +195,8 @@ def _webhooks(parts: Parts) -> webhooks.WebhookEndpoint:
         parts.clock,
         counts=parts.counts,
         refused=parts.refused,
+        admission=parts.admission,
         bodies=Bodies(settings.data / "bodies", settings.body_limit_bytes),
-        public_url=settings.public_url,
     )
 
 
@@ -206,6 +206,8 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
     try:
         await parts.registry.refresh()
         await parts.renames.load()
+        for published in parts.published:
+            await published.load()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(parts.callbacks.run(), name="callbacks")
             tasks.create_task(parts.statuses.run(), name="commit statuses")
@@ -219,6 +221,8 @@ async def _lifespan(stopping: asyncio.Event, parts: Parts) -> AsyncIterator[None
             parts.statuses.stop()
     finally:
         await parts.renames.close()
+        for published in parts.published:
+            await published.close()
         await parts.servers.close()
         await parts.recovery.close()
         if parts.exporter:
@@ -233,6 +237,8 @@ def _chores(stopping: asyncio.Event, parts: Parts) -> Iterator[tuple[str, Chore]
     yield "drain", _drain(stopping, stops)
     yield "refresh subscriptions", _refresh(parts.registry)
     yield "note names of repositories", parts.renames.run()
+    for published in parts.published:
+        yield "read who may send", published.run()
     yield "write refusals", parts.refused.run()
     yield "forget deliveries", Forgetting(parts.log, kept_days, parts.clock).run()
     yield "recover missed pushes", parts.recovery.run()

@@ -1,12 +1,13 @@
 """What a hub is made of, put together from its settings; HTTP comes round it in `hub.app`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from hub.again import Again
+from hub.api.admitting import Admission
 from hub.api.refusal_book import RefusalBook
 from hub.callbacks.addresses import AddressPolicy
 from hub.callbacks.sending import Sender
@@ -18,6 +19,8 @@ from hub.counting_trail import TrailCounts
 from hub.dashboard.live import Bell
 from hub.exporting import Exporter
 from hub.fanout import Fanout
+from hub.forges.meta import HookNetworks
+from hub.forges.opening import api_url
 from hub.http import Poster
 from hub.log.base import Log
 from hub.log.redis import RedisLog
@@ -31,8 +34,9 @@ from hub.recovery.hearing import Hearing
 from hub.recovery.looking import Means
 from hub.recovery.recovery import Recovery
 from hub.renaming import Renames
+from hub.senders import AllowedSenders
 from hub.servers import Servers
-from hub.settings import HubSettings
+from hub.settings import GITHUB_META, HubSettings
 from hub.sources import Source, build_sources
 from hub.statuses.assembling import statuses_of
 from hub.statuses.worker import Statuses
@@ -50,6 +54,8 @@ class Parts:
     Attributes:
         bell: wakes the pages that are open.
         refused: takes down what was not accepted.
+        admission: knows who sends, and who may.
+        published: lists of senders that are read from forges.
         exporter: sends the trail to a collector, when there is one.
         statuses: writes beside commits, where there is a token.
     """
@@ -68,6 +74,8 @@ class Parts:
     again: Again
     bell: Bell
     refused: RefusalBook
+    admission: Admission
+    published: Sequence[HookNetworks]
     servers: Servers
     recovery: Recovery
     exporter: Exporter | None
@@ -93,6 +101,8 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
     counts.follow(engine)
     renames, teller = Renames(engine), Teller(engine, registry, clock, url)
     means = Means(engine, Hearing(engine), teller, renames, Away(engine, clock), clock)
+    published = _published(settings, engine)
+    admission = Admission(settings.trusted_proxies, _allowed(settings, published))
     receiver = Receiver(sources, engine, registry, renames, public_url=url)
     return Parts(
         settings=settings,
@@ -108,12 +118,33 @@ def parts_of(settings: HubSettings, log: Log | None, clock: Clock) -> Parts:
         receiver=receiver,
         again=Again(receiver, engine, registry, renames, teller),
         bell=bell,
-        refused=RefusalBook(engine, clock, partial(bell.ring, "refusals")),
+        refused=RefusalBook(engine, clock, admission, partial(bell.ring, "refusals")),
+        admission=admission,
+        published=tuple(published.values()),
         servers=Servers(settings.servers),
         recovery=recovery_of(settings, sources, registry, means, counts),
         exporter=Exporter(settings.otlp_endpoint) if settings.otlp_endpoint else None,
         statuses=statuses_of(settings, sources, engine, registry, counts, clock),
     )
+
+
+def _published(settings: HubSettings, log: Log) -> dict[str, HookNetworks]:
+    """The lists of senders that sources ask for, by the address of the API that has them."""
+    asking = (one for one in settings.sources.values() if GITHUB_META in one.allowed_senders)
+    return {url: HookNetworks(url, log) for url in {api_url(one) for one in asking}}
+
+
+def _allowed(
+    settings: HubSettings, published: Mapping[str, HookNetworks]
+) -> dict[str, AllowedSenders]:
+    """Who may deliver, by source; those that take deliveries of everybody are left out."""
+    allowed = {}
+    for name, source in settings.sources.items():
+        networks = [one for one in source.allowed_senders if not isinstance(one, str)]
+        listed = published[api_url(source)] if GITHUB_META in source.allowed_senders else None
+        if source.allowed_senders:
+            allowed[name] = AllowedSenders(name, networks, listed)
+    return allowed
 
 
 def _log(settings: HubSettings, clock: Clock) -> Log:

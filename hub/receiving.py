@@ -61,7 +61,12 @@ class Accepted:
 
 
 class Receiver:
-    """Receives deliveries for all sources of one hub."""
+    """
+    Receives deliveries for all sources of one hub.
+
+    Attributes:
+        public_url: how forges reach the hub; "" when nobody has said.
+    """
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class Receiver:
         self._log = log
         self._registry = registry
         self._renames = renames
-        self._public_url = public_url
+        self.public_url = public_url
         self._older_secrets = OlderSecrets()
         self._bad_signatures = BadSignatures()
         self._refusals = Refusals()
@@ -171,7 +176,7 @@ class Receiver:
         if not outcome.notify:
             return []
         source = delivery.source
-        origin = f"{self._public_url}/webhooks/{source.provider}/{source.name}"
+        origin = f"{self.public_url}/webhooks/{source.provider}/{source.name}"
         return new_events(
             outcome,
             origin=origin,

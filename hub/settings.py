@@ -5,13 +5,14 @@ Nothing here reads the environment or directcd.toml; the command does that and p
 """
 
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -32,6 +33,7 @@ MOST_KEPT = 10**12
 RECONCILED = "reconcile"
 """Stands for a source where the hub itself has found a push that no delivery told of."""
 Network = IPv4Network | IPv6Network
+GITHUB_META = "github-meta"
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
@@ -51,6 +53,16 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _sender(value: object) -> object:
+    if value == GITHUB_META or isinstance(value, Network):
+        return value
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError(f'must be a network, such as 192.0.2.0/24, or "{GITHUB_META}"') from None
+
+
+Sender = Annotated[Network | Literal["github-meta"], BeforeValidator(_sender)]
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
 
 
@@ -124,6 +136,13 @@ class SourceSettings(BaseModel):
     deployments: bool = False
     """Also show each target as an environment (GitHub). Off by default: it wants one more scope."""
 
+    allowed_senders: tuple[Sender, ...] = ()
+    """
+    Networks that may deliver (`192.0.2.0/24`), and `github-meta` for those that GitHub publishes;
+    others are refused before their body is read. Default: everybody, as the signature proves who
+    sends; this is a second lock.
+    """
+
     insecure: bool = False
     """Accept unsigned deliveries. Off by default: anyone could wake the servers at will."""
 
@@ -156,6 +175,8 @@ class SourceSettings(BaseModel):
             raise ValueError(
                 "base_url is no address of a forge: write e.g. https://git.example.com"
             )
+        if GITHUB_META in self.allowed_senders and self.provider != "github":
+            raise ValueError(f"allowed_senders: {GITHUB_META} is for sources of github")
         if self.api_token_file and self.api_token.get_secret_value():
             raise ValueError("api_token and api_token_file: give one of them")
         if any("://" in pattern for pattern in self.repositories):
@@ -233,6 +254,12 @@ class HubSettings(BaseModel):
 
     public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
     """How forges and people reach this hub, for the links it prints. Default: paths alone."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+    """
+    Networks of the proxies in front: who sends is then the last address of X-Forwarded-For that is
+    none of theirs. Default: none, the sender is who connects; a header could say anything.
+    """
 
     sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
     """Webhook endpoints by name: letters, digits, `.`, `_` and `-`, for it stands in the URL."""

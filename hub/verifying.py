@@ -59,7 +59,7 @@ class Delivery:
         request: with an empty body while that is elsewhere.
         received_at: UTC.
         kept_body: where the body is; None when the request has it.
-        peer: the address it came from, "" when there is none.
+        peer: the address of its sender, "" when there is none.
         read_ms: how long it took to arrive, from its headers on.
     """
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
+from hub.api.admitting import Admission
 from hub.api.asgi import Scope, header_map
 from hub.keeping import Headers, kept_headers
 from hub.log.base import Log, LogUnavailable
@@ -44,14 +45,20 @@ class RefusalBook:
     """Remembers refusals in the log."""
 
     def __init__(
-        self, log: Log, clock: Callable[[], datetime], on_written: Callable[[], None]
+        self,
+        log: Log,
+        clock: Callable[[], datetime],
+        admission: Admission,
+        on_written: Callable[[], None],
     ) -> None:
         """
         Args:
             log: where they are kept.
             clock: the time, aware and in UTC.
+            admission: knows who was refused.
             on_written: called whenever some were.
         """
+        self._admission = admission
         self._on_written = on_written
         self._log = log
         self._clock = clock
@@ -84,17 +91,33 @@ class RefusalBook:
         if not noted:
             return
         try:
-            await self._log.refuse([_refusal(one) for one in noted.values()])
+            await self._log.refuse([self._refusal(one) for one in noted.values()])
         except LogUnavailable as error:
             logger.warning("refusals not kept", extra={"reason": str(error)})
         else:
             self._on_written()
 
-
-def peer_of(scope: Scope) -> str:
-    """The address a request came from; "" on a Unix socket."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
+    def _refusal(self, noted: _Noted) -> Refusal:
+        problem, headers = noted.problem, header_map(noted.scope)
+        provider, source = names_of(noted.scope["path"])
+        declared = headers.get("content-length", "")
+        is_number = declared.isascii() and declared.isdecimal() and len(declared) <= LENGTH_DIGITS
+        return Refusal(
+            at=noted.first_at,
+            last_at=noted.last_at,
+            path=noted.scope["path"][:PATH_CHARACTERS],
+            provider=provider,
+            source=source,
+            status=problem.status,
+            code=problem.code,
+            detail=problem.detail,
+            next=problem.advice or problem.next_step,
+            peer=self._admission.sender(noted.scope),
+            headers=_few(kept_headers(headers)),
+            body_bytes=int(declared) if is_number else 0,
+            hints={name: str(hint) for name, hint in problem.log_keys.items() if hint},
+            count=noted.count,
+        )
 
 
 def names_of(path: str) -> tuple[str, str]:
@@ -102,29 +125,6 @@ def names_of(path: str) -> tuple[str, str]:
     _, _, rest = path.strip("/").partition("/")
     provider, _, source = rest.partition("/")
     return provider[:PATH_CHARACTERS], source[:PATH_CHARACTERS]
-
-
-def _refusal(noted: _Noted) -> Refusal:
-    problem, headers = noted.problem, header_map(noted.scope)
-    provider, source = names_of(noted.scope["path"])
-    declared = headers.get("content-length", "")
-    is_number = declared.isascii() and declared.isdecimal() and len(declared) <= LENGTH_DIGITS
-    return Refusal(
-        at=noted.first_at,
-        last_at=noted.last_at,
-        path=noted.scope["path"][:PATH_CHARACTERS],
-        provider=provider,
-        source=source,
-        status=problem.status,
-        code=problem.code,
-        detail=problem.detail,
-        next=problem.advice or problem.next_step,
-        peer=peer_of(noted.scope),
-        headers=_few(kept_headers(headers)),
-        body_bytes=int(declared) if is_number else 0,
-        hints={name: str(hint) for name, hint in problem.log_keys.items() if hint},
-        count=noted.count,
-    )
 
 
 def _few(headers: Headers) -> Headers:

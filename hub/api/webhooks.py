@@ -15,9 +15,10 @@ from time import perf_counter
 from msgspec.json import encode
 
 from adapters import Request
+from hub.api.admitting import Admission
 from hub.api.asgi import Receive, Scope, Send, header_map, respond, respond_problem
 from hub.api.bodies import Bodies, ClientGone, SpooledBody, drain
-from hub.api.refusal_book import RefusalBook, names_of, peer_of
+from hub.api.refusal_book import RefusalBook, names_of
 from hub.counting import Counts
 from hub.problem import Problem, mistake
 from hub.receiving import Accepted, Receiver
@@ -52,15 +53,16 @@ class WebhookEndpoint:
         bodies: Bodies,
         counts: Counts,
         refused: RefusalBook,
-        public_url: str,
+        admission: Admission,
     ) -> None:
         self._receiver = receiver
         self._clock = clock
         self._bodies = bodies
         self._refused = refused
+        self._admission = admission
         self._counts = counts
         self._lines = RefusalLines()
-        self._deliveries_url = f"{public_url}/v1/deliveries/"
+        self._deliveries_url = f"{receiver.public_url}/v1/deliveries/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,6 +93,7 @@ class WebhookEndpoint:
             raise _not_a_delivery(scope["method"])
         provider, _, name = scope["path"].removeprefix(PREFIX).strip("/").partition("/")
         source = self._receiver.source(provider, name)  # nobody's body is not worth reading
+        sender = self._admission.admit(source.name, scope)
         headers = header_map(scope)
         _refuse_encoded(headers.get("content-encoding", ""))
 
@@ -102,7 +105,7 @@ class WebhookEndpoint:
         now, read_ms = self._clock(), round((perf_counter() - began) * 1000, 3)
         kept_body, text = (None, body) if isinstance(body, bytes) else (body, b"")
         request = Request(headers, text, query, now)
-        return Delivery(source, request, now, kept_body, peer_of(scope), read_ms), body
+        return Delivery(source, request, now, kept_body, sender, read_ms), body
 
     async def _answer(self, scope: Scope, send: Send, delivery: Delivery) -> None:
         try:
@@ -125,7 +128,7 @@ class WebhookEndpoint:
             return
         path = scope["path"][:200]
         keys = {"status": problem.status, "code": problem.code, "path": path}
-        sender = {"source": names_of(path)[1], "peer": peer_of(scope)}
+        sender = {"source": names_of(path)[1], "peer": self._admission.sender(scope)}
         extra = {**keys, **sender, "detail": problem.detail, **problem.log_keys}
         logger.warning("delivery refused", extra=extra)
 

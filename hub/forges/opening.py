@@ -53,7 +53,7 @@ def forge_of(name: str, settings: SourceSettings, token: str = "") -> Forge:
     if not web:
         step = f'set base_url in [hub.sources.{name}], e.g. "https://git.example.com"'
         raise ForgeRefused(f"the address of {name}'s forge is not known", step)
-    http = ForgeHttp(_api_url(settings, web), _headers(name, settings, token))
+    http = ForgeHttp(api_url(settings), _headers(name, settings, token))
     if provider == "github":
         return GitHub(http, web)
     if provider == "gitlab":
@@ -95,9 +95,11 @@ def _given(name: str, token: str) -> str:
     raise TokenUnusable(f"source {name} has no token for its forge", step)
 
 
-def _api_url(settings: SourceSettings, web: str) -> str:
+def api_url(settings: SourceSettings) -> str:
+    """Where the API of a source's forge is, which is at `web_url`; no slash at the end."""
     if settings.api_url:
         return settings.api_url
+    web = web_url(settings)
     if settings.provider == "github" and web == WEB_URLS["github"]:
         return API_URL
     return web + _BELOW.get(settings.provider, "/api/v1")

@@ -54,6 +54,7 @@ class FakeGitHub(FakeForge):
         self.turns_round = 0
         self._waiting: list[Recorded] = []
         self.networks = ["192.0.2.0/24"]
+        self.public = frozenset({"/meta"})
         self.deployments: dict[int, tuple[str, dict[str, Any]]] = {}
         self.deployment_states: list[tuple[int, str]] = []
         for owner in ("/repos/{}/{}", "/orgs/{}"):

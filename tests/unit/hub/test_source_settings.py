@@ -14,6 +14,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "half a signing token": ({"secrets": ["whsec_not base64!"]}, "copy all of it"),
     "URL as pattern": ({"secrets": ["s"], "repositories": ["https://h.test/a/*"]}, "without"),
     "base_url with a query": ({"secrets": ["s"], "base_url": "https://h.test/x?y"}, "base_url"),
+    "no sender": ({"secrets": ["s"], "allowed_senders": ["example.com"]}, "must be a network"),
+    "a number as sender": ({"secrets": ["s"], "allowed_senders": [3]}, "must be a network"),
+    "GitHub's list": ({"secrets": ["s"], "allowed_senders": ["github-meta"]}, "of github"),
     "alias with a query": ({"secrets": ["s"], "host_aliases": {"a:1": "h.test/x?y"}}, "host/path"),
 }
 
