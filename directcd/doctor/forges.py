@@ -36,7 +36,7 @@ async def check(settings: HubSettings, hub: Hub) -> list[Finding]:
     kind = await _kind(host)
     had = await _who_has_called(hub)
     return [
-        _of_source(name, source, kind, (host, where))
+        _of_source(f"source {name} had no delivery yet, and", source, kind, (host, where))
         for name, source in settings.sources.items()
         if kind in {"loopback", "private"} and name not in had
     ] or [ok("forges may call it", where)]
@@ -48,7 +48,7 @@ async def would_call(settings: HubSettings, name: str) -> Finding:
     kind = await _kind(host)
     if kind not in {"loopback", "private"}:
         return ok("the forge may call it", where)
-    return _of_source(name, settings.sources[name], kind, (host, where))
+    return _of_source(f"source {name}:", settings.sources[name], kind, (host, where))
 
 
 def _address(settings: HubSettings) -> tuple[str, str]:
@@ -69,17 +69,16 @@ async def _who_has_called(hub: Hub) -> set[str]:
         return set()
 
 
-def _of_source(name: str, source: SourceSettings, kind: str, at: tuple[str, str]) -> Finding:
+def _of_source(begin: str, source: SourceSettings, kind: str, at: tuple[str, str]) -> Finding:
     (host, where), provider = at, source.provider
     address = f"a {kind} address" if host else "this machine's addresses"
     step = _REFUSALS.get(provider, "").format(kind=kind, host=host)
     if _is_on_the_internet(source):
-        what = f"source {name}: {provider} delivers from the internet, and {host} is {address}"
+        what = f"{begin} {provider} delivers from the internet, and {host} is {address}"
         return warning(what, where, "; ".join(filter(None, (_REACHED, _of_our_own(source, step)))))
     if not step:
-        return ok(f"source {name}: its deliveries come to {address}", where)
-    what = f"source {name} had no delivery yet, and {provider} may refuse to call {address}"
-    return warning(what, where, step)
+        return ok(f"{begin} its deliveries come to {address}", where)
+    return warning(f"{begin} {provider} may refuse to call {address}", where, step)
 
 
 def _of_our_own(source: SourceSettings, step: str) -> str:

@@ -67,7 +67,7 @@ class Reasons:
 
     def _of_address(self) -> Trouble:
         if self.doubt.severity != "ok":
-            return Trouble(f"nothing came, and {self.doubt.what}", self.doubt.next)
+            return Trouble(f"nothing came; {self.doubt.what}", self.doubt.next)
         if self.forge.secret_stays:
             step = f"if the repository has no commit, push one; else {_LOOK}"
             return Trouble("nothing came, and this forge does not tell why", step)

@@ -78,8 +78,8 @@ class Desk:
             [one for one in hooks if one.id == number] if number else of_url(hooks, self.chosen.url)
         )
         if not unwanted:
-            which = f"no webhook {number} there" if number else "no webhook there calls this URL"
-            return [self.outcome(f"is not there: {which}, nothing to remove")]
+            which = f"{number} is not there" if number else "that calls this URL is not there"
+            return [self.outcome(f"{which}: nothing to remove")]
         if self.is_dry:
             return [self.outcome("would be removed", one) for one in unwanted]
         return [await self._removed(one) for one in unwanted]

@@ -79,7 +79,7 @@ async def test_a_hub_that_wants_a_token_is_told(tmp_path: Path) -> None:
     ("provider", "said"),
     [
         ("github", "the forge got no answer from http://127.0.0.1:1/webhooks/github/main (failed"),
-        ("gitea", "nothing came, and source main had no delivery yet, and gitea may refuse"),
+        ("gitea", "nothing came; source main: gitea may refuse to call a loopback address"),
         ("gitlab", "requests from webhooks to the local network"),
     ],
 )
@@ -129,7 +129,7 @@ async def test_a_private_address_is_warned_of_beforehand(tmp_path: Path) -> None
     """With the forge's own setting."""
     async with running(tmp_path, "gitea") as here:
         done = await here.run("create")
-        assert "warning: source main had no delivery yet" in done.stderr
+        assert "warning: source main: gitea may refuse to call a loopback address" in done.stderr
         assert "ALLOWED_HOST_LIST = external,loopback" in done.stderr
 
 
