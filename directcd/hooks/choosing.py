@@ -1,20 +1,18 @@
 """Which webhooks are meant: a person's words and directcd.toml become sources and places."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from adapters import repository_keys
 from directcd.config import Config
 from directcd.errors import ConfigError
 from directcd.hooks import lacking
-from hub.forges.opening import web_url
+from hub.forges.addresses import ForgeAddress, addresses_of
 from hub.forges.values import Place
 from hub.settings import HubSettings, SourceSettings
 from hub.sources import Source
 
-_INVENTED = "acme/app"
 _LOCAL = ("/", "./", "../", "file:")
 _PATH = re.compile(r"[\w.~-]+(/[\w.~-]+)+")
 
@@ -43,7 +41,7 @@ class Chosen:
 
     def is_known_by(self, key: str) -> bool:
         """Whether this source calls its forge by the name that stands in a key."""
-        return any(key.startswith(prefix) for prefix in _prefixes(self.settings))
+        return bool(ForgeAddress(self.settings).path_of(frozenset({key})))
 
 
 def webhook_url(hub: HubSettings, source: str) -> str:
@@ -83,15 +81,17 @@ def of_repository(hub: HubSettings, words: str, source: str = "") -> Chosen:
         ConfigError: no source, or more than one, is it.
     """
     names = [known(hub, source)] if source else list(hub.sources)
-    at = {name: path for name in names if (path := _path_at(hub.sources[name], words))}
+    addresses = addresses_of(hub.sources)
+    at = {name: path for name in names if (path := _path_at(addresses[name], words))}
     if not at and _is_path(words):
         at = {_only(names, words): words.strip("/").removesuffix(".git")}
     if not at:
         raise ConfigError(lacking.source(hub, words))
-    admitting = [name for name in at if _admits(name, hub.sources[name], at[name])]
+    keys = {name: addresses[name].keys_of(path.lower()) for name, path in at.items()}
+    admitting = [name for name in at if _admits(name, hub.sources[name], keys[name])]
     if not admitting:
         name = next(iter(at))
-        key = min(_keys(hub.sources[name], at[name]), default=at[name])
+        key = min(keys[name], default=at[name])
         raise ConfigError(lacking.admission(name, key))
     name = _only(admitting, words)
     return _chosen(hub, name, Place(at[name]))
@@ -170,16 +170,10 @@ def _is_path(words: str) -> bool:
     return is_one and (words.strip("/").count("/") == 1 or not repository_keys(words))
 
 
-def _path_at(settings: SourceSettings, words: str) -> str:
-    """A repository's path at the forge of a source; "" when it is elsewhere."""
-    prefixes = _prefixes(settings)
-    paths = [
-        key.removeprefix(prefix)
-        for key in repository_keys(words)
-        for prefix in prefixes
-        if key.startswith(prefix)
-    ]
-    return _as_written(min(paths, key=len), words) if paths else ""
+def _path_at(address: ForgeAddress, words: str) -> str:
+    """A repository's path at a forge; "" when it is elsewhere."""
+    path = address.path_of(repository_keys(words))
+    return _as_written(path, words) if path else ""
 
 
 def _as_written(path: str, words: str) -> str:
@@ -188,25 +182,5 @@ def _as_written(path: str, words: str) -> str:
     return words[start : start + len(path)] if start >= 0 else path
 
 
-def _admits(name: str, settings: SourceSettings, path: str) -> bool:
-    keys = _keys(settings, path)
+def _admits(name: str, settings: SourceSettings, keys: frozenset[str]) -> bool:
     return bool(Source(name, settings).spoken_for(keys)) if keys else True
-
-
-def _keys(settings: SourceSettings, path: str) -> frozenset[str]:
-    return frozenset(f"{prefix}{path.lower()}" for prefix in _prefixes(settings))
-
-
-def _prefixes(settings: SourceSettings) -> frozenset[str]:
-    """What the keys of a forge's repositories begin with, by all names of the forge."""
-    return frozenset(chain.from_iterable(map(_prefixes_of, _names(settings))))
-
-
-def _names(settings: SourceSettings) -> Iterable[str]:
-    return [web_url(settings), *chain.from_iterable(settings.host_aliases.items())]
-
-
-def _prefixes_of(address: str) -> Iterator[str]:
-    address = address.rpartition("://")[2].strip("/")
-    for key in repository_keys(f"https://{address}/{_INVENTED}") if address else ():
-        yield key.removesuffix(_INVENTED)

@@ -1,5 +1,7 @@
 """Which repositories are at a source's forge: from a repository's keys to its path, and back."""
 
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from urllib.parse import quote
 
 from adapters import repository_keys
@@ -12,17 +14,29 @@ _INVENTED = "/acme/app"
 class ForgeAddress:
     """The address of one source's forge, with the other names that subscribers know it by."""
 
-    def __init__(self, settings: SourceSettings) -> None:
+    def __init__(self, settings: SourceSettings, others: Iterable["ForgeAddress"] = ()) -> None:
         """
         Args:
             settings: validated.
+            others: of other sources, which may be on the same host.
         """
         self.web_url = web_url(settings)
-        others = (f"https://{public}" for public in settings.host_aliases.values())
-        self._names = [_Name(url) for url in (self.web_url, *others) if url]
+        aliases = chain.from_iterable(settings.host_aliases.items())
+        urls = (f"https://{name.rpartition('://')[2]}" for name in aliases)
+        self._names = [_Name(url) for url in (self.web_url, *urls) if url]
+        ports = chain.from_iterable(other.ports for other in others)
+        self._elsewhere = frozenset(ports) - self.ports
+
+    @property
+    def ports(self) -> frozenset[str]:
+        """Those of its names that have a port."""
+        beginnings = chain.from_iterable(name.beginnings for name in self._names)
+        return frozenset(one for one in beginnings if ":" in one)
 
     def path_of(self, keys: frozenset[str]) -> str:
         """The path of a repository, such as `acme/shop`; "" when it is elsewhere."""
+        if any(_is_in(key, beginning) for beginning in self._elsewhere for key in keys):
+            return ""
         found = (name.path_of(keys) for name in self._names)
         return next((path for path in found if _leads_nowhere_else(path)), "")
 
@@ -37,20 +51,28 @@ class _Name:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         found = repository_keys(self._url + _INVENTED)
-        beginnings = [key.removesuffix(_INVENTED) for key in found if key.endswith(_INVENTED)]
-        self._beginnings = sorted(beginnings, key=len, reverse=True)
+        ours = [key.removesuffix(_INVENTED) for key in found if key.endswith(_INVENTED)]
+        self.beginnings = sorted(ours, key=len, reverse=True)
 
     def keys_of(self, path: str) -> frozenset[str]:
         return repository_keys(f"{self._url}/{quote(path)}")
 
     def path_of(self, keys: frozenset[str]) -> str:
-        # Who writes a port means that one: two forges may share a host.
-        asked = {key for key in keys if _has_port(key)} or keys
-        for beginning in self._beginnings:
-            paths = [key.removeprefix(f"{beginning}/") for key in asked if _is_in(key, beginning)]
+        # Without the port, too: that of ssh is another one.
+        for beginning in self.beginnings:
+            paths = [key.removeprefix(f"{beginning}/") for key in keys if _is_in(key, beginning)]
             if paths:
                 return min(paths, key=len)
         return ""
+
+
+def addresses_of(sources: Mapping[str, SourceSettings]) -> dict[str, ForgeAddress]:
+    """The address of each source's forge, none of which takes another's repositories."""
+    alone = {name: ForgeAddress(settings) for name, settings in sources.items()}
+    return {
+        name: ForgeAddress(settings, [one for other, one in alone.items() if other != name])
+        for name, settings in sources.items()
+    }
 
 
 def _leads_nowhere_else(path: str) -> bool:
@@ -60,7 +82,3 @@ def _leads_nowhere_else(path: str) -> bool:
 
 def _is_in(key: str, beginning: str) -> bool:
     return key.startswith(f"{beginning}/")
-
-
-def _has_port(key: str) -> bool:
-    return ":" in key.partition("/")[0]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from hub.counting import Counts
-from hub.forges.addresses import ForgeAddress
+from hub.forges.addresses import ForgeAddress, addresses_of
 from hub.forges.base import Forge, Redelivering
 from hub.forges.opening import forge_of, git_refs_of, web_url
 from hub.recovery.looking import Forges, Looker, Means
@@ -34,6 +34,7 @@ def recovery_of(
 
 
 def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> Iterator[Asked]:
+    addresses = addresses_of(settings.sources)
     for source in sources:
         own = settings.sources[source.name]
         if not own.has_api_token or not own.recover_interval_seconds:
@@ -41,7 +42,7 @@ def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> It
         if not web_url(own):
             logger.warning("base_url is not set, so the forge is not asked", extra=_named(source))
             continue
-        address = ForgeAddress(own)
+        address = addresses[source.name]
         looker = Looker(source, _forges(source, own, address), means)
         yield Asked(source, address, own.recover_interval_seconds, looker)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from adapters import repository_keys
-from hub.forges.addresses import ForgeAddress
+from hub.forges.addresses import addresses_of
 from hub.settings import SourceSettings
 from hub.sources import Source
 from hub.statuses.claims import Claim
@@ -48,7 +48,8 @@ class Places:
             sources: those that may write, in the order in which they are asked.
             settings: theirs, by name.
         """
-        self._sources = [(source, ForgeAddress(settings[source.name])) for source in sources]
+        addresses = addresses_of(settings)
+        self._sources = [(source, addresses[source.name]) for source in sources]
 
     def spot(self, keys: Keys, commit: str) -> Spot | None:
         """Where a commit of the repository with these keys is; None when no source may say."""

@@ -3,7 +3,7 @@
 import pytest
 
 from adapters import repository_keys
-from hub.forges.addresses import ForgeAddress
+from hub.forges.addresses import ForgeAddress, addresses_of
 from hub.settings import SourceSettings
 
 
@@ -23,7 +23,8 @@ def _address(provider: str = "gitea", **settings: object) -> ForgeAddress:
         ("https://git.example.com", "https://git.example.com.evil.test/acme/shop", ""),
         ("http://git.example.com:3000", "http://git.example.com:3000/acme/shop", "acme/shop"),
         ("http://git.example.com:3000", "git@git.example.com:acme/shop", "acme/shop"),
-        ("http://git.example.com:3000", "http://git.example.com:4000/acme/shop", ""),
+        ("http://git.example.com:3000", "ssh://git@git.example.com:2222/a/b.git", "a/b"),
+        ("https://git.example.com", "ssh://git@git.example.com:2222/a/b.git", "a/b"),
         ("https://git.example.com", "https://git.example.com/a/b/c/d.git", "a/b/c/d"),
         ("https://git.example.com", "https://git.example.com/a/../../admin", ""),
         ("https://git.example.com", "https://git.example.com/a/%2e%2e/admin", ""),
@@ -49,3 +50,18 @@ def test_a_forge_that_nobody_has_named_has_nothing() -> None:
     address = _address()
     assert address.path_of(repository_keys("https://git.example.com/acme/shop")) == ""
     assert address.keys_of("acme/shop") == frozenset()
+
+
+def test_of_two_forges_on_one_host_each_has_its_own() -> None:
+    sources = {
+        name: SourceSettings(
+            provider="gitea", insecure=True, base_url=f"http://git.example.com:{port}"
+        )
+        for name, port in (("one", 3000), ("two", 4000))
+    }
+    found = addresses_of(sources)
+    keys = repository_keys("http://git.example.com:4000/acme/shop")
+    assert {name: one.path_of(keys) for name, one in found.items()} == {
+        "one": "",
+        "two": "acme/shop",
+    }
