@@ -31,7 +31,7 @@ from hub.receiving import Receiver
 from hub.recovery.assembling import recovery_of
 from hub.recovery.away import Away
 from hub.recovery.hearing import Hearing
-from hub.recovery.looking import Means
+from hub.recovery.means import Means
 from hub.recovery.recovery import Recovery
 from hub.renaming import Renames
 from hub.senders import AllowedSenders

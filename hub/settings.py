@@ -21,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 
-from adapters import repository_keys
 from hub.aliases import HostAlias
 from hub.endpoints import Endpoint
 from hub.log.redis_address import parse_redis_url
@@ -63,6 +62,14 @@ def _sender(value: object) -> object:
 
 
 Sender = Annotated[Network | Literal["github-meta"], BeforeValidator(_sender)]
+
+
+def _forge_url(url: str) -> str:
+    if url and "?" in Endpoint.parse(url).target:
+        raise ValueError("it is no address of a forge: write e.g. https://git.example.com")
+    return url.rstrip("/")
+
+
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
 
 
@@ -101,14 +108,14 @@ class SourceSettings(BaseModel):
     of both; `repositories` is asked afterwards. Default: none, payloads name public addresses.
     """
 
-    base_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
+    base_url: Annotated[str, AfterValidator(_forge_url)] = ""
     """
     The forge's address, e.g. `https://git.example.com`: what the paths of its repositories follow.
     Needed where the hub asks the forge something, and for deliveries that name their repository by
     no URL (old Bitbucket Servers). Default: that of github.com, gitlab.com or bitbucket.org.
     """
 
-    api_url: Annotated[str, AfterValidator(_http_url)] = ""
+    api_url: Annotated[str, AfterValidator(_forge_url)] = ""
     """
     The address of the forge's API, where it is not below `base_url` as usual (`/api/v1` at Gitea,
     `/api/v4` at GitLab, `/api/v3` at GitHub Enterprise Server). Default: as usual.
@@ -170,11 +177,6 @@ class SourceSettings(BaseModel):
     def _addresses_are_understood(self) -> "SourceSettings":
         for internal, public in self.host_aliases.items():
             HostAlias(internal, public)
-        keys = repository_keys(f"{self.base_url}/acme/app") if self.base_url else frozenset()
-        if self.base_url and not any(key.endswith("/acme/app") for key in keys):
-            raise ValueError(
-                "base_url is no address of a forge: write e.g. https://git.example.com"
-            )
         if GITHUB_META in self.allowed_senders and self.provider != "github":
             raise ValueError(f"allowed_senders: {GITHUB_META} is for sources of github")
         if self.api_token_file and self.api_token.get_secret_value():

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.problem import Problem
-from hub.recovery.looking import Found
+from hub.recovery.found import Found
 from hub.recovery.rounds import Rounds
 
 

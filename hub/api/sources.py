@@ -40,7 +40,7 @@ def router(
         uses: defaultdict[str, list[SecretUse]] = defaultdict(list)
         for use in await log.secret_uses():
             uses[use.source].append(use)
-        looks = await all_remembered(log)
+        looks = await all_remembered(log, [one.name for one in sources])
         # Aside: it reads files, and recognising a secret takes some milliseconds.
         views = await asyncio.to_thread(_views, sources, uses, clock(), looks)
         for one in views:

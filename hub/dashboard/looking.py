@@ -51,6 +51,7 @@ class Looker:
     log: Log
     registry: Registry
     servers: Servers
+    sources: Sequence[str]
     clock: Callable[[], datetime]
 
     async def look(self, *, may_read: bool) -> Seen:
@@ -74,7 +75,7 @@ class Looker:
         deliveries = await log.deliveries(LOOKED_AT, None)
         items += attention.of_unmatched(deliveries, now)
         items += attention.of_missed(deliveries, now)
-        items += attention.of_forges(await all_remembered(log)) if may_read else ()
+        items += attention.of_forges(await all_remembered(log, self.sources)) if may_read else ()
         return Seen(targets, sorted(items, key=lambda item: item.kind != "bad"))
 
 

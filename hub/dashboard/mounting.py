@@ -35,12 +35,17 @@ class Shown:
     is_guarded: bool
 
 
+def _looker(shown: Shown) -> Looker:
+    names = [one.name for one in shown.sources]
+    return Looker(shown.log, shown.registry, shown.servers, names, shown.clock)
+
+
 def mount(app: FastAPI, shown: Shown, bell: Bell) -> Pages:
     """Add every page to an application; `bell` is rung when something changes."""
     pages = Pages(shown.clock, shown.is_guarded)
     log, registry = shown.log, shown.registry
     for routes in (
-        overview.router(pages, Looker(log, registry, shown.servers, shown.clock)),
+        overview.router(pages, _looker(shown)),
         targets.router(pages, log),
         deliveries.router(pages, log, shown.again, registry, shown.public_url),
         subscribers.router(pages, registry, shown.fanout, shown.callbacks, shown.clock),

@@ -40,7 +40,7 @@ def router(
     async def setup(request: Request) -> Response:
         """Each source with its address, its secrets and what came of late."""
         uses, refusals = await asyncio.gather(log.secret_uses(), log.refusals(LOOKED_AT, None))
-        looks = await all_remembered(log)
+        looks = await all_remembered(log, [one.name for one in sources])
         base = public_url or str(request.base_url).rstrip("/")
 
         def views() -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Which repositories are at a source's forge: from a repository's keys to its path, and back."""
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from urllib.parse import quote
@@ -8,6 +9,8 @@ from adapters import repository_keys
 from hub.forges.opening import web_url
 from hub.settings import SourceSettings
 
+# What forges allow in names; Azure DevOps also spaces.
+_PATH = re.compile(r"[\w.~ -]+(/[\w.~ -]+)+")
 _INVENTED = "/acme/app"
 
 
@@ -77,7 +80,7 @@ def addresses_of(sources: Mapping[str, SourceSettings]) -> dict[str, ForgeAddres
 
 def _leads_nowhere_else(path: str) -> bool:
     """Whether a path is one of a repository: a payload may hold anything, and it goes into URLs."""
-    return bool(path) and path.isprintable() and not {"", ".", ".."} & set(path.split("/"))
+    return bool(_PATH.fullmatch(path)) and not {".", ".."} & set(path.split("/"))
 
 
 def _is_in(key: str, beginning: str) -> bool:

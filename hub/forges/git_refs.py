@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 from hub.forges.errors import ForgeError, ForgeRefused
 from hub.forges.http import ForgeHttp
+from hub.recording import aside
 
 SERVICE = "git-upload-pack"
+LARGE_BYTES = 64 * 1024  # of which a thousand refs are read in some milliseconds
 LENGTH = 4  # hexadecimal digits before each line
 _LINE = re.compile(
     rb"([0-9a-f]{40}(?:[0-9a-f]{24})?) (refs/[^ \0\n]+)(?: peeled:([0-9a-f]{40,64}))?"
@@ -72,7 +74,7 @@ class GitRefs:
         try:
             body = _question(prefixes)
             answer = await self._http.fetch("POST", f"{place}/{SERVICE}", _HEADERS, body)
-            return _tips(_lines(answer))
+            return await aside(LARGE_BYTES, len(answer), _tips_in, answer)
         except (ForgeRefused, ValueError):
             return await self._all(place)
 
@@ -80,7 +82,7 @@ class GitRefs:
         path = f"{place}/info/refs?service={SERVICE}"
         answer = await self._http.fetch("GET", path, {"accept": "*/*"}, b"")
         try:
-            return _tips(_advertised(_lines(answer)))
+            return await aside(LARGE_BYTES, len(answer), _tips_advertised, answer)
         except ValueError as error:
             step = "see that base_url is the address that repositories are cloned from"
             raise ForgeError(f"{place[1:]} does not answer as git does: {error}", step) from error
@@ -91,6 +93,14 @@ _HEADERS = {
     "content-type": f"application/x-{SERVICE}-request",
     "git-protocol": "version=2",
 }
+
+
+def _tips_in(answer: bytes) -> dict[str, Tip]:
+    return _tips(_lines(answer))
+
+
+def _tips_advertised(answer: bytes) -> dict[str, Tip]:
+    return _tips(_advertised(_lines(answer)))
 
 
 def _question(prefixes: Sequence[str]) -> bytes:

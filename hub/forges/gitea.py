@@ -11,6 +11,7 @@ looked at.
 """
 
 from typing import Any, Literal
+from urllib.parse import quote
 
 from hub.forges.errors import ForgeRefused
 from hub.forges.http import ForgeHttp
@@ -99,7 +100,7 @@ class Gitea:
             "description": status.description,
             "target_url": status.url,
         }
-        await self._http.send("POST", f"/repos/{repository}/statuses/{commit}", document)
+        await self._http.send("POST", f"/repos/{quote(repository)}/statuses/{commit}", document)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -11,7 +11,9 @@ statuses and Deployments (read and write), and Contents (read) to compare refs.
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
+from hub.forges.errors import ForgeRefused
 from hub.forges.http import ForgeHttp
 from hub.forges.paths import hooks_at, path_of
 from hub.forges.reading import flag, member, moment, names, number, objects, text
@@ -76,7 +78,7 @@ class GitHub:
             "context": status.context,
             "description": status.description[:DESCRIPTION_CHARACTERS],
         } | _named("target_url", status.url)
-        await self._http.send("POST", f"/repos/{repository}/statuses/{commit}", document)
+        await self._http.send("POST", f"/repos/{quote(repository)}/statuses/{commit}", document)
 
     async def attempts(self, hook: Hook, since: datetime) -> list[Attempt]:
         """What it has tried to deliver since then, newest first."""
@@ -101,8 +103,10 @@ class GitHub:
             "required_contexts": [],
             "description": "directcd",
         }
-        made = await self._http.send("POST", f"/repos/{repository}/deployments", document)
-        return number(made, "id")
+        made = await self._http.send("POST", f"/repos/{quote(repository)}/deployments", document)
+        if not (found := number(made, "id")):
+            raise ForgeRefused("GitHub does not say which deployment it has made", "ask it again")
+        return found
 
     async def set_deployment(self, repository: str, deployment: int, status: CommitStatus) -> None:
         """Say how one goes."""
@@ -122,7 +126,7 @@ class GitHub:
 
 
 def _deployed_at(repository: str, deployment: int) -> str:
-    return f"/repos/{repository}/deployments/{deployment}/statuses"
+    return f"/repos/{quote(repository)}/deployments/{deployment}/statuses"
 
 
 def _config(url: str, secret: str) -> dict[str, Any]:

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 cast("dict[str, object]", sys.modules).setdefault("httpx._main", None)
 
 REQUEST_SECONDS = 15.0
+MOST_SILENCES = 4  # one after the other, until others are not asked for PATIENCE_SECONDS
+PATIENCE_SECONDS = 5.0
 AT_ONCE = 4  # requests to one API; GitHub asks for few: https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api
 MOST_BYTES = 8 * 1024 * 1024  # of an answer; a page of a hundred deliveries has 40 KB
 MOST_PAGES = 100
 REMEMBERED = 256  # answers, for If-None-Match
+MOST_ERRORS = 5  # of which it tells
 SAID = 300  # characters of a forge's own sentence
 _MOVED = frozenset({301, 302, 307, 308})
 _TAKEN = range(200, 300)
@@ -84,6 +87,8 @@ class ForgeHttp:
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._budget = Budget(clock)
         self._tags: dict[str, tuple[str, Reply]] = {}
+        self._silence = 0
+        self._silent_since = 0.0
 
     @cached_property
     def _client(self) -> "httpx.AsyncClient":
@@ -92,8 +97,12 @@ class ForgeHttp:
         # These loggers print whole URLs.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        agent = {"user-agent": "directcd-hub", "accept": "application/json"}
-        return httpx.AsyncClient(timeout=REQUEST_SECONDS, headers=agent)
+        own = {
+            "user-agent": "directcd-hub",
+            "accept": "application/json",
+            "accept-encoding": "identity",  # some kilobytes could become gigabytes
+        }
+        return httpx.AsyncClient(timeout=REQUEST_SECONDS, headers=own)
 
     async def get(self, path: str) -> Reply:
         """
@@ -120,10 +129,13 @@ class ForgeHttp:
         """Ask for a list, page after page. Raises ForgeError."""
         for _ in range(MOST_PAGES):
             reply = await self.get(path)
-            yield reply.document if isinstance(reply.document, list) else []
+            if not isinstance(reply.document, list):
+                raise ForgeRefused(f"{self._host} answers in another form than its API", _API_URL)
+            yield reply.document
             if not reply.next_url:
                 return
             path = self._below(reply.next_url)
+        raise ForgeRefused(f"{self._host} has more than {MOST_PAGES} pages of that", _PAGES)
 
     async def send(
         self,
@@ -180,6 +192,7 @@ class ForgeHttp:
     async def _in_turn(self, asking: _Asking) -> "_Answer":
         async with self._turn:
             self._budget.check(self._host)
+            self._refuse_silent()
             answer = await self._asked(asking)
             if answer.status in _MOVED:
                 elsewhere = self._below(answer.headers.get("location", ""))
@@ -197,9 +210,19 @@ class ForgeHttp:
         try:
             async with asyncio.timeout(REQUEST_SECONDS), request as got:
                 next_url = got.links.get("next", {}).get("url", "")
-                return _Answer(got.status_code, got.headers, next_url, await _body(got))
+                answer = _Answer(got.status_code, got.headers, next_url, await _body(got))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError) as error:
+            self._silence += 1
+            self._silent_since = time.monotonic()
             raise self._away(f"{type(error).__name__}: {error}"[:SAID]) from error
+        self._silence = 0
+        return answer
+
+    def _refuse_silent(self) -> None:
+        """Whoever asks for much does not wait for each of it: the forge is away, and not slow."""
+        is_recent = time.monotonic() - self._silent_since < PATIENCE_SECONDS
+        if self._silence >= MOST_SILENCES and is_recent:
+            raise self._away("it has not answered for a while")
 
     def _refuse(self, answer: "_Answer", asking: _Asking) -> None:
         status = answer.status
@@ -227,7 +250,7 @@ class ForgeHttp:
 
     @property
     def _host(self) -> str:
-        return urlsplit(self._url).netloc
+        return urlsplit(self._url).netloc.rpartition("@")[2]
 
     def _below(self, url: str) -> str:
         # Below the same address, or the token would be sent to somebody else.
@@ -243,6 +266,8 @@ class ForgeHttp:
         return whole.removeprefix(self._url)
 
 
+_API_URL = "see that api_url is that of the forge's API, and no page of it"
+_PAGES = "remove webhooks that nobody needs, or ask less of it"
 _STEPS = {
     401: "give it a token that is valid: api_token_file",
     403: "give the token the scope for this, and its owner the right",
@@ -271,7 +296,7 @@ class _Answer:
             return ""
         said = [str(document[name]) for name in ("message", "error") if document.get(name)]
         errors = document.get("errors")
-        said += [_error_of(one) for one in errors] if isinstance(errors, list) else []
+        said += [_error_of(one) for one in errors[:MOST_ERRORS]] if isinstance(errors, list) else []
         text = "".join(one if one.isprintable() else " " for one in "; ".join(said))
         return f": {text[:SAID]}" if text else ""
 
@@ -285,8 +310,10 @@ def _password(login: str) -> str:
 
 
 async def _body(answer: "httpx.Response") -> bytes:
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise ValueError("the answer is compressed, though nobody asked for that")
     read = bytearray()
-    async for chunk in answer.aiter_bytes():
+    async for chunk in answer.aiter_raw():
         read += chunk
         if len(read) > MOST_BYTES:
             raise ValueError("the answer is too long")

@@ -57,8 +57,15 @@ class HookNetworks:
     async def run(self) -> None:
         """Read it now and every hour, until cancelled."""
         while True:
-            was_read = await self.read()
+            was_read = await self._read_whatever_comes()
             await asyncio.sleep(EVERY_SECONDS if was_read else RETRY_SECONDS)
+
+    async def _read_whatever_comes(self) -> bool:
+        try:
+            return await self.read()
+        except Exception:  # a mistake must not end the hub
+            logger.exception("the list of senders not read")
+            return False
 
     async def read(self) -> bool:
         """Read it, and remember it; whether there was one to read."""

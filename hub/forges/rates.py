@@ -33,7 +33,9 @@ class Budget:
     @property
     def until(self) -> datetime | None:
         """When something may be asked again, UTC; None when it may now."""
-        return datetime.fromtimestamp(self._until, UTC) if self._until > self._clock() else None
+        # What is further away than it was ever set to was set by a clock that has gone back since.
+        left = self._until - self._clock()
+        return datetime.fromtimestamp(self._until, UTC) if 0 < left <= MOST_SECONDS else None
 
     def check(self, host: str) -> None:
         """Raise RateLimited while nothing may be asked."""

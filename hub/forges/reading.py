@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+MOST_OF_A_PAGE = 1_000  # ten times as much as is asked for
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def objects(page: list[Any]) -> list[Mapping[str, Any]]:
-    """Those of a list's entries that are objects."""
-    return [one for one in page if isinstance(one, Mapping)]
+    """Those of a page's entries that are objects."""
+    return [one for one in page[:MOST_OF_A_PAGE] if isinstance(one, Mapping)]
 
 
 def member(document: Any, name: str) -> Any:
@@ -44,6 +45,6 @@ def moment(document: Any, name: str) -> datetime:
     """A time, UTC; 1970 when there is none."""
     try:
         found = datetime.fromisoformat(text(document, name))
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return EPOCH
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

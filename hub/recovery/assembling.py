@@ -7,10 +7,11 @@ from hub.counting import Counts
 from hub.forges.addresses import ForgeAddress, addresses_of
 from hub.forges.base import Forge, Redelivering
 from hub.forges.opening import forge_of, git_refs_of, web_url
-from hub.recovery.looking import Forges, Looker, Means
+from hub.recovery.looking import Forges, Looker
+from hub.recovery.means import Means
 from hub.recovery.recovery import Recovery
 from hub.recovery.redelivering import Redeliverer
-from hub.recovery.rounds import Asked, Rounds
+from hub.recovery.rounds import LookedAt, Rounds
 from hub.settings import HubSettings, SourceSettings
 from hub.sources import Source
 from hub.subscriptions import Registry
@@ -33,7 +34,7 @@ def recovery_of(
     return Recovery(rounds, means.log, means.away)
 
 
-def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> Iterator[Asked]:
+def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> Iterator[LookedAt]:
     addresses = addresses_of(settings.sources)
     for source in sources:
         own = settings.sources[source.name]
@@ -44,7 +45,7 @@ def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> It
             continue
         address = addresses[source.name]
         looker = Looker(source, _forges(source, own, address), means)
-        yield Asked(source, address, own.recover_interval_seconds, looker)
+        yield LookedAt(source, address, own.recover_interval_seconds, looker)
 
 
 def _forges(source: Source, settings: SourceSettings, address: ForgeAddress) -> Forges:

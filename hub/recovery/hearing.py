@@ -1,7 +1,7 @@
 """What the log tells of while somebody looks: deliveries that arrive meanwhile were not missed."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -28,27 +28,17 @@ class _Notification(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Notification)
 
 
-class Hearing:
-    """Remembers what is told, for as long as somebody listens."""
+class Heard:
+    """What was told since somebody began to listen."""
 
-    def __init__(self, log: Log) -> None:
-        """
-        Args:
-            log: not opened yet.
-        """
-        self._is_on = False
+    def __init__(self) -> None:
         self._told: list[_Data] = []
         self._news = asyncio.Event()
-        log.listen(self._heard)
 
-    @contextmanager
-    def on(self) -> Iterator[None]:
-        """Listen; what was heard before is forgotten."""
-        self._told, self._is_on = [], True
-        try:
-            yield
-        finally:
-            self._told, self._is_on = [], False
+    def add(self, told: Sequence[_Data]) -> None:
+        """More was told."""
+        self._told += told
+        self._news.set()
 
     def has(self, keys: frozenset[str], ref: str, after: str | None) -> bool:
         """Whether somebody was told that a ref stands there."""
@@ -70,8 +60,31 @@ class Hearing:
                     self._news.clear()
                     await self._news.wait()
 
-    def _heard(self, news: News) -> None:
-        if not self._is_on or isinstance(news, Gap):
+
+class Hearing:
+    """Listens to a log for all who look."""
+
+    def __init__(self, log: Log) -> None:
+        """
+        Args:
+            log: not opened yet.
+        """
+        self._open: list[Heard] = []
+        log.listen(self._tell)
+
+    @contextmanager
+    def on(self) -> Iterator[Heard]:
+        """Listen from now on."""
+        heard = Heard()
+        self._open.append(heard)
+        try:
+            yield heard
+        finally:
+            self._open.remove(heard)
+
+    def _tell(self, news: News) -> None:
+        if not self._open or isinstance(news, Gap):
             return
-        self._told += [_DECODER.decode(event.message).data for event in news]
-        self._news.set()
+        told = [_DECODER.decode(event.message).data for event in news]
+        for heard in self._open:
+            heard.add(told)

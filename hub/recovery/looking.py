@@ -2,31 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from adapters import Outcome, Repository
 from hub.forges.addresses import ForgeAddress
 from hub.forges.errors import ForgeError
 from hub.forges.git_refs import GitRefs, Tip
-from hub.log.base import Log
-from hub.receiving import limited
-from hub.recovery.away import Away
+from hub.log.values import Head
 from hub.recovery.following import Followed
-from hub.recovery.hearing import Hearing
+from hub.recovery.found import Found
+from hub.recovery.hearing import Heard
+from hub.recovery.means import Means
+from hub.recovery.reconciling import Reconciler
 from hub.recovery.redelivering import Redeliverer
-from hub.recovery.seen import Heads, Looked, Memory, Missed, heads_of, looked_at, missed
-from hub.renaming import Renames
-from hub.settings import RECONCILED
+from hub.recovery.seen import MOST_HEADS, Heads, Looked, Memory, Missed, looked_at, missed
 from hub.sources import Source
-from hub.telling import Teller, Telling, change_of
 
 logger = logging.getLogger(__name__)
 
 FIRST_LOOK = timedelta(days=1)  # how far back the forge is asked for what it could not deliver
 MARGIN = timedelta(minutes=10)  # a delivery is listed when it is over, and clocks differ
-FORGOTTEN = timedelta(days=30)  # of a repository that nobody follows any more
 ARRIVE_SECONDS = 4.0  # for what is delivered again
 SETTLE_SECONDS = 2.5  # for what may be on its way: forges deliver a moment after a push
 
@@ -48,41 +44,22 @@ class Forges:
 
 
 @dataclass(frozen=True)
-class Means:
-    """What all looks share: the log, who listens to it, who tells; former names, absences."""
-
-    log: Log
-    hearing: Hearing
-    teller: Teller
-    renames: Renames
-    away: Away
-    clock: Callable[[], datetime]
-
-
-@dataclass
-class Found:
+class Asked:
     """
-    What came of a look.
+    What is to be looked at.
 
     Attributes:
-        at: when it began.
-        repositories: how many were looked at.
-        redelivered: how many deliveries the forge was asked to repeat.
-        synthesised: how many pushes the hub told itself.
-        troubles: what could not be asked, and what to do about it.
+        repositories: which.
+        since: when the forge was last asked for what it could not deliver.
+        is_thorough: whether it is asked for that everywhere, and not just where a ref stands
+            elsewhere than was told.
+        is_whole: whether nothing else is followed.
     """
 
-    at: datetime
-    repositories: int = 0
-    redelivered: int = 0
-    synthesised: int = 0
-    troubles: list[str] = field(default_factory=list)
-
-    def note(self, error: ForgeError) -> None:
-        """Take note of something that could not be asked."""
-        sentence = f"{error}; {error.next_step}"
-        if sentence not in self.troubles:
-            self.troubles.append(sentence)
+    repositories: Sequence[Followed]
+    since: datetime | None
+    is_thorough: bool
+    is_whole: bool
 
 
 class Looker:
@@ -98,7 +75,7 @@ class Looker:
         self._source = source
         self._forges = forges
         self._means = means
-        self._memory = Memory(means.log, source.name)
+        self.memory = Memory(means.log, source.name)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -106,81 +83,97 @@ class Looker:
         if self._forges.redeliverer:
             await self._forges.redeliverer.close()
 
-    async def look(
-        self, repositories: Sequence[Followed], since: datetime | None, *, is_thorough: bool
-    ) -> Found:
+    async def look(self, asked: Asked) -> Found:
         """
         Look for what was missed, and have it told.
-
-        Args:
-            repositories: which.
-            since: when the forge was last asked for what it could not deliver.
-            is_thorough: whether it is asked for that everywhere, and not just where a ref stands
-                elsewhere than was told.
 
         Raises:
             LogUnavailable: what was found could not all be told; the next look finds it again.
         """
-        found = Found(self._means.clock(), len(repositories))
-        with self._means.hearing.on():
-            since = max(since - MARGIN, found.at - FIRST_LOOK) if since else found.at - FIRST_LOOK
-            looked = await self._memory.read()
-            if is_thorough:
-                await self._repeat(repositories, since, found)
-            first = await self._ask(repositories, looked, found)
-            if first.missed and not is_thorough:
-                await self._repeat(first.of_missed(), since, found)
-            last = await self._settled(first, looked, found)
+        found = Found(self._means.clock(), len(asked.repositories))
+        with self._means.hearing.on() as heard:
+            looked = await self.memory.read()
+            last = await _Look(self._forges, self._means, heard, looked, found).of(asked)
+            reconciler = Reconciler(self._source, self._forges.address, self._means)
             for one in last.missed:
-                await self._tell(one, found)
-            fresh = {path: one for path, one in looked.items() if found.at - one.at < FORGOTTEN}
-            await self._memory.write(fresh | last.looked_at())
+                found.synthesised += await reconciler.tell(one)
+            await self.memory.write(last.looked_at(), always=last.doubted)
+            if asked.is_whole:
+                await self.memory.keep({one.path for one in asked.repositories})
         return found
 
-    async def _repeat(
-        self, repositories: Sequence[Followed], since: datetime, found: Found
+
+class _Look:
+    """One look, with what is heard meanwhile."""
+
+    def __init__(
+        self,
+        forges: Forges,
+        means: Means,
+        heard: Heard,
+        looked: Mapping[str, Looked],
+        found: Found,
     ) -> None:
+        self._forges = forges
+        self._means = means
+        self._heard = heard
+        self._looked = looked
+        self._found = found
+
+    async def of(self, asked: Asked) -> "_Standing":
+        """Where the refs stand, and what of it nobody was told in the end."""
+        since = self._since(asked)
+        if asked.is_thorough:
+            await self._repeat(asked.repositories, since)
+        first = await self._ask(asked.repositories)
+        if first.missed and not asked.is_thorough:
+            await self._repeat(first.of_missed(), since)
+        return await self._settled(first)
+
+    def _since(self, asked: Asked) -> datetime:
+        earliest = self._found.at - FIRST_LOOK
+        return max(asked.since - MARGIN, earliest) if asked.since else earliest
+
+    async def _repeat(self, repositories: Sequence[Followed], since: datetime) -> None:
         if not self._forges.redeliverer or not repositories:
             return
         paths = [one.path for one in repositories]
         try:
             repeated = await self._forges.redeliverer.repeat(paths, since)
         except ForgeError as error:
-            found.note(error)
+            self._found.note(error)
             return
-        found.redelivered += len(repeated)
-        await self._means.hearing.all_of([one.guid for one in repeated], ARRIVE_SECONDS)
+        for refused in repeated.refused:
+            self._found.note(refused)
+        self._found.redelivered += len(repeated.attempts)
+        guids = [one.guid for one in repeated.attempts]
+        await self._heard.all_of(guids, ARRIVE_SECONDS)
 
-    async def _ask(
-        self, repositories: Sequence[Followed], looked: Mapping[str, Looked], found: Found
-    ) -> "_Standing":
+    async def _ask(self, repositories: Sequence[Followed]) -> "_Standing":
         at = self._means.clock()
-        asked = await asyncio.gather(*(self._tips(one, found) for one in repositories))
+        asked = await asyncio.gather(*map(self._tips, repositories))
         told = zip(repositories, asked, strict=True)
         tips = {one.path: tips for one, tips in told if tips is not None}
         here = [one for one in repositories if one.path in tips]
-        standing = _Standing(at, here, tips)
-        standing.compare(await heads_of(self._means.log), looked)
-        return standing
+        heads = await self._means.log.heads("", MOST_HEADS)
+        # Aside: of thousands of refs that takes longer than a delivery should wait.
+        return await asyncio.to_thread(_compared, at, here, tips, heads, self._looked)
 
-    async def _tips(self, repository: Followed, found: Found) -> Mapping[str, Tip] | None:
+    async def _tips(self, repository: Followed) -> Mapping[str, Tip] | None:
         try:
             return await self._forges.refs.refs(repository.path, repository.prefixes)
         except ForgeError as error:
-            found.note(error)
+            self._found.note(error)
             return None
 
-    async def _settled(
-        self, first: "_Standing", looked: Mapping[str, Looked], found: Found
-    ) -> "_Standing":
+    async def _settled(self, first: "_Standing") -> "_Standing":
         """What is still missed after what may be on its way has had time to arrive."""
         if not first.missed:
             return first
-        await self._means.hearing.until(
-            lambda: all(map(self._is_heard, first.missed)), SETTLE_SECONDS
-        )
+        await self._heard.until(lambda: all(map(self._is_heard, first.missed)), SETTLE_SECONDS)
         # Where they stand now, and not before all that came: they may have moved on.
-        last = await self._ask(first.repositories, looked, found)
+        last = await self._ask(first.repositories)
+        last.doubted = {one.repository.path for one in (*first.missed, *last.missed)}
         last.missed = [one for one in last.missed if not self._is_told(one, first)]
         return last
 
@@ -189,71 +182,49 @@ class Looker:
         return one.since >= first.at or self._is_heard(one)
 
     def _is_heard(self, one: Missed) -> bool:
-        return self._means.hearing.has(one.repository.keys, one.ref, one.after)
-
-    async def _tell(self, one: Missed, found: Found) -> None:
-        outcome = limited(self._outcome(one), self._source)
-        why = self._means.away.why(one.since)
-        reason = f"no delivery told of this push{why}, the hub found it at the forge"
-        details = {"found_for": self._source.name, "last_known_at": one.since.isoformat()}
-        told = await self._means.teller.tell(
-            Telling(
-                self._source.provider,
-                RECONCILED,
-                outcome,
-                reason,
-                details=details,
-                is_asked_for=False,
-            )
-        )
-        logger.warning("a push that no delivery told of", extra=_facts(one, told.number))
-        found.synthesised += not told.is_repeat
-
-    def _outcome(self, one: Missed) -> Outcome:
-        url = f"{self._forges.address.web_url}/{one.repository.path}"
-        keys = one.repository.keys
-        repository = Repository(keys, one.repository.path, None, f"{url}.git", "", url, "")
-        change = change_of(one.ref, one.before, one.after, deleted=one.after is None)
-        return Outcome(
-            kind="push",
-            notify=True,
-            reason="found by comparing refs with the log",
-            delivery_id="",
-            event="push",
-            repository=repository,
-            changes=(change,),
-        )
+        return self._heard.has(one.repository.keys, one.ref, one.after)
 
 
+@dataclass
 class _Standing:
-    """Where refs stand, and which of them nobody has told of."""
+    """
+    Where refs stood at a moment.
 
-    def __init__(
-        self,
-        at: datetime,
-        repositories: Sequence[Followed],
-        tips: Mapping[str, Mapping[str, Tip]],
-    ) -> None:
-        self.at = at
-        self.repositories = repositories
-        self.missed: list[Missed] = []
-        self._tips = tips
+    Attributes:
+        at: when.
+        repositories: whose forge has told.
+        tips: by the path of the repository.
+        missed: those that nobody has told of.
+        doubted: paths of repositories of which something else was known.
+    """
 
-    def compare(self, heads: Heads, looked: Mapping[str, Looked]) -> None:
-        self.missed = [
-            found
-            for one in self.repositories
-            for found in missed(one, self._tips[one.path], heads, looked.get(one.path))
-        ]
+    at: datetime
+    repositories: Sequence[Followed]
+    tips: Mapping[str, Mapping[str, Tip]]
+    missed: list[Missed]
+    doubted: set[str]
 
     def of_missed(self) -> list[Followed]:
+        """The repositories of which something was missed."""
         return list(dict.fromkeys(one.repository for one in self.missed))
 
     def looked_at(self) -> dict[str, Looked]:
+        """What is to be remembered."""
         here = self.repositories
-        return {one.path: looked_at(one, self._tips[one.path], self.at) for one in here}
+        return {one.path: looked_at(one, self.tips[one.path], self.at) for one in here}
 
 
-def _facts(one: Missed, delivery: int | None) -> dict[str, object]:
-    where = {"repository": one.repository.path, "ref": one.ref}
-    return {**where, "before": one.before, "after": one.after, "delivery": delivery}
+def _compared(
+    at: datetime,
+    repositories: Sequence[Followed],
+    tips: Mapping[str, Mapping[str, Tip]],
+    heads: Sequence[Head],
+    looked: Mapping[str, Looked],
+) -> _Standing:
+    known = Heads(heads)
+    found = [
+        one
+        for repository in repositories
+        for one in missed(repository, tips[repository.path], known, looked.get(repository.path))
+    ]
+    return _Standing(at, repositories, tips, found, {one.repository.path for one in found})

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -42,6 +43,20 @@ def _failed(tried: Sequence[Attempt]) -> bool:
     return is_wanted and len(tried) < MOST_ATTEMPTS and not any(one.is_delivered for one in tried)
 
 
+@dataclass
+class Repeated:
+    """
+    What came of it.
+
+    Attributes:
+        attempts: what will come, as it was tried before.
+        refused: of repositories whose webhooks the forge does not show; those of others went on.
+    """
+
+    attempts: list[Attempt] = field(default_factory=list)
+    refused: list[ForgeRefused] = field(default_factory=list)
+
+
 class Redeliverer:
     """Finds the webhooks of one source, and has repeated what they could not deliver."""
 
@@ -58,7 +73,7 @@ class Redeliverer:
         """Close every connection."""
         await self._forge.close()
 
-    async def repeat(self, repositories: Sequence[str], since: datetime) -> list[Attempt]:
+    async def repeat(self, repositories: Sequence[str], since: datetime) -> Repeated:
         """
         Have repeated what was tried in vain since a moment.
 
@@ -66,31 +81,30 @@ class Redeliverer:
             repositories: their paths at the forge.
             since: UTC.
 
-        Returns:
-            What will come, as it was tried before.
-
         Raises:
-            ForgeError: the forge does not do it; what it did already will come all the same.
+            ForgeError: the forge does not do it now; what it did already will come all the same.
         """
-        hooks = [hook for path in repositories for hook in await self._hooks(Place(path))]
+        done = Repeated()
+        for path in repositories:
+            await self._repeat_at(Place(path), since, done)
         for owner in sorted({path.partition("/")[0] for path in repositories}):
-            hooks += await self._hooks_of_owner(owner)
-        repeated: list[Attempt] = []
-        for hook in hooks:
-            for attempt in to_repeat(await self._forge.attempts(hook, since)):
-                await self._forge.redeliver(hook, attempt)
-                logger.info("asked for a delivery again", extra=_facts(hook, attempt))
-                repeated.append(attempt)
-        return repeated
+            await self._repeat_at(Place(owner, is_organisation=True), since, done)
+        return done
+
+    async def _repeat_at(self, place: Place, since: datetime, done: Repeated) -> None:
+        try:
+            for hook in await self._hooks(place):
+                for attempt in to_repeat(await self._forge.attempts(hook, since)):
+                    await self._forge.redeliver(hook, attempt)
+                    logger.info("asked for a delivery again", extra=_facts(hook, attempt))
+                    done.attempts.append(attempt)
+        except ForgeRefused as error:
+            # A person's repositories have no organisation, and the token may not see all.
+            if not place.is_organisation:
+                done.refused.append(error)
 
     async def _hooks(self, place: Place) -> list[Hook]:
         return [one for one in await self._forge.hooks(place) if one.url.endswith(self._path)]
-
-    async def _hooks_of_owner(self, owner: str) -> list[Hook]:
-        try:
-            return await self._hooks(Place(owner, is_organisation=True))
-        except ForgeRefused:  # a person's, or the token may not: repositories have hooks, too
-            return []
 
 
 def _facts(hook: Hook, attempt: Attempt) -> dict[str, object]:

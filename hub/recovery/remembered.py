@@ -1,5 +1,6 @@
 """What the hubs on one log remember of the looks at each source's forge."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +35,10 @@ async def remembered(log: Log, source: str) -> Remembered:
     return _read(await log.noted(f"{NOTE}{source}"))
 
 
-async def all_remembered(log: Log) -> dict[str, Remembered]:
-    """What is known of every source that was ever looked at. Raises LogUnavailable."""
-    notes = await log.notes(NOTE)
-    return {name.removeprefix(NOTE): _read(value) for name, value in notes.items()}
+async def all_remembered(log: Log, sources: Iterable[str]) -> dict[str, Remembered]:
+    """What is known of some sources, of those that were ever looked at. Raises LogUnavailable."""
+    notes = {name: await log.noted(f"{NOTE}{name}") for name in sources}
+    return {name: _read(note) for name, note in notes.items() if note}
 
 
 async def remember(log: Log, source: str, looks: Remembered) -> None:

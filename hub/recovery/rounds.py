@@ -9,7 +9,8 @@ from hub.counting import Counts
 from hub.forges.addresses import ForgeAddress
 from hub.log.base import Log, LogUnavailable
 from hub.recovery.following import Followed, followed, newly_followed
-from hub.recovery.looking import Found, Looker
+from hub.recovery.found import Found
+from hub.recovery.looking import Asked, Looker
 from hub.recovery.remembered import Remembered, remember, remembered
 from hub.renaming import Renames
 from hub.sources import Source
@@ -24,7 +25,7 @@ RINGING_SECONDS = 1.0  # several servers start together, and each brings several
 
 
 @dataclass(frozen=True)
-class Asked:
+class LookedAt:
     """The source that is looked at, how often (0: never by itself), and by whom."""
 
     source: Source
@@ -37,7 +38,7 @@ class Rounds:
     """The looks at one source's forge."""
 
     def __init__(
-        self, asked: Asked, log: Log, registry: Registry, renames: Renames, counts: Counts
+        self, asked: LookedAt, log: Log, registry: Registry, renames: Renames, counts: Counts
     ) -> None:
         """
         Args:
@@ -56,7 +57,7 @@ class Rounds:
         self._known: Sequence[Followed] = ()
         self._due_at: float | None = None  # by the event loop's clock
         self._bell = asyncio.Event()
-        self._is_thorough = self._is_due = False
+        self._is_thorough = self._is_due = self._is_running = False
         self._turn = asyncio.Lock()
         self._patience_seconds = SOON_SECONDS
         registry.on_change(self._bell.set)
@@ -73,16 +74,16 @@ class Rounds:
 
     async def run(self) -> None:
         """Go on until cancelled; begin with a thorough look."""
+        self._asked.looker.memory.forget()  # another hub may have looked since
+        self._is_running = True
         self.ring()
-        while True:
-            self._bell.clear()
-            await self._look_if_needed()
-            try:
-                async with asyncio.timeout_at(self._due_at):
-                    await self._bell.wait()
-                    await asyncio.sleep(RINGING_SECONDS)
-            except TimeoutError:
-                self._is_due = True
+        try:
+            while True:
+                self._bell.clear()
+                await self._look_if_needed()
+                await self._wait()
+        finally:
+            self._is_running = False
 
     async def look(self, *, is_thorough: bool = True) -> Found:
         """
@@ -92,8 +93,18 @@ class Rounds:
             LogUnavailable: the log takes or tells nothing.
         """
         async with self._turn:
+            if not self._is_running:
+                self._asked.looker.memory.forget()  # another hub looks, and knows more
             wants = [want for one in self._registry.all() for want in one.wants]
-            return await self._look(self._followed(wants), is_thorough=is_thorough)
+            return await self._look(self._followed(wants), is_thorough=is_thorough, is_whole=True)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout_at(self._due_at):
+                await self._bell.wait()
+                await asyncio.sleep(RINGING_SECONDS)
+        except TimeoutError:
+            self._is_due = True
 
     async def close(self) -> None:
         """Close every connection."""
@@ -108,20 +119,22 @@ class Rounds:
         self._is_due = self._is_thorough = False
         now = self._followed(wants)
         wanted = now if is_whole else newly_followed(now, self._known)
-        found = await self._found(wanted, is_thorough=is_thorough)
+        found = await self._found(wanted, is_thorough=is_thorough, is_whole=is_whole)
         if found:
             self._wants, self._known = wants, now
-        if found is None or found.troubles:
+        if found is None or found.is_unfinished:
             self._is_thorough |= is_thorough
-        if found is None or found.troubles or found.redelivered:
+        if found is None or found.is_unfinished or found.redelivered:
             self._look_again_soon()
         elif is_whole:
             self._look_again_when_due()
 
-    async def _found(self, wanted: Sequence[Followed], *, is_thorough: bool) -> Found | None:
+    async def _found(
+        self, wanted: Sequence[Followed], *, is_thorough: bool, is_whole: bool
+    ) -> Found | None:
         try:
             async with self._turn:
-                return await self._look(wanted, is_thorough=is_thorough)
+                return await self._look(wanted, is_thorough=is_thorough, is_whole=is_whole)
         except LogUnavailable as error:
             logger.warning("not looked for missed pushes", extra=self._facts(str(error)))
         except Exception:  # a mistake must not end all looks
@@ -139,30 +152,23 @@ class Rounds:
         most = max(MOST_SECONDS, self._asked.interval_seconds)
         self._patience_seconds = min(2 * self._patience_seconds, most)
 
-    async def _look(self, wanted: Sequence[Followed], *, is_thorough: bool) -> Found:
+    async def _look(
+        self, wanted: Sequence[Followed], *, is_thorough: bool, is_whole: bool
+    ) -> Found:
         before = await remembered(self._log, self.source)
-        found = await self._asked.looker.look(wanted, before.asked_at, is_thorough=is_thorough)
+        asked = Asked(wanted, before.asked_at, is_thorough=is_thorough, is_whole=is_whole)
+        found = await self._asked.looker.look(asked)
         for how in ("redelivered", "synthesised"):
             self._counts.missed[self.source, how] += getattr(found, how)
-        await self._remember(before, found, is_thorough=is_thorough)
-        self._say(before, found)
+        after = _after(before, found, asked)
+        await remember(self._log, self.source, after)
+        self._say(before, after)
         return found
 
-    async def _remember(self, before: Remembered, found: Found, *, is_thorough: bool) -> None:
-        is_asked = is_thorough and not found.troubles
-        now = Remembered(
-            asked_at=found.at if is_asked else before.asked_at,
-            looked_at=found.at,
-            repositories=max(found.repositories, before.repositories if not is_thorough else 0),
-            missed=before.missed + found.redelivered + found.synthesised,
-            troubles=tuple(found.troubles),
-        )
-        await remember(self._log, self.source, now)
-
-    def _say(self, before: Remembered, found: Found) -> None:
-        for trouble in set(found.troubles) - set(before.troubles):
+    def _say(self, before: Remembered, after: Remembered) -> None:
+        for trouble in set(after.troubles) - set(before.troubles):
             logger.warning("the forge was not asked", extra=self._facts(trouble))
-        if before.troubles and not found.troubles:
+        if before.troubles and not after.troubles:
             logger.info("the forge answers again", extra={"source": self.source})
 
     def _facts(self, reason: str) -> dict[str, str]:
@@ -170,3 +176,15 @@ class Rounds:
 
     def _followed(self, wants: Iterable[Want]) -> list[Followed]:
         return followed(self._asked.source, self._asked.address, self._renames, wants)
+
+
+def _after(before: Remembered, found: Found, asked: Asked) -> Remembered:
+    is_asked = asked.is_thorough and not found.is_unfinished
+    more = 0 if asked.is_whole else before.repositories
+    return Remembered(
+        asked_at=found.at if is_asked else before.asked_at,
+        looked_at=found.at,
+        repositories=found.repositories + more,
+        missed=before.missed + found.redelivered + found.synthesised,
+        troubles=found.troubles or (() if asked.is_whole else before.troubles),
+    )

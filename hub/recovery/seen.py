@@ -1,10 +1,11 @@
 """
 Where refs stood when they were last looked at, or heard of: by that a missed push is known.
 
-What was looked at is noted in the log, a note for each source: the hub may be away next.
+What was looked at is noted in the log: the hub may be away next.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from hub.recovery.following import Followed
 
 MOST_HEADS = 200_000
 NOTE = "refs-looked-at:"
+AT_ONCE = 100  # notes that are written together
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -34,6 +36,10 @@ class Looked(msgspec.Struct, frozen=True):
     at: datetime
     refs: tuple[str, ...]
     tips: dict[str, str]
+
+    def is_like(self, other: "Looked | None") -> bool:
+        """Whether another look has found the same."""
+        return other is not None and (self.refs, self.tips) == (other.refs, other.tips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,6 @@ class Heads:
         subjects = (f"{key.replace('#', '%23')}#{ref}" for key in repository.keys)
         found = [head for subject in subjects if (head := self._heads.get(subject))]
         return max(found, key=lambda head: head.updated_at, default=None)
-
-
-async def heads_of(log: Log) -> Heads:
-    """All that a log has. Raises LogUnavailable."""
-    return Heads(await log.heads("", MOST_HEADS))
 
 
 def missed(
@@ -121,7 +122,11 @@ def looked_at(repository: Followed, tips: Mapping[str, Tip], at: datetime) -> Lo
 
 
 class Memory:
-    """What was found at one source, in the log's notes."""
+    """
+    What was found at one source: a note for each repository, written when that changes.
+
+    It is read once: of several hubs one looks, which forgets it when another has taken over.
+    """
 
     def __init__(self, log: Log, source: str) -> None:
         """
@@ -130,17 +135,49 @@ class Memory:
             source: its name.
         """
         self._log = log
-        self._name = f"{NOTE}{source}"
+        self._prefix = f"{NOTE}{source}:"
+        self._known: dict[str, Looked] | None = None
 
-    async def read(self) -> dict[str, Looked]:
+    def forget(self) -> None:
+        """Read it again the next time."""
+        self._known = None
+
+    async def read(self) -> Mapping[str, Looked]:
         """What was found the last time, by path. Raises LogUnavailable."""
-        note = await self._log.noted(self._name) or {}
-        found = {path: _looked(value) for path, value in note.items()}
-        return {path: looked for path, looked in found.items() if looked}
+        if self._known is None:
+            notes = await self._log.notes(self._prefix)
+            found = {name.removeprefix(self._prefix): _looked(one) for name, one in notes.items()}
+            self._known = {path: looked for path, looked in found.items() if looked}
+        return dict(self._known)
 
-    async def write(self, found: Mapping[str, Looked]) -> None:
-        """Remember it instead. Raises LogUnavailable."""
-        await self._log.note(self._name, msgspec.to_builtins(dict(found)))
+    async def write(self, found: Mapping[str, Looked], *, always: Collection[str]) -> None:
+        """
+        Remember what is new of it, and in any case that of some paths.
+
+        Raises:
+            LogUnavailable: not all of it is remembered.
+        """
+        known = self._known or {}
+        news = [
+            path
+            for path, looked in found.items()
+            if path in always or not looked.is_like(known.get(path))
+        ]
+        for start in range(0, len(news), AT_ONCE):
+            some = news[start : start + AT_ONCE]
+            await asyncio.gather(*(self._note(path, found[path]) for path in some))
+
+    async def keep(self, paths: Collection[str]) -> None:
+        """Forget the repositories that are none of these. Raises LogUnavailable."""
+        for path in [one for one in self._known or () if one not in paths] if paths else ():
+            await self._log.note(f"{self._prefix}{path}", None)
+            if self._known:
+                self._known.pop(path, None)
+
+    async def _note(self, path: str, looked: Looked) -> None:
+        await self._log.note(f"{self._prefix}{path}", msgspec.to_builtins(looked))
+        if self._known is not None:
+            self._known[path] = looked
 
 
 def _looked(value: Any) -> Looked | None:

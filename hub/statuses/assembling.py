@@ -66,8 +66,7 @@ def _forges(sources: Mapping[str, SourceSettings]) -> list[tuple[str, Forge]]:
     """The API of each source that has a token for it, and writes something."""
     found: list[tuple[str, Forge]] = []
     for name, settings in sources.items():
-        has_token = settings.api_token_file or settings.api_token.get_secret_value()
-        if not has_token or not (settings.commit_statuses or settings.deployments):
+        if not settings.has_api_token or not (settings.commit_statuses or settings.deployments):
             continue
         try:
             found.append((name, forge_of(name, settings)))

@@ -1,6 +1,5 @@
 """At which forge, under which path and with which source's token a repository is spoken of."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,6 @@ from hub.settings import SourceSettings
 from hub.sources import Source
 from hub.statuses.claims import Claim
 from hub.subscriptions import Subscription
-
-# What forges allow in names. A payload may hold anything, and the path becomes part of a URL.
-_PATH = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+)+", re.ASCII)
 
 Keys = frozenset[str]
 
@@ -55,8 +51,7 @@ class Places:
         """Where a commit of the repository with these keys is; None when no source may say."""
         for source, address in self._sources:
             path = address.path_of(keys)
-            is_its_own = _PATH.fullmatch(path) and source.spoken_for(keys | address.keys_of(path))
-            if is_its_own:
+            if path and source.spoken_for(keys | address.keys_of(path)):
                 return Spot(source.name, path, commit)
         return None
 

@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 2.0
 MOST_PAUSE_SECONDS = 300.0
-REFUSED_MOST = 1_000
 WAITING_MOST = 10_000  # while a forge is away; about 1 KB each, and the newest count
+TOKEN_SECONDS = 60.0  # until what a token was refused for is tried again: it may be another one
+_OF_ALL = frozenset({0, 401})  # the token is worth nothing anywhere
 _OF_THE_TOKEN = frozenset({0, 401, 403})  # a person mends that, and then it is worth another try
 
 Tally = MutableMapping[tuple[str, str], int]
@@ -53,15 +54,17 @@ class Sender:
         self._tally = tally
         self._clock = clock
         self._jobs: dict[str, Job] = {}
+        self._refused: dict[str, Job] = {}  # for the token alone
         self._wanted = asyncio.Event()
         self._resting = asyncio.Event()
         self._resting.set()
-        self._refused: dict[str, str] = {}
         self._failures = 0
+        self._is_locked_out = False
 
     def want(self, job: Job) -> None:
         """Send this when its turn comes, in place of what was wanted of the same line."""
         self._jobs[job.line] = job
+        self._refused.pop(job.line, None)
         while len(self._jobs) > WAITING_MOST:
             del self._jobs[next(iter(self._jobs))]
         if not self._failures:
@@ -71,6 +74,7 @@ class Sender:
     def forget(self) -> None:
         """Send nothing of what waits: another hub does."""
         self._jobs.clear()
+        self._refused.clear()
 
     async def rested(self) -> None:
         """Return when nothing is under way, or it has to wait."""
@@ -84,15 +88,27 @@ class Sender:
         """Send one job after the other, for ever; cancel to end."""
         while True:
             while not self._jobs:
-                self._wanted.clear()
                 self._resting.set()
-                await self._wanted.wait()
+                await self._wait()
             self._resting.clear()
             job = self._jobs.pop(next(iter(self._jobs)))
             if pause := await self._attempt(job):
                 self._jobs.setdefault(job.line, job)  # unless there is a newer one
                 self._resting.set()
                 await asyncio.sleep(pause)
+
+    async def _wait(self) -> None:
+        """Until something is wanted, or what the token was refused may be tried again."""
+        self._wanted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOKEN_SECONDS if self._refused else None):
+                await self._wanted.wait()
+                return
+        self._try_refused()
+
+    def _try_refused(self) -> None:
+        self._jobs = self._refused | self._jobs
+        self._refused = {}
 
     async def _attempt(self, job: Job) -> float:
         """Send one job; the seconds until it may be tried again, 0 when it is done with."""
@@ -105,7 +121,7 @@ class Sender:
     async def _try(self, job: Job) -> float:
         try:
             said = await self._memory.said(job.target, job.line)
-            if job.is_news(said) and self._refused.get(job.line) != job.digest:
+            if job.is_news(said):
                 await self._memory.say(job.target, job.line, await self._sent(job, said))
                 await self._succeed(job)
         except ForgeRefused as error:
@@ -122,6 +138,9 @@ class Sender:
 
     async def _succeed(self, job: Job) -> None:
         self._failures = 0
+        if self._is_locked_out:
+            self._is_locked_out = False
+            self._try_refused()  # the token is another one
         with suppress(LogUnavailable):
             await self._troubles.over(self._source, job.spot.path)
         self._count("sent")
@@ -140,17 +159,18 @@ class Sender:
         return Said(state, job.digest, number)
 
     async def _refuse(self, job: Job, error: ForgeRefused) -> None:
-        self._failures = 0
-        self._refused[job.line] = job.digest
-        while len(self._refused) > REFUSED_MOST:
-            del self._refused[next(iter(self._refused))]
+        self._count("refused")
         with suppress(LogUnavailable):
             await self._troubles.refused(self._source, job.spot.path, error)
-            if error.status not in _OF_THE_TOKEN:
-                said = await self._memory.said(job.target, job.line)
-                number = said.number if said else 0
-                await self._memory.say(job.target, job.line, Said("refused", job.digest, number))
-        self._count("refused")
+        self._failures = 0
+        if error.status in _OF_THE_TOKEN:
+            self._refused[job.line] = job
+            self._is_locked_out |= error.status in _OF_ALL
+            return
+        with suppress(LogUnavailable):
+            said = await self._memory.said(job.target, job.line)
+            number = said.number if said else 0
+            await self._memory.say(job.target, job.line, Said("refused", job.digest, number))
 
     async def _fail(self, error: ForgeError | LogUnavailable) -> float:
         self._failures += 1
