@@ -152,7 +152,7 @@ def _routes(app: Hub, parts: Parts) -> Iterator[APIRouter]:
     yield refusals.router(log)
     yield heads.router(log)
     yield sources_api.router(parts.sources, log, clock, parts.statuses)
-    yield recovery.router(parts.recovery.rounds)
+    yield recovery.router(parts.recovery.rounds, parts.settings.sources)
     yield reports.router(log, parts.trail, parts.exporter, parts.statuses.ring)
     yield targets.router(log)
     yield sessions.router(app.guard, public_url=url)

@@ -254,7 +254,7 @@ class HubSettings(BaseModel):
     holds what waits while Redis is away. Default: none, the log is a file in `data`.
     """
 
-    public_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = ""
+    public_url: Annotated[str, AfterValidator(_http_url)] = ""
     """How forges and people reach this hub, for the links it prints. Default: paths alone."""
 
     trusted_proxies: tuple[Network, ...] = ()

@@ -135,9 +135,9 @@ def list_all(asked: Asked) -> None:
         return []
 
     failed = hooking.worked(asked, work)
-    if not asked.as_json:
+    if not asked.as_json and (rows or not failed):
         click.echo(table([_HEADER, *rows]) if rows else "no webhooks there")
-    hooking.finish(asked, failed, found)
+    hooking.finish_list(asked, failed, found)
 
 
 _HEADER = ("PLACE", "ID", "OURS", "ACTIVE", "TYPE", "EVENTS", "URL", "WRONG")

@@ -92,6 +92,16 @@ def places(function: F) -> F:
     return _REPOSITORY(with_asked)  # type: ignore[return-value]
 
 
+def hub(function: F) -> F:
+    """`--hub` and `--hub-token-file`, given as one Server named `hub`."""
+
+    @wraps(function)
+    def with_hub(*, hub_address: str, hub_token: str, **others: Any) -> Any:
+        return function(hub=servers.hub_named(hub_address, hub_token), **others)
+
+    return _HUB(_HUB_TOKEN(with_hub))  # type: ignore[return-value]
+
+
 def changing(function: F) -> F:
     """`--dry-run`."""
     return click.option(
@@ -228,6 +238,6 @@ _HUB_TOKEN = click.option(
     callback=servers.read_token_option,
     envvar="DIRECTCD_TOKEN_FILE",
     show_envvar=True,
-    help="Holds a token that may read at the hub, when one is wanted.",
+    help="Holds a token of the hub (scope read; for `recover` admin), when one is wanted.",
 )
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 from pydantic import BaseModel
 
-from directcd.cli import asking, servers
+from directcd.cli import asking, hook_options, servers
 from directcd.cli.servers import Server
 from directcd.terminal import line
 
@@ -25,14 +25,20 @@ class Looked(BaseModel):
     def lines(self) -> Iterator[str]:
         """What is told of it."""
         missed = self.redelivered + self.synthesised
-        looked = f"{self.source}: {self.repositories} repositories that somebody follows"
+        repositories = _number(self.repositories, "repository", "repositories")
+        looked = f"{self.source}: {repositories} that somebody follows"
         if not missed:
             yield f"{looked}, nothing was missed" if not self.troubles else looked
         else:
             how = f"{self.redelivered} delivered again, {self.synthesised} told by the hub"
-            yield f"{looked}, {missed} pushes were missed: {how}"
+            pushes = _number(missed, "push was", "pushes were")
+            yield f"{looked}, {pushes} missed: {how}"
         for trouble in self.troubles:
             yield f"  {trouble}"
+
+
+def _number(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 class Recovered(BaseModel):
@@ -43,13 +49,14 @@ class Recovered(BaseModel):
 
 @click.command(name="recover")
 @click.option("--source", default="", metavar="NAME", help="Of this source alone.")
-@servers.hub
+@hook_options.hub
 @servers.as_json
 def command(source: str, hub: Server, *, as_json: bool) -> None:
     """
     Have the hub look now for pushes that no delivery told of, and tell them.
 
-    It does so by itself at its start, after outages and every recover_interval_seconds.
+    It does so by itself at its start, after outages and every recover_interval_seconds. A hub with
+    tokens wants one of the scope `admin`.
     """
     answer = asking.post(hub, Recovered, "recover", **({"source": source} if source else {}))
     if as_json:

@@ -59,19 +59,22 @@ def run_or_refuse(run: "Callable[[], Coroutine[Any, Any, T]]") -> T:
         raise servers.Refused(f"{error}; {error.next_step}", USAGE) from error
 
 
-def finish(
-    asked: Asked, outcomes: "Sequence[Outcome]", found: Sequence[Mapping[str, Any]] = ()
-) -> NoReturn:
-    """
-    Tell what came of it, and end with the worst code.
+def finish(asked: Asked, outcomes: "Sequence[Outcome]") -> NoReturn:
+    """Tell what came of it, and end with the worst code."""
+    _tell(asked, outcomes, {"webhooks": [one.as_json() for one in outcomes]})
 
-    Args:
-        asked: says in which form.
-        outcomes: what is told.
-        found: what is told before, to programs.
-    """
+
+def finish_list(
+    asked: Asked, failed: "Sequence[Outcome]", found: Sequence[Mapping[str, Any]]
+) -> NoReturn:
+    """Tell what is there, and of what that is not known; end with the worst code."""
+    troubles = [one.as_json() for one in failed]
+    _tell(asked, failed, {"webhooks": list(found), "troubles": troubles})
+
+
+def _tell(asked: Asked, outcomes: "Sequence[Outcome]", document: Mapping[str, Any]) -> NoReturn:
     if asked.as_json:
-        click.echo(json.dumps({"webhooks": [*found, *(one.as_json() for one in outcomes)]}))
+        click.echo(json.dumps(document))
     else:
         for text in chain.from_iterable(one.lines() for one in outcomes):
             say(text)

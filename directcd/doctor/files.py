@@ -54,7 +54,10 @@ def data_directory(path: Path, where: str) -> Finding:
 
 def _there(path: Path, where: str) -> Finding | None:
     """Why a file cannot be used; None when it can."""
-    step = f"put it there, or correct {where.rpartition('.')[2]}"
+    setting = where.rpartition(".")[2]
+    step = f"put it there, or correct {setting}"
+    if setting.startswith("secrets_files"):
+        step += "; `directcd hook create` makes it, and the webhook"
     try:
         found = path.stat()
     except OSError as error:

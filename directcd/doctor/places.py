@@ -19,6 +19,8 @@ def secret_files(config: Config) -> Iterator[tuple[str, Path]]:
     sources = config.hub.sources if config.hub else {}
     for name, source in sources.items():
         yield from _numbered(f"hub.sources.{name}.secrets_files", source.secrets_files)
+        if source.api_token_file:
+            yield f"hub.sources.{name}.api_token_file", source.api_token_file
     for target in config.target:
         for number, one in enumerate(target.repositories):
             where = f"target.{target.name}.repositories[{number}]"

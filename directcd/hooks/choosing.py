@@ -116,17 +116,17 @@ def of_targets(config: Config, source: str = "") -> tuple[list[Chosen], list[str
         ConfigError: there is none.
     """
     hub = hub_of(config)
-    names = {known(hub, source)} if source else set(hub.sources)
+    if source:
+        known(hub, source)
     found: dict[tuple[str, str], Chosen] = {}
     left: list[str] = []
     for url in _repositories(config):
         try:
-            chosen = of_repository(hub, url)
+            chosen = of_repository(hub, url, source)
         except ConfigError as error:
             left.append(str(error))
             continue
-        if chosen.source in names:
-            found.setdefault((chosen.source, chosen.place.name.lower()), chosen)
+        found.setdefault((chosen.source, chosen.place.name.lower()), chosen)
     if not found:
         raise ConfigError("\n".join(left) or lacking.target())
     return list(found.values()), left

@@ -48,7 +48,8 @@ def source(settings: HubSettings, words: str) -> str:
     address = _address(words, host)
     said = f"no source of directcd.toml stands for {host}"
     for name, one in settings.sources.items():
-        if not one.base_url and one.provider == provider and address not in WEB_URLS.values():
+        is_it = one.provider == provider or (not provider and one.provider not in WEB_URLS)
+        if not one.base_url and is_it and address not in WEB_URLS.values():
             return (
                 f"{said}; add to [hub.sources.{name}], if it does:\n\nbase_url = {_text(address)}"
             )

@@ -66,12 +66,13 @@ class Reasons:
         return _of_attempt(attempts[0], self.chosen.url) if attempts else None
 
     def _of_address(self) -> Trouble:
+        here = f"see that {self.chosen.url} leads to the hub that was asked at {self.witness.url}"
         if self.doubt.severity != "ok":
-            return Trouble(f"nothing came; {self.doubt.what}", self.doubt.next)
+            return Trouble(f"nothing came; {self.doubt.what}", f"{here}; {self.doubt.next}")
         if self.forge.secret_stays:
-            step = f"if the repository has no commit, push one; else {_LOOK}"
+            step = f"{here}; if the repository has no commit, push one; else {_LOOK}"
             return Trouble("nothing came, and this forge does not tell why", step)
-        return Trouble("nothing came, and the forge does not tell why", _LOOK)
+        return Trouble("nothing came, and the forge does not tell why", f"{here}; {_LOOK}")
 
 
 def _of_source(name: str, source: Source | None) -> Trouble | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from directcd.hooks.choosing import Chosen
-from directcd.hooks.judging import Judged, judged, leaves_out
+from directcd.hooks.judging import Judged, faults_of, judged, leaves_out
 from directcd.hooks.outcomes import Outcome, Trouble
 from directcd.hooks.proving import Proof, Prover
 from hub.forges.base import Forge, of_url
@@ -54,7 +54,17 @@ class Desk:
             return [self.outcome(trouble=NOTHING_THERE)]
         if self.is_dry:
             return [self.outcome("would be tested", one) for one in ours]
-        return [self._of(await self.prover.prove(one), one, "tested") for one in ours]
+        return [await self._tested(one) for one in ours]
+
+    async def _tested(self, hook: Hook) -> Outcome:
+        outcome = self._of(await self.prover.prove(hook), hook, "tested")
+        faults = faults_of(hook, self.forge.events)
+        if outcome.trouble or not faults:
+            return outcome
+        # Forges deliver tests also where no push would come.
+        what = f"a test comes, and not every push may: {'; '.join(faults)}"
+        trouble = Trouble(what, "directcd hook repair")
+        return replace(outcome, trouble=trouble)
 
     async def repair(self) -> list[Outcome]:
         """Mend what is wrong with the webhook of ours, remove others of its URL, and prove it."""

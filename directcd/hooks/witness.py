@@ -38,6 +38,11 @@ class Source(BaseModel):
         return next((one.place for one in self.secrets if one.current), "")
 
     @property
+    def has_called(self) -> bool:
+        """Whether a delivery of its forge has ever come."""
+        return any(one.last_used_at for one in self.secrets)
+
+    @property
     def unreadable(self) -> list[str]:
         """The places that the hub cannot read."""
         return [one.place for one in self.secrets if not one.readable]

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from cd4sources.http import Http
-from directcd.doctor.findings import Finding
+from cd4sources.http import Http, HttpError
+from directcd.doctor.findings import Finding, ok
 from directcd.doctor.forges import would_call
 from directcd.hooks import outcomes
 from directcd.hooks.choosing import Chosen
@@ -87,11 +87,11 @@ async def opened(
     places = list(places)
     names = list(dict.fromkeys(one.source for one in places))
     forges = {name: forge_of(name, means.hub.sources[name], means.forge_token) for name in names}
-    found = await asyncio.gather(*(would_call(means.hub, name) for name in names))
-    doubts = dict(zip(names, found, strict=True))
     try:
         async with Http() as http:
             witness = Witness(http, means.hub_url, means.hub_token)
+            found = await asyncio.gather(*(_doubt(means.hub, name, witness) for name in names))
+            doubts = dict(zip(names, found, strict=True))
             desks = [
                 _desk(means, one, forges[one.source], (witness, doubts[one.source]), secret_of)
                 for one in places
@@ -100,6 +100,15 @@ async def opened(
     finally:
         for forge in forges.values():
             await forge.close()
+
+
+async def _doubt(hub: HubSettings, name: str, witness: Witness) -> Finding:
+    """Whether the forge may refuse to call the hub: who has called is no doubt."""
+    with suppress(HttpError):
+        source = await witness.source(name)
+        if source and source.has_called:
+            return ok("the forge has called it", "hub.public_url")
+    return await would_call(hub, name)
 
 
 def _desk(

@@ -164,7 +164,8 @@ def _token_of(asked: HTTPConnection) -> tuple[str, bool]:
     kind, _, token = asked.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer" and token.strip():
         return token.strip(), False
-    return asked.cookies.get(COOKIE, ""), True
+    cookie = asked.cookies.get(COOKIE, "")
+    return cookie, bool(cookie)
 
 
 def _needed(method: str, path: str) -> tuple[Scope, ...]:

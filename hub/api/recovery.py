@@ -1,6 +1,6 @@
 """`POST /v1/recover`: look now for pushes that no delivery told of."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -20,13 +20,16 @@ class Wanted(BaseModel):
     """Its name; default: every source that has a token for its forge."""
 
 
-def router(rounds: Sequence[Rounds]) -> APIRouter:
-    """The route over the sources that are looked at."""
+def router(rounds: Sequence[Rounds], sources: Collection[str]) -> APIRouter:
+    """The route over the sources that are looked at, of all that there are."""
     routes = APIRouter(prefix="/v1/recover", tags=["sources"])
 
     @routes.post("")
     async def recover(wanted: Wanted) -> dict[str, Any]:
         """Ask the forges, compare where refs stand, and tell what was missed."""
+        if wanted.source and wanted.source not in sources:
+            detail = f"there is no source {wanted.source}"
+            raise Problem(404, "unknown-source", detail, "GET /v1/sources lists those there are")
         asked = [one for one in rounds if wanted.source in {"", one.source}]
         if not asked:
             raise _nobody(wanted.source)

@@ -66,6 +66,8 @@ def _forges(sources: Mapping[str, SourceSettings]) -> list[tuple[str, Forge]]:
     """The API of each source that has a token for it, and writes something."""
     found: list[tuple[str, Forge]] = []
     for name, settings in sources.items():
+        if settings.provider == "gogs":
+            continue  # it has none
         if not settings.has_api_token or not (settings.commit_statuses or settings.deployments):
             continue
         try:

@@ -36,7 +36,7 @@ async def test_what_was_missed_is_told_in_numbers(forge: World) -> None:
         await hub.post("/v1/subscriptions", json=body)
         done = await _recover(forge)
         assert (done.returncode, done.stdout) == (0, "")
-        assert "main: 1 repositories" in done.stderr
+        assert "main: 1 repository" in done.stderr
         assert "nothing was missed" in done.stderr
         forge.commit("acme/shop")
         done = await _recover(forge, "--json")

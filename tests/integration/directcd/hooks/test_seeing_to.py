@@ -1,5 +1,6 @@
 """`directcd hook url`, `list`, `test`, `repair` and `delete`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,54 @@ async def test_ours_are_removed_and_once_more_is_no_error(tmp_path: Path) -> Non
         assert here.hook is other
         [told] = await here.told("delete", "acme/shop", "--id", str(other.id))
         assert (told["did"], here.forge.hooks) == ("removed", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"active": False}, "inactive"),
+        ({"branch_filter": "release/*"}, "leaves out all branches"),
+        ({"events": ["issues"]}, "is not told of delete, push"),
+    ],
+)
+async def test_a_test_that_comes_does_not_hide_that_pushes_would_not(
+    tmp_path: Path, changes: dict[str, Any], fault: str
+) -> None:
+    """Forges deliver tests of inactive webhooks, too."""
+    async with running(tmp_path, "gitea") as here:
+        here.write(SECRET_FILE, SECRET)
+        here.add_hook(**changes)
+        done = await here.run("test")
+        assert done.returncode == 1
+        assert fault in done.stderr
+        assert "directcd hook repair" in done.stderr
+
+
+async def test_a_forge_that_says_no_has_not_said_that_there_is_nothing(tmp_path: Path) -> None:
+    """And to programs it is no webhook."""
+    async with scene(tmp_path, "gitea") as here:
+        here.forge.token = "another"
+        done = await here.run("list")
+        assert done.returncode == 4
+        assert "no webhooks" not in done.stdout
+        document = json.loads((await here.run("list", "--json")).stdout)
+        assert document["webhooks"] == []
+        assert "401" in document["troubles"][0]["reason"]
+
+
+async def test_of_two_sources_of_one_forge_the_named_one_is_meant(tmp_path: Path) -> None:
+    """Also where no repository is named."""
+    async with scene(tmp_path, "gitea") as here:
+        file = here.place / "directcd.toml"
+        table = f"""
+            [hub.sources.second]
+            provider = "gitea"
+            base_url = "{here.forge.web_url}"
+            api_url = "{here.forge.url}"
+            api_token_file = "forge-token"
+            secrets = ["{SECRET}"]
+            """
+        file.write_text(f"{file.read_text()}\n{table}")
+        done = await here.run("create", "--source", "second", "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert "would be created" in done.stderr

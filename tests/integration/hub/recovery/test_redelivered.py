@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from hub.forges.opening import forge_of
 from hub.forges.values import Place
 from tests.support.forge_apis import FakeGitHub
 from tests.support.forge_apis.server import Answer
-from tests.support.forge_apis.subjects import WEBHOOK_SECRET, closing
+from tests.support.forge_apis.subjects import WEBHOOK_SECRET, closing, source_of
 from tests.support.hubs import told
 from tests.support.recovering import MAIN, World, world
 from tests.support.waiting import DEADLINE_SECONDS
@@ -59,6 +60,17 @@ async def _hears(forge: World, hub: httpx.AsyncClient, after: str, commit: str) 
         while commit not in (heard := await _told(forge, hub, after)):
             await asyncio.sleep(0.05)
     return heard
+
+
+async def _missed_some(hub: httpx.AsyncClient) -> dict[str, Any]:
+    """Wait until a look has found something; what is remembered of it."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            [source] = (await hub.get("/v1/sources")).json()["sources"]
+            looks: dict[str, Any] = source["recovery"] or {}
+            if looks.get("missed"):
+                return looks
+            await asyncio.sleep(0.05)
 
 
 async def test_every_missed_push_arrives_with_its_own_delivery_id(forge: World) -> None:
@@ -127,3 +139,41 @@ async def test_a_limited_api_is_left_alone_and_the_push_is_found(forge: World) -
         async with forge.hub() as hub:
             await _hears(forge, hub, cursor, forge.tips[SHOP.name, MAIN])
             assert len(forge.forge.requests) == asked + 1
+
+
+async def test_a_repository_that_is_not_there_stops_no_other(forge: World) -> None:
+    async with _hooked(forge) as cursor:
+        async with forge.hub() as hub:
+            repositories = [{"url": forge.clone_url("aaa/gone"), "ref": "main"}]
+            body = {"name": "wrong", "repositories": repositories, "lease_seconds": 3600}
+            await hub.post("/v1/subscriptions", json=body)
+        commits = [forge.tips[SHOP.name, MAIN]]
+        for _ in range(3):
+            await forge.push(SHOP.name)
+            commits.append(forge.tips[SHOP.name, MAIN])
+        async with forge.hub() as hub:
+            assert await _hears(forge, hub, cursor, commits[-1]) == commits
+            looks = await _missed_some(hub)
+            assert "404" in looks["troubles"][0]
+            assert looks["asked_at"], "what is refused for good was asked"
+
+
+async def test_two_sources_do_not_keep_each_other_from_hearing(
+    forge: World, tmp_path: Path
+) -> None:
+    """The one that ends first stops listening; the other must not miss what comes."""
+    (tmp_path / "more").mkdir()
+    with world("gitea", tmp_path / "more") as other:
+        other.repository("acme/lib")
+        async with _hooked(forge) as cursor:
+            for _ in range(3):
+                await forge.push(SHOP.name)
+            tip = forge.tips[SHOP.name, MAIN]
+            _github(forge).turns_round = 3
+            beside = source_of(other.forge, "gitea")
+            sources = {**forge.settings().sources, "tea": beside}
+            settings = forge.settings().model_copy(update={"sources": sources})
+            async with forge.hub(settings) as hub:
+                await _hears(forge, hub, cursor, tip)
+                await hub.post("/v1/recover", json={})
+                assert (await _told(forge, hub, cursor)).count(tip) == 1

@@ -23,7 +23,6 @@ from tests.support.statuses import (
     refusals,
     shop_of,
     trouble,
-    until_counted,
     writing,
 )
 
@@ -73,19 +72,17 @@ async def test_every_forge_is_told_in_its_own_words(
             await shop.until(lambda: fake.written("acme/shop", "directcd/shop") == states)
 
 
-async def test_gogs_has_none_and_that_is_told_once(
+async def test_gogs_has_none_and_nobody_is_bothered(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the log, and at the source with what to do."""
+    """Nothing is asked of it, and nothing said about it."""
     with fake_of("gogs") as fake:
         async with shop_of(writing(tmp_path, fake, "gogs"), fake) as shop:
             await shop.push(A)
-            await shop.until(lambda: refusals(caplog))
             await shop.built(A)
-            await until_counted(shop, "refused", 2)
-            assert "commit_statuses = false" in (await trouble(shop))["next"]
-            assert fake.requests == []
-    assert refusals(caplog) == ["Gogs has no commit statuses"]
+            assert not await trouble(shop)
+    assert fake.requests == []
+    assert refusals(caplog) == []
 
 
 async def test_a_failure_is_told_by_its_last_line_without_secrets(

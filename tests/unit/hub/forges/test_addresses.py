@@ -28,6 +28,9 @@ def _address(provider: str = "gitea", **settings: object) -> ForgeAddress:
         ("https://git.example.com", "https://git.example.com/a/b/c/d.git", "a/b/c/d"),
         ("https://git.example.com", "https://git.example.com/a/../../admin", ""),
         ("https://git.example.com", "https://git.example.com/a/%2e%2e/admin", ""),
+        ("https://git.example.com", "https://git.example.com/a/b%3Fref=x", ""),
+        ("https://git.example.com", "https://git.example.com/a/b%23", ""),
+        ("https://git.example.com", "https://git.example.com/a/b%25", ""),
     ],
 )
 def test_the_path_follows_the_forges_own_address(base_url: str, url: str, path: str) -> None:

@@ -46,7 +46,6 @@ GITEA = {"provider": "gitea", "base_url": "https://git.example.com"}
         (GITEA, "git.example.com.evil.test/acme/shop", None),
         (GITEA, "git.example.com/shop", None),
         (GITEA, "git.example.com/acme/shop?x", None),
-        (GITEA, "git.example.com/acme/sh op", None),
         ({"provider": "gitea"}, "git.example.com/acme/shop", None),
     ],
 )
