@@ -1,5 +1,6 @@
 """Why nothing came of a webhook, as exactly as hub and forge can say it."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from hub.forges.base import Forge, Redelivering
 from hub.forges.errors import ForgeError
 from hub.forges.values import Attempt, Hook
 
+_WRITTEN_SECONDS = 1.5  # a hub writes once a second what it has refused
 _LATELY = timedelta(minutes=5)  # clocks differ
 _WRONG_SECRET = "bad-signature"  # noqa: S105 - the hub's word for it
 _LOOK = "look at the webhook's recent deliveries at the forge, then `directcd hook test`"
@@ -46,15 +48,23 @@ class Reasons:
             HttpError: the hub does not answer.
         """
         name = self.chosen.source
-        for refused in await self.witness.refusals(name, before):
-            what = f"the hub refused it with {refused.status}: {refused.detail.rstrip('.')}"
-            return Trouble(what, refused.next, is_wrong_secret=refused.code == _WRONG_SECRET)
         return (
-            _of_source(name, await self.witness.source(name))
+            await self._of_refusals(before)
+            or _of_source(name, await self.witness.source(name))
             or said
             or await self._of_attempts(hook)
             or self._of_address()
         )
+
+    async def _of_refusals(self, before: Moment) -> Trouble | None:
+        refusals = await self.witness.refusals(self.chosen.source, before)
+        if not refusals:
+            await asyncio.sleep(_WRITTEN_SECONDS)
+            refusals = await self.witness.refusals(self.chosen.source, before)
+        for refused in refusals:
+            what = f"the hub refused it with {refused.status}: {refused.detail.rstrip('.')}"
+            return Trouble(what, refused.next, is_wrong_secret=refused.code == _WRONG_SECRET)
+        return None
 
     async def _of_attempts(self, hook: Hook) -> Trouble | None:
         if not isinstance(self.forge, Redelivering):

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.recovering import World, world
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -29,11 +31,22 @@ async def _recover(forge: World, *words: str) -> "subprocess.CompletedProcess[st
     return await asyncio.to_thread(run, [*command, *hub], capture_output=True, text=True)
 
 
+async def _looked_at(hub: httpx.AsyncClient) -> None:
+    """Wait until the hub has looked by itself: its next look is in minutes."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            [source] = (await hub.get("/v1/sources")).json()["sources"]
+            if source["recovery"] and source["recovery"]["repositories"]:
+                return
+            await asyncio.sleep(0.05)
+
+
 async def test_what_was_missed_is_told_in_numbers(forge: World) -> None:
     async with forge.hub() as hub:
         repositories = [{"url": forge.clone_url("acme/shop"), "ref": "main"}]
         body = {"name": "server", "repositories": repositories, "lease_seconds": 3600}
         await hub.post("/v1/subscriptions", json=body)
+        await _looked_at(hub)
         done = await _recover(forge)
         assert (done.returncode, done.stdout) == (0, "")
         assert "main: 1 repository" in done.stderr
