@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import httpx
@@ -184,6 +185,28 @@ async def test_a_delivery_that_comes_late_is_not_told_again(gitea: World) -> Non
         late = await asyncio.to_thread(gitea.forge.push, "acme/shop", MAIN, before, after)
         assert late == [200]
         assert await _told_of(gitea, hub, "acme/shop", cursor) == [(MAIN, after)]
+
+
+async def test_what_moves_while_one_looks_was_not_missed(gitea: World) -> None:
+    """Its delivery is on the way: another one has just come."""
+    settings = gitea.settings().sources["main"]
+    async with gitea.hub() as hub, closing(forge_of("main", settings)) as api:
+        await api.create_hook(Place("acme/shop"), gitea.hook_url, WEBHOOK_SECRET)
+        await _follow(gitea, hub, "main")
+        late = gitea.commit("acme/shop")
+        asked = len(gitea.git.requests)
+
+        def moves() -> None:
+            number = len(gitea.git.requests) - asked
+            if number == 1:
+                Timer(0.2, gitea.forge.push, ("acme/shop", MAIN, *late)).start()
+            if number == 2:
+                gitea.commit("acme/shop")
+
+        gitea.git.on_request = moves
+        assert (await _recovered(hub))["synthesised"] == 0
+        gitea.git.on_request = lambda: None
+        assert (await _recovered(hub))["synthesised"] == 1
 
 
 async def test_what_was_found_says_so_wherever_one_looks(gitea: World) -> None:
