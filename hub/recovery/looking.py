@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hub.forges.addresses import ForgeAddress
@@ -174,12 +174,11 @@ class _Look:
         # Where they stand now, and not before all that came: they may have moved on.
         last = await self._ask(first.repositories)
         last.doubted = {one.repository.path for one in (*first.missed, *last.missed)}
-        last.missed = [one for one in last.missed if not self._is_told(one, first)]
-        return last
-
-    def _is_told(self, one: Missed, first: "_Standing") -> bool:
+        silent = [one for one in last.missed if not self._is_heard(one)]
         # What moves while one looks is delivered: it is compared at the next look.
-        return one.since >= first.at or self._is_heard(one)
+        last.moving = [one for one in silent if one.since >= first.at]
+        last.missed = [one for one in silent if one.since < first.at]
+        return last
 
     def _is_heard(self, one: Missed) -> bool:
         return self._heard.has(one.repository.keys, one.ref, one.after)
@@ -196,6 +195,7 @@ class _Standing:
         tips: by the path of the repository.
         missed: those that nobody has told of.
         doubted: paths of repositories of which something else was known.
+        moving: those that may be told of in a moment.
     """
 
     at: datetime
@@ -203,6 +203,7 @@ class _Standing:
     tips: Mapping[str, Mapping[str, Tip]]
     missed: list[Missed]
     doubted: set[str]
+    moving: list[Missed] = field(default_factory=list)
 
     def of_missed(self) -> list[Followed]:
         """The repositories of which something was missed."""
@@ -211,7 +212,11 @@ class _Standing:
     def looked_at(self) -> dict[str, Looked]:
         """What is to be remembered."""
         here = self.repositories
-        return {one.path: looked_at(one, self.tips[one.path], self.at) for one in here}
+        found = {one.path: looked_at(one, self.tips[one.path], self.at) for one in here}
+        for one in self.moving:
+            path = one.repository.path
+            found[path] = found[path].with_tip(one.ref, one.before)
+        return found
 
 
 def _compared(

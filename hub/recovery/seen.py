@@ -37,6 +37,11 @@ class Looked(msgspec.Struct, frozen=True):
     refs: tuple[str, ...]
     tips: dict[str, str]
 
+    def with_tip(self, ref: str, tip: str | None) -> "Looked":
+        """The same, with a ref that stands elsewhere, or is not there."""
+        others = {name: one for name, one in self.tips.items() if name != ref}
+        return Looked(self.at, self.refs, others | ({ref: tip} if tip else {}))
+
     def is_like(self, other: "Looked | None") -> bool:
         """Whether another look has found the same."""
         return other is not None and (self.refs, self.tips) == (other.refs, other.tips)
