@@ -18,6 +18,7 @@ class Found:
         repositories: how many were looked at.
         redelivered: how many deliveries the forge was asked to repeat.
         synthesised: how many pushes the hub told itself.
+        is_moving: whether a ref was on its way, and is to be compared once more.
         is_unfinished: whether the forge may tell more soon; what it refuses it refuses for good.
     """
 
@@ -25,6 +26,7 @@ class Found:
     repositories: int = 0
     redelivered: int = 0
     synthesised: int = 0
+    is_moving: bool = False
     is_unfinished: bool = False
     _troubles: dict[str, None] = field(default_factory=dict)
 

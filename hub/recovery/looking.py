@@ -177,6 +177,7 @@ class _Look:
         silent = [one for one in last.missed if not self._is_heard(one)]
         # What moves while one looks is delivered: it is compared at the next look.
         last.moving = [one for one in silent if one.since >= first.at]
+        self._found.is_moving = bool(last.moving)
         last.missed = [one for one in silent if one.since < first.at]
         return last
 

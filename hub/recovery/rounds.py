@@ -124,7 +124,7 @@ class Rounds:
             self._wants, self._known = wants, now
         if found is None or found.is_unfinished:
             self._is_thorough |= is_thorough
-        if found is None or found.is_unfinished or found.redelivered:
+        if found is None or found.is_unfinished or found.is_moving or found.redelivered:
             self._look_again_soon()
         elif is_whole:
             self._look_again_when_due()
