@@ -60,11 +60,13 @@ class Sender:
         self._resting.set()
         self._failures = 0
         self._is_locked_out = False
+        self._probe = ""  # the line that shows whether the token is another one
 
     def want(self, job: Job) -> None:
         """Send this when its turn comes, in place of what was wanted of the same line."""
         self._jobs[job.line] = job
-        self._refused.pop(job.line, None)
+        if self._refused.pop(job.line, None):
+            self._probe = job.line
         while len(self._jobs) > WAITING_MOST:
             del self._jobs[next(iter(self._jobs))]
         if not self._failures:
@@ -98,17 +100,15 @@ class Sender:
                 await asyncio.sleep(pause)
 
     async def _wait(self) -> None:
-        """Until something is wanted, or what the token was refused may be tried again."""
+        """Until something is wanted, or one that the token was refused for may be tried again."""
         self._wanted.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(TOKEN_SECONDS if self._refused else None):
                 await self._wanted.wait()
                 return
-        self._try_refused()
-
-    def _try_refused(self) -> None:
-        self._jobs = self._refused | self._jobs
-        self._refused = {}
+        # One alone: there may be thousands, and each counts against the token's allowance.
+        self._probe = next(iter(self._refused))
+        self._jobs[self._probe] = self._refused.pop(self._probe)
 
     async def _attempt(self, job: Job) -> float:
         """Send one job; the seconds until it may be tried again, 0 when it is done with."""
@@ -138,9 +138,9 @@ class Sender:
 
     async def _succeed(self, job: Job) -> None:
         self._failures = 0
-        if self._is_locked_out:
-            self._is_locked_out = False
-            self._try_refused()  # the token is another one
+        if self._is_locked_out or job.line == self._probe:
+            self._is_locked_out, self._probe = False, ""
+            self._jobs, self._refused = self._refused | self._jobs, {}
         with suppress(LogUnavailable):
             await self._troubles.over(self._source, job.spot.path)
         self._count("sent")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from hub.statuses import sending
 from tests.support.forge_apis import FakeGitHub
 from tests.support.forge_apis.server import Answer
 from tests.support.redis_servers import single
@@ -15,6 +16,7 @@ from tests.support.statuses import (
     NAME,
     NO_TROUBLE,
     A,
+    B,
     Shop,
     hub_of_shop,
     refusals,
@@ -74,6 +76,21 @@ async def test_a_token_that_is_not_taken_is_told_once_and_a_new_one_used(
     [refusal] = refusals(caplog)
     assert "401" in refusal
     assert "that-was-revoked" not in caplog.text
+
+
+async def test_what_a_token_was_refused_for_is_said_when_it_may(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to report anything new."""
+    monkeypatch.setattr(sending, "TOKEN_SECONDS", 0.2)
+    shop.fake.fail_next = [Answer(403, {"message": "no such scope"})] * 6
+    await shop.push(A)
+    await until_counted(shop, "refused", 1)
+    await shop.push(B)
+    await until_counted(shop, "refused", 6)
+    await until_counted(shop, "sent", 2)
+    assert {commit for _, commit, _ in shop.fake.statuses} == {A, B}
+    assert await trouble(shop) == NO_TROUBLE
 
 
 async def test_what_a_forge_refuses_is_not_asked_again_but_the_next_state_is(shop: Shop) -> None:
