@@ -20,7 +20,6 @@ from hub.forges.reading import flag, member, moment, names, number, objects, tex
 from hub.forges.values import Attempt, CommitStatus, Hook, Place
 
 API_URL = "https://api.github.com"
-WEB_URL = "https://github.com"
 DESCRIPTION_CHARACTERS = 140  # https://docs.github.com/rest/commits/statuses#create-a-commit-status
 HEADERS = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 
@@ -34,7 +33,7 @@ class GitHub:
     events: tuple[str, ...] = ("push",)  # also says which refs were made and deleted
     secret_stays = False
 
-    def __init__(self, http: ForgeHttp, web_url: str = WEB_URL) -> None:
+    def __init__(self, http: ForgeHttp, web_url: str) -> None:
         """
         Args:
             http: of its API.

@@ -14,7 +14,6 @@ from hub.forges.http import ForgeHttp
 from hub.forges.reading import flag, number, objects, text
 from hub.forges.values import CommitStatus, Hook, Place
 
-WEB_URL = "https://gitlab.com"
 DESCRIPTION_CHARACTERS = 255
 
 # Its own words: a job that is `pending` has not begun.
@@ -30,7 +29,7 @@ class GitLab:
     events: tuple[str, ...] = _SWITCHES
     secret_stays = False
 
-    def __init__(self, http: ForgeHttp, web_url: str = WEB_URL) -> None:
+    def __init__(self, http: ForgeHttp, web_url: str) -> None:
         """
         Args:
             http: of its API.

@@ -1,5 +1,6 @@
 """The API of the forge that a source stands for, as its settings say."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 
@@ -22,6 +23,7 @@ WEB_URLS = {
 
 # Who says that the password is a token; other forges take any name.
 _USERS = {"bitbucket": "x-token-auth", "github": "x-access-token", "gitlab": "oauth2"}
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 _BELOW = {"github": "/api/v3", "gitlab": "/api/v4"}  # of GitHub: Enterprise Server's
 _GITEA_KINDS: dict[str, GiteaKind] = {"gitea": "gitea", "forgejo": "forgejo", "gogs": "gogs"}
 
@@ -81,18 +83,26 @@ def token_of(name: str, settings: SourceSettings) -> str:
     """
     if settings.api_token_file is None:
         return _given(name, settings.api_token.get_secret_value().strip())
+    step = f"mend api_token_file of [hub.sources.{name}]"
     try:
-        return SecretFile(settings.api_token_file).read().value.decode()
-    except (SecretFileError, UnicodeDecodeError) as error:
-        step = f"mend api_token_file of [hub.sources.{name}]"
+        token = SecretFile(settings.api_token_file).read().value.decode("latin-1")
+    except SecretFileError as error:
         raise TokenUnusable(f"no token for {settings.provider}: {error}", step) from error
+    return _whole(token, step)
 
 
 def _given(name: str, token: str) -> str:
-    if token:
-        return token
     step = f"set api_token_file in [hub.sources.{name}]"
+    if token:
+        return _whole(token, step)
     raise TokenUnusable(f"source {name} has no token for its forge", step)
+
+
+def _whole(token: str, step: str) -> str:
+    # Whatever else there is would be refused as a header, by an error that shows it.
+    if not _TOKEN.fullmatch(token):
+        raise TokenUnusable("what is there is no token: it has spaces or line breaks in it", step)
+    return token
 
 
 def api_url(settings: SourceSettings) -> str:

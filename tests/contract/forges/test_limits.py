@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -169,3 +170,17 @@ async def test_a_forge_that_is_silent_is_not_waited_for_again_and_again() -> Non
             said.append(str(away.value))
         assert "for a while" not in said[0]
         assert "for a while" in said[-1]
+
+
+@pytest.mark.parametrize("token", ["two\nlines-77ab", "a space-77ab", "ünïcode-77ab"])
+async def test_what_is_no_token_is_neither_sent_nor_shown(
+    github: FakeForge, tmp_path: Path, token: str
+) -> None:
+    """A library would show it, as a header that it does not take."""
+    (tmp_path / "token").write_text(token)
+    changes = {"api_token": "", "api_token_file": tmp_path / "token"}
+    async with closing(forge_of("main", source_of(github, "github", **changes))) as forge:
+        with pytest.raises(TokenUnusable) as unusable:
+            await forge.hooks(SHOP)
+    assert "77ab" not in str(unusable.value)
+    assert github.requests == []
