@@ -39,10 +39,10 @@ def router(rounds: Sequence[Rounds], sources: Collection[str]) -> APIRouter:
 
 
 def _nobody(source: str) -> Problem:
-    detail = f"source {source} has no token for its forge" if source else "no source has a token"
+    who = f"source {source} does not look" if source else "no source looks"
     table = f"[hub.sources.{source or 'NAME'}]"
     step = f"set api_token_file in {table}, and base_url where the forge has an address of its own"
-    return Problem(409, "no-forge", detail, step)
+    return Problem(409, "no-forge", f"{who} for missed pushes", step)
 
 
 def _view(source: str, found: Found) -> dict[str, Any]:

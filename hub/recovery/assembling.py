@@ -11,7 +11,7 @@ from hub.recovery.looking import Forges, Looker
 from hub.recovery.means import Means
 from hub.recovery.recovery import Recovery
 from hub.recovery.redelivering import Redeliverer
-from hub.recovery.rounds import LookedAt, Rounds
+from hub.recovery.rounds import Plan, Rounds
 from hub.settings import HubSettings, SourceSettings
 from hub.sources import Source
 from hub.subscriptions import Registry
@@ -29,12 +29,12 @@ def recovery_of(
     counts: Counts,
 ) -> Recovery:
     """Recovery for every source whose forge may be asked; nothing is asked yet."""
-    asked = _asked(settings, sources, means)
+    asked = _plans(settings, sources, means)
     rounds = [Rounds(one, means.log, registry, means.renames, counts) for one in asked]
     return Recovery(rounds, means.log, means.away)
 
 
-def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> Iterator[LookedAt]:
+def _plans(settings: HubSettings, sources: Sequence[Source], means: Means) -> Iterator[Plan]:
     addresses = addresses_of(settings.sources)
     for source in sources:
         own = settings.sources[source.name]
@@ -45,7 +45,7 @@ def _asked(settings: HubSettings, sources: Sequence[Source], means: Means) -> It
             continue
         address = addresses[source.name]
         looker = Looker(source, _forges(source, own, address), means)
-        yield LookedAt(source, address, own.recover_interval_seconds, looker)
+        yield Plan(source, address, own.recover_interval_seconds, looker)
 
 
 def _forges(source: Source, settings: SourceSettings, address: ForgeAddress) -> Forges:

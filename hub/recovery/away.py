@@ -39,9 +39,8 @@ class Away:
         self._log = log
         self._clock = clock
         self._absences: list[Absence] = []
-        self._alive_at: datetime | None = None
 
-    async def remember(self) -> Absence | None:
+    async def remember(self) -> None:
         """
         Read what was noted, and how long nobody was here just now.
 
@@ -56,14 +55,12 @@ class Away:
             self._absences = [*self._absences, new][-MOST_KEPT:]
             facts = {"began": new.began.isoformat(), "seconds": (now - new.began).total_seconds()}
             logger.warning("no hub was here", extra=facts)
-        return new
 
     async def sign(self) -> None:
         """Note that somebody is here. Raises LogUnavailable."""
         absences = [[one.began.isoformat(), one.ended.isoformat()] for one in self._absences]
-        self._alive_at = self._clock()
-        note = {"alive_at": self._alive_at.isoformat(), "absences": absences}
-        await self._log.note(NOTE, note)
+        alive_at = self._clock().isoformat()
+        await self._log.note(NOTE, {"alive_at": alive_at, "absences": absences})
 
     def why(self, since: datetime) -> str:
         """Why something since a moment was not received, in brackets; "" when nobody knows."""

@@ -1,6 +1,7 @@
 """What the log tells of while somebody looks: deliveries that arrive meanwhile were not missed."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -32,25 +33,25 @@ class Heard:
     """What was told since somebody began to listen."""
 
     def __init__(self) -> None:
-        self._told: list[_Data] = []
+        self._told: defaultdict[tuple[str, str | None], list[frozenset[str]]] = defaultdict(list)
+        self._deliveries: set[str] = set()
         self._news = asyncio.Event()
 
     def add(self, told: Sequence[_Data]) -> None:
         """More was told."""
-        self._told += told
+        for one in told:
+            self._told[one.ref, one.after].append(one.repository.keys)
+            self._deliveries.add(one.delivery_id)
         self._news.set()
 
     def has(self, keys: frozenset[str], ref: str, after: str | None) -> bool:
         """Whether somebody was told that a ref stands there."""
-        return any(
-            one.ref == ref and one.after == after and not one.repository.keys.isdisjoint(keys)
-            for one in self._told
-        )
+        return any(not told.isdisjoint(keys) for told in self._told.get((ref, after), ()))
 
     async def all_of(self, deliveries: Collection[str], seconds: float) -> None:
         """Wait until all of these were told of, by their ids, or so long."""
         waited = frozenset(deliveries)
-        await self.until(lambda: waited <= {one.delivery_id for one in self._told}, seconds)
+        await self.until(lambda: waited <= self._deliveries, seconds)
 
     async def until(self, is_enough: Callable[[], bool], seconds: float) -> None:
         """Wait until what was told is enough, or so long."""

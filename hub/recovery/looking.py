@@ -1,7 +1,6 @@
 """One look at the forge of one source: what was missed, and having it told."""
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,8 +17,6 @@ from hub.recovery.reconciling import Reconciler
 from hub.recovery.redelivering import Redeliverer
 from hub.recovery.seen import MOST_HEADS, Heads, Looked, Memory, Missed, looked_at, missed
 from hub.sources import Source
-
-logger = logging.getLogger(__name__)
 
 FIRST_LOOK = timedelta(days=1)  # how far back the forge is asked for what it could not deliver
 MARGIN = timedelta(minutes=10)  # a delivery is listed when it is over, and clocks differ

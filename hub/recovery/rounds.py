@@ -25,8 +25,8 @@ RINGING_SECONDS = 1.0  # several servers start together, and each brings several
 
 
 @dataclass(frozen=True)
-class LookedAt:
-    """The source that is looked at, how often (0: never by itself), and by whom."""
+class Plan:
+    """The source that is looked at, how often, and by whom."""
 
     source: Source
     address: ForgeAddress
@@ -38,17 +38,17 @@ class Rounds:
     """The looks at one source's forge."""
 
     def __init__(
-        self, asked: LookedAt, log: Log, registry: Registry, renames: Renames, counts: Counts
+        self, plan: Plan, log: Log, registry: Registry, renames: Renames, counts: Counts
     ) -> None:
         """
         Args:
-            asked: what is looked at.
+            plan: what is looked at.
             log: the hub's.
             registry: who follows what.
             renames: what repositories were called before.
             counts: are told of what was missed.
         """
-        self._asked = asked
+        self._plan = plan
         self._log = log
         self._registry = registry
         self._renames = renames
@@ -65,7 +65,7 @@ class Rounds:
     @property
     def source(self) -> str:
         """Its name."""
-        return self._asked.source.name
+        return self._plan.source.name
 
     def ring(self) -> None:
         """Look everywhere now: something may have been missed."""
@@ -74,7 +74,7 @@ class Rounds:
 
     async def run(self) -> None:
         """Go on until cancelled; begin with a thorough look."""
-        self._asked.looker.memory.forget()  # another hub may have looked since
+        self._plan.looker.memory.forget()  # another hub may have looked since
         self._is_running = True
         self.ring()
         try:
@@ -94,7 +94,7 @@ class Rounds:
         """
         async with self._turn:
             if not self._is_running:
-                self._asked.looker.memory.forget()  # another hub looks, and knows more
+                self._plan.looker.memory.forget()  # another hub looks, and knows more
             wants = [want for one in self._registry.all() for want in one.wants]
             return await self._look(self._followed(wants), is_thorough=is_thorough, is_whole=True)
 
@@ -108,7 +108,7 @@ class Rounds:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._asked.looker.close()
+        await self._plan.looker.close()
 
     async def _look_if_needed(self) -> None:
         """Look at what was not looked at yet, and say when the next look is due."""
@@ -142,14 +142,13 @@ class Rounds:
         return None
 
     def _look_again_when_due(self) -> None:
-        interval = self._asked.interval_seconds
-        self._due_at = asyncio.get_running_loop().time() + interval if interval else None
+        self._due_at = asyncio.get_running_loop().time() + self._plan.interval_seconds
         self._patience_seconds = SOON_SECONDS
 
     def _look_again_soon(self) -> None:
         """What is refused for good is not asked all the time."""
         self._due_at = asyncio.get_running_loop().time() + self._patience_seconds
-        most = max(MOST_SECONDS, self._asked.interval_seconds)
+        most = max(MOST_SECONDS, self._plan.interval_seconds)
         self._patience_seconds = min(2 * self._patience_seconds, most)
 
     async def _look(
@@ -157,7 +156,7 @@ class Rounds:
     ) -> Found:
         before = await remembered(self._log, self.source)
         asked = Asked(wanted, before.asked_at, is_thorough=is_thorough, is_whole=is_whole)
-        found = await self._asked.looker.look(asked)
+        found = await self._plan.looker.look(asked)
         for how in ("redelivered", "synthesised"):
             self._counts.missed[self.source, how] += getattr(found, how)
         after = _after(before, found, asked)
@@ -175,7 +174,7 @@ class Rounds:
         return {"source": self.source, "reason": reason}
 
     def _followed(self, wants: Iterable[Want]) -> list[Followed]:
-        return followed(self._asked.source, self._asked.address, self._renames, wants)
+        return followed(self._plan.source, self._plan.address, self._renames, wants)
 
 
 def _after(before: Remembered, found: Found, asked: Asked) -> Remembered:
