@@ -100,6 +100,17 @@ class FakeForge(ApiServer):
         """What a push is told as."""
         raise NotImplementedError
 
+    def described(self, repository: FakeRepository) -> dict[str, Any]:
+        """A repository as GitHub tells of it, and those that took that over."""
+        url = f"{self.web_url}/{repository.name}"
+        return {
+            "id": repository.id,
+            "full_name": repository.name,
+            "html_url": url,
+            "clone_url": f"{url}.git",
+            "default_branch": "main",
+        }
+
     def request_of(self, hook: FakeHook, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
         """The body of a delivery, and its headers."""
         raise NotImplementedError

@@ -39,7 +39,7 @@ class FakeGitea(FakeForge):
     def pushed(self, repository: FakeRepository, ref: str, before: str, after: str) -> Delivery:
         """What a push is told as."""
         moved = {"ref": ref, "before": before, "after": after, "commits": [], "total_commits": 0}
-        return Delivery("push", moved | {"repository": self._repository(repository)})
+        return Delivery("push", moved | {"repository": self.described(repository)})
 
     def request_of(self, hook: FakeHook, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
         """The body of a delivery, and its headers."""
@@ -54,16 +54,6 @@ class FakeGitea(FakeForge):
         if self.kind == "forgejo":
             headers |= {name.replace("Gitea", "Forgejo"): headers[name] for name in tuple(headers)}
         return body, headers
-
-    def _repository(self, repository: FakeRepository) -> dict[str, Any]:
-        url = f"{self.web_url}/{repository.name}"
-        return {
-            "id": repository.id,
-            "full_name": repository.name,
-            "html_url": url,
-            "clone_url": f"{url}.git",
-            "default_branch": "main",
-        }
 
     def _list(self, asked: Asked) -> Answer:
         if no := self._refused(asked):

@@ -83,7 +83,7 @@ class FakeGitHub(FakeForge):
         """What a push is told as."""
         moved = {"ref": ref, "before": before, "after": after, "commits": [], "forced": False}
         made = {"created": before == NONE, "deleted": after == NONE}
-        return Delivery("push", moved | made | {"repository": self._repository(repository)})
+        return Delivery("push", moved | made | {"repository": self.described(repository)})
 
     def request_of(self, hook: FakeHook, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
         """The body of a delivery, and its headers."""
@@ -94,16 +94,6 @@ class FakeGitHub(FakeForge):
             "X-GitHub-Delivery": delivery.guid,
             "X-GitHub-Hook-ID": str(hook.id),
             "X-Hub-Signature-256": f"sha256={signed(hook.secret, body)}",
-        }
-
-    def _repository(self, repository: FakeRepository) -> dict[str, Any]:
-        url = f"{self.web_url}/{repository.name}"
-        return {
-            "id": repository.id,
-            "full_name": repository.name,
-            "html_url": url,
-            "clone_url": f"{url}.git",
-            "default_branch": "main",
         }
 
     def _list(self, asked: Asked) -> Answer:
@@ -160,7 +150,7 @@ class FakeGitHub(FakeForge):
 
     def _pinged(self, hook: FakeHook) -> Delivery:
         repository = self.repositories.get(hook.owner)
-        whose = {"repository": self._repository(repository)} if repository else {}
+        whose = {"repository": self.described(repository)} if repository else {}
         return Delivery("ping", {"zen": "Nothing in haste.", "hook_id": hook.id} | whose)
 
     def _deliveries(self, asked: Asked) -> Answer:
