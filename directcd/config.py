@@ -48,12 +48,20 @@ class Config(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     hub: HubSettings | None = None
+    """Receives webhooks, remembers them, and tells those that follow."""
+
     server: ServerSettings | None = None
+    """Fetches, builds and offers the targets."""
+
     target: tuple[TargetSettings, ...] = ()
+    """What is delivered, in any number; the hub alone needs none."""
+
     client: ClientSettings | None = None
+    """Downloads, starts and supervises the program of one target."""
 
     @field_validator("target")
     @classmethod

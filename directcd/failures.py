@@ -4,12 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from directcd.exits import Exit
 from directcd.terminal import colourless
-
-FAILED = 1
-USAGE = 2
-BUILD_FAILED = 5
-OUT_OF_REACH = 7
 
 
 @contextmanager
@@ -38,7 +34,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _say(error: BaseException) -> int | None:
+def _say(error: BaseException) -> Exit | None:
     code = next((code for kind, code in _mendable() if isinstance(error, kind)), None)
     if code is not None:
         # It may quote a stranger's file.
@@ -46,7 +42,7 @@ def _say(error: BaseException) -> int | None:
     return code
 
 
-def _mendable() -> list[tuple[type[BaseException], int]]:
+def _mendable() -> list[tuple[type[BaseException], Exit]]:
     # Imported when something failed, not when the command starts.
     from adapters import AdapterError
     from cd4sources.building import BuildFailed, NoToolchain
@@ -66,21 +62,21 @@ def _mendable() -> list[tuple[type[BaseException], int]]:
     from hub.secrets import SecretFileError
 
     return [
-        (ConfigError, USAGE),
-        (ExtraMissing, USAGE),
-        (BadArguments, USAGE),
-        (TargetError, USAGE),
-        (NoToolchain, USAGE),
-        (BuildFailed, BUILD_FAILED),
-        (RepositoryError, OUT_OF_REACH),
-        (KeyUnusable, USAGE),
-        (CannotConfine, USAGE),
-        (AdapterError, USAGE),
-        (SecretFileError, USAGE),
-        (RecordingError, USAGE),
-        (StartError, FAILED),
-        (LogError, FAILED),
-        (DataUnusable, FAILED),
-        (AddressUnusable, FAILED),
-        (DemoError, FAILED),
+        (ConfigError, Exit.USAGE),
+        (ExtraMissing, Exit.USAGE),
+        (BadArguments, Exit.USAGE),
+        (TargetError, Exit.USAGE),
+        (NoToolchain, Exit.USAGE),
+        (BuildFailed, Exit.BUILD_FAILED),
+        (RepositoryError, Exit.UNREACHABLE),
+        (KeyUnusable, Exit.USAGE),
+        (CannotConfine, Exit.USAGE),
+        (AdapterError, Exit.USAGE),
+        (SecretFileError, Exit.USAGE),
+        (RecordingError, Exit.USAGE),
+        (StartError, Exit.FAILED),
+        (LogError, Exit.FAILED),
+        (DataUnusable, Exit.FAILED),
+        (AddressUnusable, Exit.FAILED),
+        (DemoError, Exit.FAILED),
     ]

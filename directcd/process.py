@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from cd4sources.running.reaping import reap_orphans
+from directcd.exits import Exit
 
 # Enough for every connection there will be. What has no limit at all must not be inherited: old
 # programs close every descriptor they may have before they start others.
 DESCRIPTORS = 65_536
-
-INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
 
 Part = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -47,7 +46,7 @@ def run(*parts: Part, loop_factory: LoopFactory | None = None) -> None:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_run(parts))
     except asyncio.CancelledError:
-        sys.exit(INTERRUPTED)
+        sys.exit(Exit.INTERRUPTED)
 
 
 def _raise_descriptors() -> None:

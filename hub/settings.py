@@ -35,6 +35,17 @@ Network = IPv4Network | IPv6Network
 GITHUB_META = "github-meta"
 
 
+class _Settings(BaseModel):
+    """Frozen, strict about unknown keys, silent about the values that failed."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
 def _redis_url(url: SecretStr) -> SecretStr:
     if url.get_secret_value():
         parse_redis_url(url.get_secret_value())
@@ -73,10 +84,8 @@ def _forge_url(url: str) -> str:
 _BASE64 = re.compile("[A-Za-z0-9+/]{2,}={0,2}")
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(_Settings):
     """One webhook endpoint: `[hub.sources.NAME]` answers at `/webhooks/PROVIDER/NAME`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: str
     """The installed adapter that reads deliveries, e.g. `gitea`. Never guessed from headers."""
@@ -191,10 +200,8 @@ def _folded(globs: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(glob if glob.startswith("file:") else glob.lower() for glob in globs)
 
 
-class HubTokenSettings(BaseModel):
+class HubTokenSettings(_Settings):
     """What the holder of one bearer token may ask of the hub."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: str = Field(min_length=1, max_length=100)
     """Who holds it: shown in refusals and logs."""
@@ -215,10 +222,8 @@ class HubTokenSettings(BaseModel):
     """
 
 
-class ServerSettings(BaseModel):
+class ServerSettings(_Settings):
     """A cd4sources server: `[hub.servers.NAME]`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(_server_url)]
     """Where its API is, e.g. `http://10.0.0.7:8081`."""
@@ -233,10 +238,8 @@ class ServerSettings(BaseModel):
     """The token itself, where there is no file: `directcd up` makes one for its own server."""
 
 
-class HubSettings(BaseModel):
+class HubSettings(_Settings):
     """The `[hub]` table of directcd.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     listen: str = "127.0.0.1:8080"
     """Address for webhooks and API. Loopback by default: exposing it is a decision."""

@@ -1,5 +1,7 @@
 """`directcd builds`."""
 
+import codecs
+import json
 import sys
 
 import click
@@ -60,15 +62,22 @@ def show(build: str, server: Server, *, as_json: bool) -> None:
 @click.argument("build")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the build ends.")
 @servers.server
-def logs(build: str, server: Server, *, follow: bool) -> None:
-    """Print what BUILD has printed: as it is into a pipe, without control codes on a terminal."""
-    printer = Printer()
+@servers.as_json
+def logs(build: str, server: Server, *, follow: bool, as_json: bool) -> None:
+    """
+    Print what BUILD has printed.
+
+    As it is into a pipe, without control codes on a terminal; as JSON, an object with `line` for
+    each of its lines.
+    """
+    query = {"follow": "1"} if follow else {}
+    lines, printer = _JsonLines(), Printer()
 
     def write(piece: bytes) -> None:
         click.echo(printer.feed(piece) if sys.stdout.isatty() else piece, nl=False)
 
-    query = {"follow": "1"} if follow else {}
-    asking.copy(server, "builds", build, "log", write=write, **query)
+    asking.copy(server, "builds", build, "log", write=lines.feed if as_json else write, **query)
+    lines.end()
 
 
 @command.command()
@@ -89,6 +98,25 @@ def rebuild(target: str, server: Server, *, as_json: bool) -> None:
     """Build the newest commits of TARGET, also when they were built before."""
     answer = asking.post(server, Done, "targets", target, "rebuild")
     _tell(answer, f"{target} is built again; see `directcd builds list {target}`", as_json=as_json)
+
+
+class _JsonLines:
+    """Prints bytes that come in pieces as JSON, a line each."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._held = ""
+
+    def feed(self, piece: bytes) -> None:
+        """Print the lines that are whole now."""
+        *whole, self._held = (self._held + self._decode(piece)).split("\n")
+        for text in whole:
+            click.echo(json.dumps({"line": text}))
+
+    def end(self) -> None:
+        """Print the last one, if no line break ends it."""
+        if self._held:
+            click.echo(json.dumps({"line": self._held}))
 
 
 _HEADER = ("BUILD", "TARGET", "VERSION", "STARTED AT", "REASON", "STATE", "")

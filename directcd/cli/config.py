@@ -1,11 +1,13 @@
 """`directcd config check`."""
 
 import logging
+import sys
 from pathlib import Path
 
 import click
 
 from directcd.cli import options
+from directcd.exits import Exit
 from directcd.terminal import line
 
 
@@ -34,6 +36,6 @@ def check(config_file: Path) -> None:
     for one in findings:
         click.echo(line(f"{one.severity}: {one.where}: {one.what}; {one.next}"), err=True)
     if loaded is None or any(one.severity == "problem" for one in findings):
-        raise SystemExit(2)
+        sys.exit(Exit.USAGE)
     names = [name for name in type(loaded).model_fields if getattr(loaded, name)]
     click.echo(f"{config_file}: valid ({', '.join(names)})", err=True)

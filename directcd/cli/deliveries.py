@@ -9,8 +9,9 @@ import click
 from pydantic import BaseModel
 
 from directcd.cli import asking, servers
-from directcd.cli.servers import FAILED, Refused, Server
+from directcd.cli.servers import Refused, Server
 from directcd.cli.tables import moment, table
+from directcd.exits import Exit
 from directcd.terminal import line
 from directcd.why import Listed, Whole, text_of
 
@@ -162,7 +163,7 @@ def number_of(hub: Server, delivery: str) -> str:
     numbers = [one.number for one in found.deliveries if one.delivery_id == delivery]
     if not numbers:
         step = "`directcd deliveries list` shows those that are"
-        raise Refused(f"no delivery {delivery} is remembered; {step}", FAILED)
+        raise Refused(f"no delivery {delivery} is remembered; {step}", Exit.FAILED)
     return str(numbers[0])
 
 

@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from directcd.exits import Exit
+
 
 @click.command(name="demo")
 @click.option("--json", "as_json", is_flag=True, help="Print the two timelines as JSON.")
@@ -15,4 +17,4 @@ def command(*, as_json: bool) -> None:
     """
     from directcd.demo import story
 
-    sys.exit(0 if story.tell(as_json=as_json) else 1)
+    sys.exit(Exit.OK if story.tell(as_json=as_json) else Exit.FAILED)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from directcd.cli import options, servers
+from directcd.exits import Exit
 from directcd.terminal import counted, line
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def command(config_file: Path, *, fix: bool, token: str, as_json: bool, verbose:
     else:
         _tell(findings if verbose else wrong, done)
         click.echo(_summary(findings, verbose=verbose), err=True)
-    sys.exit(1 if wrong else 0)
+    sys.exit(Exit.FAILED if wrong else Exit.OK)
 
 
 def _tell(findings: "Sequence[Finding]", done: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from directcd.cli import servers
+from directcd.exits import Exit
 
 if TYPE_CHECKING:
     from cd4sources.http import Http, Reply
@@ -43,7 +44,7 @@ class Offer:
         from cd4sources.http import BadStatus
 
         newest = await self._newest(http)
-        wanted = _checked(version or newest)
+        wanted = version or newest
         query = [*self._query, ("version", wanted)]
         try:
             reply = await http.head(f"{self._server}/download", query, token=self._token)
@@ -51,7 +52,7 @@ class Offer:
             if error.status != GONE:
                 raise
             message = f"{version} is not kept there (any more); the newest is {newest}"
-            raise servers.Refused(message, servers.FAILED) from error
+            raise servers.Refused(message, Exit.FAILED) from error
         return Artifact(wanted, *_promised(reply))
 
     async def _newest(self, http: "Http") -> str:
@@ -63,8 +64,8 @@ class Offer:
         )
         if not reply.body:
             why = reply.headers.get("X-Directcd-Last-Error", "the first build has not ended")
-            raise servers.Refused(f"nothing is built yet: {why}", servers.FAILED)
-        return reply.read(Record).version
+            raise servers.Refused(f"nothing is built yet: {why}", Exit.FAILED)
+        return _checked(reply.read(Record).version)
 
     async def fetch(self, http: "Http", artifact: Artifact, into: Path) -> None:
         """The bytes, going on where an earlier attempt ended."""
@@ -77,11 +78,12 @@ class Offer:
 
 
 def _checked(version: str) -> str:
-    """The version, which becomes part of a file's name."""
+    """A server's version, which becomes part of a file's name."""
     from cd4sources.keeping.versions import VERSION
 
     if not VERSION.fullmatch(version):
-        raise servers.Refused(f"{version!r}: a version is v- and 12 hex digits", servers.FAILED)
+        message = f"{version!r} is no version; is this a cd4sources server?"
+        raise servers.Refused(message, Exit.FAILED)
     return version
 
 
@@ -90,13 +92,15 @@ def _promised(reply: "Reply") -> tuple[int, str]:
     size, tag = reply.headers.get("Content-Length", ""), reply.headers.get("ETag", "")
     if not re.fullmatch("[0-9]{1,18}", size) or not re.fullmatch('"[0-9a-f]{64}"', tag):
         message = "the answer names no size and digest; is this a cd4sources server?"
-        raise servers.Refused(message, servers.FAILED)
+        raise servers.Refused(message, Exit.FAILED)
     return int(size), tag.strip('"')
 
 
 @click.command(name="download")
 @servers.target
-@click.option("--version", default="", help="Default: the newest.")
+@click.option(
+    "--version", default="", callback=servers.checked_version, help="Default: the newest."
+)
 @click.option(
     "-o",
     "--output",
@@ -132,7 +136,7 @@ async def _download(offer: Offer, version: str, output: Path) -> Artifact:
             part.chmod(0o755)
             part.replace(output)
         except OSError as error:
-            raise servers.Refused(f"{output}: {error.strerror}", servers.FAILED) from error
+            raise servers.Refused(f"{output}: {error.strerror}", Exit.FAILED) from error
     return artifact
 
 

@@ -9,14 +9,13 @@ import click
 
 from directcd.cli import servers
 from directcd.cli.servers import Server
-from directcd.failures import FAILED
+from directcd.exits import Exit
 
 if TYPE_CHECKING:
     from adapters import Request
     from directcd.explanations import Explained
     from directcd.why import Why
 
-WRONG_SIGNATURE = 4
 _NEEDED = 3  # provider, headers and body of a recording
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
@@ -133,8 +132,8 @@ def _recorded(
         if why:
             click.echo(f"\nagainst {against}\n{text_of(why.rows())}")
     if explained.refused:
-        sys.exit(WRONG_SIGNATURE)
-    sys.exit(FAILED if explained.error else 0)
+        sys.exit(Exit.FORBIDDEN)
+    sys.exit(Exit.FAILED if explained.error else Exit.OK)
 
 
 def _why(explained: "Explained", against: Path | None) -> "Why | None":

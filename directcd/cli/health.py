@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import click
 
+from directcd.exits import Exit
 from directcd.terminal import line
 
 TIMEOUT_SECONDS = 5
@@ -34,7 +35,7 @@ def command(url: str) -> None:
     except (OSError, ValueError) as error:
         ready, said = False, f"no answer: {error}"
     click.echo(line(said), err=not ready)
-    sys.exit(0 if ready else 1)
+    sys.exit(Exit.OK if ready else Exit.FAILED)
 
 
 def _place(url: str) -> SplitResult:

@@ -8,9 +8,8 @@ from pydantic import BaseModel
 
 from directcd.cli import asking, hook_options, servers
 from directcd.cli.servers import Server
+from directcd.exits import Exit
 from directcd.terminal import line
-
-FAILED = 1
 
 
 class Looked(BaseModel):
@@ -64,4 +63,4 @@ def command(source: str, hub: Server, *, as_json: bool) -> None:
     else:
         for text in (text for one in answer.value.sources for text in one.lines()):
             click.echo(line(text), err=True)
-    sys.exit(FAILED if any(one.troubles for one in answer.value.sources) else 0)
+    sys.exit(Exit.FAILED if any(one.troubles for one in answer.value.sources) else Exit.OK)

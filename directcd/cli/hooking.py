@@ -11,6 +11,7 @@ import click
 
 from directcd.cli import servers
 from directcd.cli.hook_options import Asked
+from directcd.exits import Exit
 from directcd.terminal import line
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from directcd.hooks.working import Work
 
 T = TypeVar("T")
-
-USAGE = 2
 
 
 def done(asked: Asked, work: "Work", *, signed: bool = False) -> None:
@@ -56,7 +55,7 @@ def run_or_refuse(run: "Callable[[], Coroutine[Any, Any, T]]") -> T:
     try:
         return asyncio.run(run())
     except ForgeError as error:
-        raise servers.Refused(f"{error}; {error.next_step}", USAGE) from error
+        raise servers.Refused(f"{error}; {error.next_step}", Exit.USAGE) from error
 
 
 def finish(asked: Asked, outcomes: "Sequence[Outcome]") -> NoReturn:
@@ -78,7 +77,7 @@ def _tell(asked: Asked, outcomes: "Sequence[Outcome]", document: Mapping[str, An
     else:
         for text in chain.from_iterable(one.lines() for one in outcomes):
             say(text)
-    sys.exit(max((one.code for one in outcomes), default=0))
+    sys.exit(max((one.code for one in outcomes), default=Exit.OK))
 
 
 def say(text: str) -> None:

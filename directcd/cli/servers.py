@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from directcd.cli import nearby
+from directcd.exits import Exit
 from directcd.terminal import line
 
 if TYPE_CHECKING:
@@ -19,18 +20,13 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FAILED = 1
-NOTHING_NEW = 3
-FORBIDDEN = 4
-UNREACHABLE = 7
-
 _UNAUTHORISED = frozenset({401, 403})
 
 
 class Refused(click.ClickException):
     """Ends the command with a sentence, which may be a server's, and a code."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: Exit) -> None:
         super().__init__(line(message))
         self._exit_code = exit_code
 
@@ -132,11 +128,11 @@ def failures(option: str = "--server") -> Iterator[None]:
         yield
     except Unreachable as error:
         message = f"{error}; see that it runs, or name another {option}"
-        raise Refused(message, UNREACHABLE) from error
+        raise Refused(message, Exit.UNREACHABLE) from error
     except BadStatus as error:
         raise Refused(str(error), _exit_code(error)) from error
     except HttpError as error:
-        raise Refused(str(error), FAILED) from error
+        raise Refused(str(error), Exit.FAILED) from error
 
 
 def _server_named(address: str, token: str) -> tuple[str, str]:
@@ -166,10 +162,10 @@ def token_in(asked: "Asked") -> str:
         raise ConfigError(f"{error}; mend it, or give a token by --token-file") from error
 
 
-def _exit_code(error: "BadStatus") -> int:
+def _exit_code(error: "BadStatus") -> Exit:
     if error.status in _UNAUTHORISED:
-        return FORBIDDEN
-    return NOTHING_NEW if error.problem.code == "unknown-trace" else FAILED
+        return Exit.FORBIDDEN
+    return Exit.NOTHING_NEW if error.problem.code == "unknown-trace" else Exit.FAILED
 
 
 def checked_address(_: click.Context, __: click.Parameter, url: str) -> str:
@@ -194,6 +190,15 @@ def without_passwords(
         if re.search(r"://[^/@]*:[^/]*@", repo):
             raise click.BadParameter("holds a password: leave it out, the server has its own")
     return repos
+
+
+def checked_version(_: click.Context, __: click.Parameter, version: str) -> str:
+    """A version that an argument or an option names; "" when none does."""
+    from cd4sources.keeping.versions import VERSION
+
+    if version and not VERSION.fullmatch(version):
+        raise click.BadParameter("a version is v- and 12 hex digits: `directcd versions list`")
+    return version
 
 
 def read_token_option(_: click.Context, __: click.Parameter, file: Path | None) -> str:

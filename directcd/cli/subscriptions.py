@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from directcd.cli import asking, servers
 from directcd.cli.asking import Answer
-from directcd.cli.servers import FAILED, Refused, Server
+from directcd.cli.servers import Refused, Server
 from directcd.cli.tables import moment, table
+from directcd.exits import Exit
 
 LEASE_SECONDS = 86_400
 """The longest that a hub gives; who is called back has nobody to renew it sooner."""
@@ -191,7 +192,7 @@ def _id_of(hub: Server, name: str) -> str:
     found = next((one.id for one in known if name in {one.name, one.id}), None)
     if found is None:
         names = ", ".join(one.name for one in known) or "none"
-        raise Refused(f"no subscription is called {name!r}; there are: {names}", FAILED)
+        raise Refused(f"no subscription is called {name!r}; there are: {names}", Exit.FAILED)
     return found
 
 

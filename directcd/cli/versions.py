@@ -58,7 +58,7 @@ def list_versions(target: str, server: Server, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("target")
-@click.argument("version")
+@click.argument("version", callback=servers.checked_version)
 @servers.server
 @servers.as_json
 def pin(target: str, version: str, server: Server, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import click
 
 from directcd.cli import servers
 from directcd.cli.asking import ascii_json, warn_of_newer
+from directcd.exits import Exit
 from directcd.terminal import line
 
 if TYPE_CHECKING:
@@ -77,7 +78,12 @@ class _Watching:
 
 @click.command(name="watch")
 @servers.target
-@click.option("--version", default="", help="The version you have; default: none.")
+@click.option(
+    "--version",
+    default="",
+    callback=servers.checked_version,
+    help="The version you have; default: none.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(0, 300),
@@ -113,7 +119,7 @@ async def _watch(watching: _Watching, version: str, *, follow: bool) -> None:
         while follow:
             version = await watching.patiently(http, version)
         if not await watching.once(http, version):
-            raise servers.Refused("nothing new", servers.NOTHING_NEW)
+            raise servers.Refused("nothing new", Exit.NOTHING_NEW)
 
 
 def _described(record: "Record") -> str:

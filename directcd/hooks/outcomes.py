@@ -6,15 +6,10 @@ from http import HTTPStatus
 from typing import Any
 
 from cd4sources.http import BadStatus, HttpError, Unreachable
+from directcd.exits import Exit
 from directcd.hooks.scopes import scope_of
 from hub.forges.errors import ForgeAway, ForgeError, ForgeRefused, RateLimited
 from hub.forges.values import Place
-
-WELL = 0
-FAILED = 1
-USAGE = 2
-FORBIDDEN = 4
-OUT_OF_REACH = 7
 
 _NOT_ALLOWED = frozenset({401, 403, 404})
 
@@ -33,7 +28,7 @@ class Trouble:
 
     reason: str
     next_step: str = ""
-    code: int = FAILED
+    code: Exit = Exit.FAILED
     is_wrong_secret: bool = False
 
     @property
@@ -70,7 +65,7 @@ class Outcome:
     @property
     def code(self) -> int:
         """What the command ends with."""
-        return self.trouble.code if self.trouble else WELL
+        return self.trouble.code if self.trouble else Exit.OK
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -111,25 +106,25 @@ def of_forge(error: ForgeError, provider: str, place: Place) -> Trouble:
     """Why the forge did not do something; with the scope that is needed, where that may be it."""
     if isinstance(error, ForgeRefused) and error.status in _NOT_ALLOWED:
         step = f"{error.next_step}; {scope_of(provider, place)}"
-        return Trouble(str(error), step, FORBIDDEN)
+        return Trouble(str(error), step, Exit.FORBIDDEN)
     if isinstance(error, RateLimited):
-        return Trouble(str(error), f"try again after {error.until:%H:%M:%S} UTC", OUT_OF_REACH)
+        return Trouble(str(error), f"try again after {error.until:%H:%M:%S} UTC", Exit.UNREACHABLE)
     if isinstance(error, ForgeAway):
         step = "see that this machine reaches it, and try again"
-        return Trouble(str(error), step, OUT_OF_REACH)
+        return Trouble(str(error), step, Exit.UNREACHABLE)
     is_configuration = isinstance(error, ForgeRefused) and not error.status
-    return Trouble(str(error), error.next_step, USAGE if is_configuration else FAILED)
+    return Trouble(str(error), error.next_step, Exit.USAGE if is_configuration else Exit.FAILED)
 
 
 def of_hub(error: HttpError) -> Trouble:
     """Why the hub did not say whether a delivery came."""
     if isinstance(error, Unreachable):
         step = "see that the hub runs, or name it by --hub; then `directcd hook test`"
-        return Trouble(f"the hub cannot be asked: {error}", step, OUT_OF_REACH)
+        return Trouble(f"the hub cannot be asked: {error}", step, Exit.UNREACHABLE)
     if isinstance(error, BadStatus) and error.status in {
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
     }:
         step = "give a token that may read there: --hub-token-file; then `directcd hook test`"
-        return Trouble(f"the hub does not say what came: {error}", step, FORBIDDEN)
+        return Trouble(f"the hub does not say what came: {error}", step, Exit.FORBIDDEN)
     return Trouble(f"the hub does not say what came: {error}", "name the hub by --hub")

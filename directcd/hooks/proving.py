@@ -8,9 +8,10 @@ import asyncio
 from dataclasses import dataclass
 
 from cd4sources.http import HttpError
+from directcd.exits import Exit
 from directcd.hooks import outcomes
 from directcd.hooks.choosing import Chosen
-from directcd.hooks.outcomes import FORBIDDEN, Trouble
+from directcd.hooks.outcomes import Trouble
 from directcd.hooks.reasons import Reasons
 from directcd.hooks.witness import Moment, Witness
 from directcd.why import Listed
@@ -72,7 +73,7 @@ class Prover:
         try:
             before = await self.witness.now(self.chosen.source)
             said, is_untestable = await self._asked(hook)
-            if said and (is_untestable or said.code == FORBIDDEN):
+            if said and (is_untestable or said.code == Exit.FORBIDDEN):
                 return Proof(trouble=said, is_untestable=is_untestable)
             wait = min(GRACE_SECONDS, self.wait_seconds) if said else self.wait_seconds
             if came := await self._awaited(hook, before, wait):

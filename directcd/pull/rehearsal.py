@@ -14,9 +14,9 @@ from cd4sources.targets import Repository, Target
 from directcd.pull.arguments import Pull
 
 
-async def rehearse(pull: Pull, target: Target) -> int:
+async def rehearse(pull: Pull, target: Target) -> None:
     """
-    Print it, a line each; returns the exit code.
+    Print it, a line each.
 
     Raises:
         RepositoryError: A repository cannot be fetched.
@@ -26,7 +26,6 @@ async def rehearse(pull: Pull, target: Target) -> int:
     plan = await rehearsed(pull.server, target)
     for heading, text in _lines(pull, target, plan):
         sys.stdout.write(f"{heading:12} {text}\n")
-    return 0
 
 
 def _lines(pull: Pull, target: Target, plan: Plan) -> Iterator[tuple[str, str]]:

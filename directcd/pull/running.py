@@ -15,7 +15,7 @@ from cd4sources.running.commands import INHERITED, Outputs
 from cd4sources.sources.repository import RepositoryError
 from cd4sources.targets import Target
 from directcd import process
-from directcd.failures import BUILD_FAILED, FAILED, OUT_OF_REACH
+from directcd.exits import Exit
 from directcd.hubs import redis_hub
 from directcd.pull.arguments import Pull
 from directcd.pull.errors import BadArguments
@@ -23,11 +23,12 @@ from directcd.pull.telling import teller_for
 from directcd.pull.thrift import be_thrifty
 from directcd.standalone import standalone
 
-OK, NOTHING_NEW, ROLLED_BACK = 0, 3, 6
-
-_CODES: dict[Round, int] = {
-    "started": OK, "unchanged": NOTHING_NEW, "refused": ROLLED_BACK, "failed": FAILED,
-}  # fmt: skip
+_CODES: dict[Round, Exit] = {
+    "started": Exit.OK,
+    "unchanged": Exit.NOTHING_NEW,
+    "refused": Exit.ROLLED_BACK,
+    "failed": Exit.FAILED,
+}
 _STDERR = 2
 _QUIET_END_SECONDS = 0.5
 _PROGRAM_LOG = "program.log"
@@ -35,7 +36,7 @@ _PROGRAM_LOG = "program.log"
 logger = logging.getLogger(__name__)
 
 
-def run(pull: Pull) -> int:
+def run(pull: Pull) -> Exit:
     """
     Do it; returns the exit code.
 
@@ -51,7 +52,8 @@ def run(pull: Pull) -> int:
     if pull.dry_run:
         from directcd.pull.rehearsal import rehearse
 
-        return asyncio.run(rehearse(pull, target))
+        asyncio.run(rehearse(pull, target))
+        return Exit.OK
     if pull.once and pull.client.sockets:
         raise BadArguments("--socket: with --once nobody would go on listening; leave one of both")
     with _outputs(pull) as outputs, teller_for(pull, target) as teller:
@@ -66,7 +68,7 @@ def run(pull: Pull) -> int:
         return _once(direct) if pull.once else _for_ever(direct, pull)
 
 
-def _for_ever(direct: Direct, pull: Pull) -> int:
+def _for_ever(direct: Direct, pull: Pull) -> Exit:
     async def tell(stopping: asyncio.Event) -> None:
         """Say why it takes long to end, if it does."""
         await stopping.wait()
@@ -82,12 +84,12 @@ def _for_ever(direct: Direct, pull: Pull) -> int:
             telling.cancel()
 
     process.run(run)
-    return OK
+    return Exit.OK
 
 
-def _once(direct: Direct) -> int:
+def _once(direct: Direct) -> Exit:
     """What it came to as an exit code; the program runs on without us."""
-    found: list[int] = []
+    found: list[Exit] = []
 
     async def look(stopping: asyncio.Event) -> None:
         looking = asyncio.create_task(_code(direct), name="look")
@@ -97,20 +99,20 @@ def _once(direct: Direct) -> int:
         if stopping.is_set():
             looking.cancel()
             await asyncio.wait({looking})
-        found.append(process.INTERRUPTED if looking.cancelled() else looking.result())
+        found.append(Exit.INTERRUPTED if looking.cancelled() else looking.result())
 
     process.run(look)
     return found[0]
 
 
-async def _code(direct: Direct) -> int:
+async def _code(direct: Direct) -> Exit:
     once = await direct.once()
     if isinstance(once.error, BuildFailed):
-        return BUILD_FAILED
+        return Exit.BUILD_FAILED
     if isinstance(once.error, RepositoryError):
-        return OUT_OF_REACH
+        return Exit.UNREACHABLE
     if once.error:
-        return FAILED
+        return Exit.FAILED
     return _CODES[once.came_to]
 
 

@@ -56,6 +56,8 @@ def test_operator_sees_and_changes(address: str) -> None:
     assert "state        ok" in directcd("builds", "show", build["id"], *at).stdout
     logged = directcd("builds", "logs", "-f", build["id"], *at).stdout
     assert logged.startswith("\x1b[2Jsome words\n")
+    lines = directcd("builds", "logs", build["id"], *at, "--json").stdout.splitlines()
+    assert [json.loads(one)["line"] for one in lines] == logged.splitlines()
     pinned = directcd("versions", "pin", "app", build["version"], *at)
     assert (pinned.stdout, "pinned" in pinned.stderr) == ("", True)
     assert "current pinned" in directcd("versions", "list", "app", *at).stdout
