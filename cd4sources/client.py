@@ -66,7 +66,12 @@ class Client:
         self._check = partial(refuse_unsigned, keys, target=name)
         self._host: Host | None = None
 
-    async def run(self, stopping: asyncio.Event) -> None:
+    @property
+    def version(self) -> str | None:
+        """The version that is kept running, None for none."""
+        return self._host.version if self._host else None
+
+    async def run(self, stopping: asyncio.Event, settled: asyncio.Event | None = None) -> None:
         """
         Deliver until told to stop; then end the program gracefully and return.
 
@@ -74,6 +79,7 @@ class Client:
 
         Args:
             stopping: Set it to stop.
+            settled: Is set when the program runs, or the first attempt has shown that none can.
 
         Raises:
             DataInUse: Another client uses the data directory.
@@ -84,7 +90,7 @@ class Client:
             self._host = Host(self._settings, http, reporter, self._check)
             reporting = asyncio.create_task(reporter.run(), name="reports")
             try:
-                await self._host.run(partial(self._supply, http), stopping)
+                await self._host.run(partial(self._supply, http), stopping, settled)
             finally:
                 reporting.cancel()
 

@@ -1,5 +1,8 @@
 """Everything of one directcd.toml in one process: the hub, the server and the client."""
 
+import socket
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
@@ -9,18 +12,30 @@ from cd4sources.tokens import digest, new_token
 from directcd import parts
 from directcd.config import Config
 from directcd.errors import ConfigError
+from directcd.life import Part
 from directcd.listening import url_of
-from directcd.process import Part
 from hub.settings import HubSettings, HubTokenSettings
 from hub.settings import ServerSettings as ShownServer
+
+NOTHING: Mapping[str, socket.socket] = MappingProxyType({})
 
 OWN_SERVER = "local"
 """What the hub calls it; the server's `name` may hold what no path can."""
 
 
-def parts_of(config: Config) -> list[Part]:
+def listening_parts(config: Config) -> list[str]:
+    """The names of the parts that listen."""
+    is_there = {"hub": config.hub, "server": config.server or config.target}
+    return [name for name, there in is_there.items() if there]
+
+
+def parts_of(config: Config, passed: Mapping[str, socket.socket] = NOTHING) -> list[Part]:
     """
     The parts the configuration speaks of, told about each other.
+
+    Args:
+        config: It.
+        passed: Sockets that parts serve instead of listening themselves, by the part's name.
 
     Raises:
         ConfigError: it speaks of none.
@@ -30,9 +45,9 @@ def parts_of(config: Config) -> list[Part]:
     config = _introduced(config, token)
     found: list[Part] = []
     if config.hub:
-        found.append(parts.hub(config))
+        found.append(parts.hub(config, passed.get("hub")))
     if config.server or config.target:
-        found.append(parts.server(config, hub_token=to_server))
+        found.append(parts.server(config, passed.get("server"), hub_token=to_server))
     if config.client:
         found.append(parts.client(config, hub_token=to_client))
     if not found:

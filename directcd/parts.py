@@ -5,27 +5,37 @@ Building a part validates what needs other packages' knowledge (providers, targe
 left to `serving`.
 """
 
-import asyncio
 import logging
+import socket
+import textwrap
 from typing import TYPE_CHECKING
 
 from cd4sources.targets import Target
 from directcd.config import Config
 from directcd.errors import ConfigError
 from directcd.hubs import redis_hub
-from directcd.process import Part
+from directcd.life import Life, Part
 from directcd.serving import serve, tell_version
+from directcd.standalone import hosted
 from hub.settings import HubSettings
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from cd4sources.client import Client
+
+STANDING_CHARACTERS = 200  # what a server offers is one line of `systemctl status`
 
 logger = logging.getLogger(__name__)
 
 
-def hub(config: Config) -> Part:
+def hub(config: Config, passed: socket.socket | None = None) -> Part:
     """
     The hub.
+
+    Args:
+        config: Its settings.
+        passed: A socket that it serves instead of listening itself.
 
     Raises:
         UnknownProvider: a source names a provider that no adapter speaks.
@@ -36,23 +46,25 @@ def hub(config: Config) -> Part:
     app = create_app(settings)
     tell_version(app)
 
-    async def run(stopping: asyncio.Event) -> None:
+    async def run(life: Life) -> None:
+        life.standing = lambda: f"hub: {app.state.counts.summary}"
         for name, source in settings.sources.items():
             path = f"/webhooks/{source.provider}/{name}"
             logger.info("webhook endpoint", extra={"url": f"{settings.public_url}{path}"})
         if not settings.sources:
             logger.warning("no source configured, every webhook is refused: add [hub.sources.NAME]")
-        await serve(app, settings.listen, "hub", stopping)
+        await serve(app, passed or settings.listen, "hub", life)
 
     return run
 
 
-def server(config: Config, *, hub_token: str = "") -> Part:
+def server(config: Config, passed: socket.socket | None = None, *, hub_token: str = "") -> Part:
     """
     The cd4sources server.
 
     Args:
         config: Its settings and targets.
+        passed: A socket that it serves instead of listening itself.
         hub_token: For the hub of this process.
 
     Raises:
@@ -71,10 +83,19 @@ def server(config: Config, *, hub_token: str = "") -> Part:
     app = create_app(settings, targets, hub=hub, hub_token=hub_token)
     tell_version(app)
 
-    async def run(stopping: asyncio.Event) -> None:
-        await serve(app, settings.listen, "server", stopping)
+    async def run(life: Life) -> None:
+        life.standing = lambda: f"server: {_offered(app)}"
+        await serve(app, passed or settings.listen, "server", life)
 
     return run
+
+
+def _offered(app: "FastAPI") -> str:
+    offers = (
+        f"{name} {one.offer.current.version if one.offer.current else 'not built yet'}"
+        for name, one in app.state.followers.items()
+    )
+    return textwrap.shorten(", ".join(offers), STANDING_CHARACTERS, placeholder=" …")
 
 
 def client(config: Config, *, hub_token: str = "") -> Part:
@@ -83,7 +104,7 @@ def client(config: Config, *, hub_token: str = "") -> Part:
 
     Args and errors are those of `make_client`.
     """
-    return make_client(config, hub_token=hub_token).run
+    return hosted(make_client(config, hub_token=hub_token))
 
 
 def make_client(config: Config, *, hub_token: str = "") -> "Client":

@@ -11,18 +11,19 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from cd4sources.running.reaping import reap_orphans
 from directcd.exits import Exit
+from directcd.life import Life, Part
+from directcd.systemd.notifying import keep_told, manager_in
 
 # Enough for every connection there will be. What has no limit at all must not be inherited: old
 # programs close every descriptor they may have before they start others.
 DESCRIPTORS = 65_536
 
-Part = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
@@ -34,7 +35,8 @@ def run(*parts: Part, loop_factory: LoopFactory | None = None) -> None:
     """
     Run the parts until SIGTERM or SIGINT; the first part that fails ends them all.
 
-    A second signal no longer waits for anything, and ends the process with 130.
+    A second signal no longer waits for anything, and ends the process with 130. A service manager
+    that has started the process is told how it gets on.
 
     Args:
         parts: what to run, side by side.
@@ -67,14 +69,24 @@ def _spare_the_collector() -> None:
 
 async def _run(parts: tuple[Part, ...]) -> None:
     stopping = asyncio.Event()
-    is_first = os.getpid() == 1
-    reaping = asyncio.create_task(reap_orphans(), name="reap orphans") if is_first else None
+    lives = [Life(stopping) for _ in parts]
+    besides = [asyncio.create_task(one, name=name) for name, one in _besides(lives, stopping)]
     with _signals(stopping):
         async with asyncio.TaskGroup() as tasks:
-            for part in parts:
-                tasks.create_task(part(stopping), name=part.__qualname__)
-    if reaping:
-        reaping.cancel()
+            for part, life in zip(parts, lives, strict=True):
+                tasks.create_task(part(life), name=part.__qualname__)
+    for one in besides:
+        one.cancel()
+
+
+def _besides(
+    lives: Sequence[Life], stopping: asyncio.Event
+) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """What the process does for itself as long as its parts live, by its name."""
+    if os.getpid() == 1:
+        yield "reap orphans", reap_orphans()
+    if manager := manager_in(os.environ):
+        yield "tell the service manager", keep_told(manager, lives, stopping)
 
 
 @contextmanager

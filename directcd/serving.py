@@ -8,7 +8,7 @@ several applications.
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
@@ -18,6 +18,7 @@ from fastapi import FastAPI
 import directcd
 from cd4sources.settings import MAX_PORT
 from directcd.deadlines import PunctualProtocol, hang_up_on_late
+from directcd.life import Life
 from directcd.process import StartError
 
 logger = logging.getLogger(__name__)
@@ -39,32 +40,45 @@ def tell_version(app: FastAPI) -> None:
         return {"name": "directcd", "version": directcd.__version__}
 
 
-async def serve(app: FastAPI, listen: str, name: str, stopping: asyncio.Event) -> None:
+async def serve(app: FastAPI, listen: str | socket.socket, name: str, life: Life) -> None:
     """
-    Serve an application on `host:port` until `stopping` is set.
+    Serve an application until its life is to stop; it is ready when it can be asked.
 
     The application's `state.stopping` is set first, so that open polls and streams end at once.
+
+    Args:
+        app: The application.
+        listen: `host:port`, or a socket that somebody else listens on, too: then who was not
+            answered at the end is left to whoever listens there next.
+        name: What it is called in the log.
+        life: Its part's.
 
     Raises:
         StartError: the address cannot be used.
         Exception: whatever the application's lifespan raises.
     """
-    with bind(listen) as listener:
+    is_shared = isinstance(listen, socket.socket)
+    with _tuned(listen) if isinstance(listen, socket.socket) else bind(listen) as listener:
         async with app.router.lifespan_context(app), asyncio.TaskGroup() as tasks:
-            server = _Server(_config(app))
-            drain = tasks.create_task(_drain(app, server, stopping, listener), name=f"drain {name}")
+            server = _Server(_config(app), life.ready)
+            ours = None if is_shared else listener
+            drain = tasks.create_task(_drain(app, server, life, ours), name=f"drain {name}")
             connections = server.server_state.connections
             late = tasks.create_task(hang_up_on_late(connections), name=f"deadlines {name}")
-            _announce(name, listener, is_guarded=getattr(app.state, "is_guarded", False))
+            is_guarded = getattr(app.state, "is_guarded", False)
+            _announce(name, listener, is_guarded=is_guarded, is_shared=is_shared)
             await server.serve([listener])
             drain.cancel()
             late.cancel()
     logger.info("stopped", extra={"service": name})
 
 
-def _announce(name: str, listener: socket.socket, *, is_guarded: bool) -> None:
+def _announce(
+    name: str, listener: socket.socket, *, is_guarded: bool, is_shared: bool = False
+) -> None:
     keys = {"service": name, "address": address(listener)}
-    logger.info("listening", extra=keys)
+    passed = {"passed_by": "service manager"} if is_shared else {}
+    logger.info("listening", extra=keys | passed)
     if is_guarded:
         return
     if ip_address(listener.getsockname()[0]).is_loopback:
@@ -88,6 +102,10 @@ def bind(listen: str) -> socket.socket:
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot listen on {listen}: {error}") from error
+    return _tuned(listener)
+
+
+def _tuned(listener: socket.socket) -> socket.socket:
     # Accepted connections inherit it. asyncio sets it only where the protocol is named, and an
     # answer in two writes would wait 40 ms for the peer's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -117,6 +135,14 @@ def address(listener: socket.socket) -> str:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: the process has others to stop, too."""
 
+    def __init__(self, config: uvicorn.Config, ready: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -137,25 +163,29 @@ def _config(app: FastAPI) -> uvicorn.Config:
 
 
 async def _drain(
-    app: FastAPI, server: uvicorn.Server, stopping: asyncio.Event, listener: socket.socket
+    app: FastAPI, server: uvicorn.Server, life: Life, listener: socket.socket | None
 ) -> None:
-    await stopping.wait()
+    await life.stopping.wait()
     app.state.stopping.set()
-    await _take_last(server, listener)
+    waiting = _last(listener) if listener else []
+    for listening in server.servers:
+        listening.close()
+    await _take(server, waiting)
     await asyncio.sleep(LAST_REQUEST_SECONDS)
     server.should_exit = True
 
 
-async def _take_last(server: uvicorn.Server, listener: socket.socket) -> None:
+def _last(listener: socket.socket) -> list[socket.socket]:
     # Who was connected by the kernel, and not yet accepted, would be reset when the socket closes.
     waiting = []
     listener.setblocking(False)  # noqa: FBT003 - the only way to say it
     with suppress(BlockingIOError):
         while True:
             waiting.append(listener.accept()[0])
-    for listening in server.servers:
-        listening.close()
-    listener.close()
+    return waiting
+
+
+async def _take(server: uvicorn.Server, waiting: Iterable[socket.socket]) -> None:
     for connection in waiting:
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: PunctualProtocol(

@@ -129,6 +129,7 @@ def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = 
     app.guard = Guard(settings)
     app.state.is_guarded = bool(settings.tokens)
     app.state.stopping = stopping = asyncio.Event()
+    app.state.counts = parts.counts
     app.state.metrics = HubMetrics(_watched(parts))
     app.api_bodies = ApiBodies()
     app.crowd = Crowd()

@@ -62,6 +62,12 @@ class Counts:
         self.missed: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.statuses: defaultdict[tuple[str, str], int] = defaultdict(int)
 
+    @property
+    def summary(self) -> str:
+        """In a few words, for who looks at the process from outside."""
+        taken, refused = sum(self.deliveries.values()), sum(self.refusals.values())
+        return f"{taken} deliveries taken and {refused} refused, {self.open['stream']} streams open"
+
     def follow(self, log: Log) -> None:
         """Count what a log tells of."""
         log.listen(self._heard)

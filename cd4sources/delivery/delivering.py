@@ -92,8 +92,8 @@ class Delivery:
         self._tried = ""  # the version that was started last, in this round
         self._has_fallen = False  # nothing has run since we fell back
 
-    async def run(self) -> NoReturn:
-        """Deliver; cancel to end."""
+    async def run(self, settled: asyncio.Event | None = None) -> NoReturn:
+        """Deliver; cancel to end. `settled` is set when the first round is over."""
         outage = Outage("delivery", Backoff(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS))
         while True:
             self._tried = ""
@@ -101,6 +101,8 @@ class Delivery:
             steps = (self._write_verdicts, self._look, self._fall_back)
             reasons = [await self._attempt(step) for step in steps]
             reason = "; ".join(dict.fromkeys(filter(None, reasons)))
+            if settled:
+                settled.set()
             if reason:
                 await asyncio.sleep(outage.failed(reason))
             else:

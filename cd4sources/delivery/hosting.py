@@ -52,7 +52,14 @@ class Host:
         self._outputs = outputs
         self._supervisor: Supervisor | None = None
 
-    async def run(self, supply: Supply, stopping: asyncio.Event) -> None:
+    @property
+    def version(self) -> str | None:
+        """The version that is kept running, None for none."""
+        return self._supervisor.version if self._supervisor else None
+
+    async def run(
+        self, supply: Supply, stopping: asyncio.Event, settled: asyncio.Event | None = None
+    ) -> None:
         """
         Deliver until told to stop; then end the program gracefully and return.
 
@@ -61,13 +68,14 @@ class Host:
         Args:
             supply: Where versions come from.
             stopping: Set it to stop.
+            settled: Is set when the first attempt is over, whatever it came to.
 
         Raises:
             DataInUse: Another client uses the data directory.
             AddressUnusable: One of the settings' sockets cannot be had.
         """
         async with self._opened(supply) as (delivery, supervisor):
-            delivering = asyncio.create_task(delivery.run(), name="delivery")
+            delivering = asyncio.create_task(delivery.run(settled), name="delivery")
             try:
                 await stopping.wait()
             finally:

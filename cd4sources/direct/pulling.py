@@ -72,12 +72,18 @@ class Direct:
         self._outputs = outputs
         self._host: Host | None = None
 
-    async def run(self, stopping: asyncio.Event) -> None:
+    @property
+    def version(self) -> str | None:
+        """The version that is kept running, None for none."""
+        return self._host.version if self._host else None
+
+    async def run(self, stopping: asyncio.Event, settled: asyncio.Event | None = None) -> None:
         """
         Pull, build and run until told to stop; then end the program gracefully and return.
 
         Args:
             stopping: Set it to stop.
+            settled: Is set when the program runs, or none could be had at the first attempt.
 
         Raises:
             NoToolchain: There is nothing to build with, and nothing is built that could run.
@@ -89,7 +95,7 @@ class Direct:
             working = tasks.create_task(_work(follower, made), name="work")
             ending = tasks.create_task(_end_when(stopping, working), name="end")
             try:
-                await host.run(partial(_supply, follower, made), stopping)
+                await host.run(partial(_supply, follower, made), stopping, settled)
             finally:
                 working.cancel()
                 ending.cancel()

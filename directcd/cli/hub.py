@@ -27,17 +27,21 @@ def command(
     log_format: "Format",
 ) -> None:
     """Receive webhooks, remember them and tell the servers that follow."""
+    import os
+
     import uvloop
 
     from directcd import config, logs, parts, process
+    from directcd.systemd.activation import passed_in, served_there
 
     logs.set_up(verbose=verbose, log_format=log_format)
     _refuse_password(redis or "")
     flags = {"listen": listen, "data": data, "redis": redis}
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = config.load(config_file, {"hub": given} if given else {})
+    passed = passed_in(os.environ, ["hub"])
+    settings = served_there(config.load(config_file, {"hub": given} if given else {}), passed)
     # The hub starts no processes, which uvloop would do in its own way, and has the most to gain.
-    process.run(parts.hub(settings), loop_factory=uvloop.new_event_loop)
+    process.run(parts.hub(settings, passed.get("hub")), loop_factory=uvloop.new_event_loop)
 
 
 def _refuse_password(redis: str) -> None:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @options.logging
 def command(config_file: Path, *, verbose: bool, log_format: "Format") -> None:
     """Pull and build the targets, and offer their versions."""
+    import os
+
     from directcd import config, logs, parts, process
+    from directcd.systemd.activation import passed_in, served_there
 
     logs.set_up(verbose=verbose, log_format=log_format)
-    process.run(parts.server(config.load(config_file)))
+    passed = passed_in(os.environ, ["server"])
+    settings = served_there(config.load(config_file), passed)
+    process.run(parts.server(settings, passed.get("server")))

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @options.logging
 def command(config_file: Path, *, verbose: bool, log_format: "Format") -> None:
     """Run the hub, the server and the client of one directcd.toml in one process."""
+    import os
+
     from directcd import config, embedded, logs, process
+    from directcd.systemd.activation import passed_in, served_there
 
     logs.set_up(verbose=verbose, log_format=log_format)
-    process.run(*embedded.parts_of(config.load(config_file)))
+    settings = config.load(config_file)
+    passed = passed_in(os.environ, embedded.listening_parts(settings))
+    process.run(*embedded.parts_of(served_there(settings, passed), passed))

@@ -17,6 +17,7 @@ from cd4sources.targets import Target
 from directcd import process
 from directcd.exits import Exit
 from directcd.hubs import redis_hub
+from directcd.life import Life
 from directcd.pull.arguments import Pull
 from directcd.pull.errors import BadArguments
 from directcd.pull.telling import teller_for
@@ -69,17 +70,17 @@ def run(pull: Pull) -> Exit:
 
 
 def _for_ever(direct: Direct, pull: Pull) -> Exit:
-    async def tell(stopping: asyncio.Event) -> None:
+    async def tell(life: Life) -> None:
         """Say why it takes long to end, if it does."""
-        await stopping.wait()
+        await life.stopping.wait()
         await asyncio.sleep(_QUIET_END_SECONDS)
         seconds = pull.client.stop_timeout_seconds
         logger.warning("stopping", extra={"killed_after_seconds": seconds, "at_once": "Ctrl-C"})
 
-    async def run(stopping: asyncio.Event) -> None:
-        telling = asyncio.create_task(tell(stopping), name="tell")
+    async def run(life: Life) -> None:
+        telling = asyncio.create_task(tell(life), name="tell")
         try:
-            await standalone(direct)(stopping)
+            await standalone(direct)(life)
         finally:
             telling.cancel()
 
@@ -91,12 +92,12 @@ def _once(direct: Direct) -> Exit:
     """What it came to as an exit code; the program runs on without us."""
     found: list[Exit] = []
 
-    async def look(stopping: asyncio.Event) -> None:
+    async def look(life: Life) -> None:
         looking = asyncio.create_task(_code(direct), name="look")
-        stopped = asyncio.create_task(stopping.wait(), name="stopped")
+        stopped = asyncio.create_task(life.stopping.wait(), name="stopped")
         await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if stopping.is_set():
+        if life.stopping.is_set():
             looking.cancel()
             await asyncio.wait({looking})
         found.append(Exit.INTERRUPTED if looking.cancelled() else looking.result())

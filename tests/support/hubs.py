@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from directcd import serving
 from directcd.demo.world import free_ports
+from directcd.life import Life
 from hub.app import Hub, create_app
 from hub.settings import HubSettings, SourceSettings
 from tests.support.deliveries import SECRET, Post
@@ -99,7 +100,7 @@ async def serving_app(
     """A hub behind a port of this machine, until it is told to stop, or the block ends."""
     stopping = stopping or asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "hub", stopping))
+        tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "hub", Life(stopping)))
         await _until_ready(f"http://127.0.0.1:{port}")
         try:
             yield f"http://127.0.0.1:{port}"

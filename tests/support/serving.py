@@ -22,6 +22,7 @@ from cd4sources.targets import Target
 from cd4sources.wakes import Wake
 from directcd import serving as process
 from directcd.demo.world import free_ports
+from directcd.life import Life
 from tests.support.waiting import eventually
 
 BUILD_SH = 'case "$1" in build) cp words artifact.txt;; artifact) echo artifact.txt;; esac\n'
@@ -114,7 +115,7 @@ async def listening(data: Path, *targets: Target, **settings: Any) -> AsyncItera
         asyncio.TaskGroup() as tasks,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
     ):
-        tasks.create_task(process.serve(app, f"127.0.0.1:{port}", "server", stopping))
+        tasks.create_task(process.serve(app, f"127.0.0.1:{port}", "server", Life(stopping)))
         await eventually(lambda: app.state.followers)
         await eventually(lambda: all(one.last_pass_at for one in app.state.followers.values()))
         yield Serving(app, http)

@@ -10,6 +10,7 @@ from pathlib import Path
 from cd4sources.server import create_app
 from cd4sources.settings import ServerSettings
 from directcd.demo.world import free_ports
+from directcd.life import Life
 from directcd.serving import serve
 from tests.integration.cd4sources.clients import current, running, settings
 from tests.integration.cd4sources.programs import Journal, program
@@ -45,7 +46,7 @@ async def serving(data: Path, repository: str) -> AsyncIterator[Server]:
     )
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, f"127.0.0.1:{port}", "server", stopping))
+        tasks.create_task(serve(app, f"127.0.0.1:{port}", "server", Life(stopping)))
         yield Server(f"http://127.0.0.1:{port}", stopping, data / "versions" / "shop")
         stopping.set()
 

@@ -16,7 +16,7 @@ def ended_orphan():
     try: return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError: return False
 
-async def part(stopping):
+async def part(life):
     assert os.getpid() == 1
     process = await asyncio.create_subprocess_exec("sh", "-c", "sleep 0.1 & exit 3")
     assert await process.wait() == 3

@@ -12,6 +12,7 @@ from cd4sources.tokens import digest, new_token
 from directcd import embedded
 from directcd.config import Config
 from directcd.demo.world import free_ports
+from directcd.life import Life
 from hub.settings import HubSettings, HubTokenSettings
 from tests.support.hubs import serving_hub, settings
 from tests.support.serving import BUILD_SH, serving, target_of
@@ -76,7 +77,7 @@ async def test_the_parts_of_one_process_need_no_token(tmp_path: Path, source: So
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{hub_port}") as http,
     ):
         for part in embedded.parts_of(config):
-            tasks.create_task(part(stopping))
+            tasks.create_task(part(Life(stopping)))
         async with asyncio.timeout(30):
             while not await _follows(http, value):
                 await asyncio.sleep(0.05)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from directcd import deadlines, serving
 from directcd.demo.world import free_ports
+from directcd.life import Life
 from hub.api.asgi import Receive, Scope, Send, respond
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n\r\n"
@@ -37,7 +38,7 @@ async def served() -> AsyncIterator[int]:
     app.state.stopping = asyncio.Event()
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "slow", stopping))
+        tasks.create_task(serving.serve(app, f"127.0.0.1:{port}", "slow", Life(stopping)))
         await asyncio.sleep(0.2)
         yield port
         stopping.set()

@@ -1,6 +1,5 @@
 """Processes made of parts: they end together, and begin with what they will need."""
 
-import asyncio
 import gc
 import resource
 from collections.abc import Iterator
@@ -8,18 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from directcd import process
+from directcd.life import Life
 
 
 def test_the_first_part_that_fails_ends_the_others() -> None:
     """A process that does half its job is worse than none."""
     ended = []
 
-    async def fails(_: asyncio.Event) -> None:
+    async def fails(_: Life) -> None:
         raise process.StartError("no")
 
-    async def waits(stopping: asyncio.Event) -> None:
+    async def waits(life: Life) -> None:
         try:
-            await stopping.wait()
+            await life.stopping.wait()
         finally:
             ended.append(True)
 
@@ -41,7 +41,7 @@ def test_what_is_there_at_the_start_is_not_looked_through_again(collector: None)
     """A busy process does not pause for what never becomes garbage."""
     frozen = []
 
-    async def looks(_: asyncio.Event) -> None:
+    async def looks(_: Life) -> None:
         frozen.append(gc.get_freeze_count())
 
     process.run(looks)
@@ -53,7 +53,7 @@ def test_as_many_connections_are_held_as_the_system_lets_it() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     found = []
 
-    async def looks(_: asyncio.Event) -> None:
+    async def looks(_: Life) -> None:
         found.append(resource.getrlimit(resource.RLIMIT_NOFILE))
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
