@@ -49,8 +49,10 @@ class Server(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The document, with the path that FastAPI does not know."""
-        return openapi.completed(super().openapi())
+        """The document, with what FastAPI does not know."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.completed(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(

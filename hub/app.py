@@ -98,10 +98,10 @@ class Hub(FastAPI):
         return {events.PATH: self.raw_events, live.PATH: self.raw_live}
 
     def openapi(self) -> dict[str, Any]:
-        """The document, with the two paths that FastAPI does not know."""
-        document = super().openapi()
-        document["paths"].update(openapi.PATHS)
-        return document
+        """The document, with what FastAPI does not know."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.completed(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(settings: HubSettings, *, log: Log | None = None, clock: Clock = utc_now) -> Hub:

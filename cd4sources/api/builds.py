@@ -23,7 +23,9 @@ router = APIRouter()
 
 @router.get("/v1/builds")
 async def builds(
-    request: Request, target: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    request: Request,
+    target: Annotated[str, Query(description="of this one alone, by its name")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="how many at most")] = 50,
 ) -> dict[str, list[BuildRecord]]:
     """The newest builds of a target, or of all, newest first."""
     names = [target] if target else list(common.followers(request))
@@ -40,7 +42,12 @@ async def build(request: Request, build: str) -> BuildRecord:
 
 
 @router.get("/v1/builds/{build}/log")
-async def log(request: Request, build: str, *, follow: bool = False) -> Response:
+async def log(
+    request: Request,
+    build: str,
+    *,
+    follow: Annotated[bool, Query(description="go on until the build ends")] = False,
+) -> Response:
     """What it printed; with `follow`, what it prints, until it ends."""
     record = await _found(request, build)
     if follow:

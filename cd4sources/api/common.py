@@ -13,7 +13,15 @@ from cd4sources.tokens import Access
 
 MOST_REPOSITORIES = 100
 
-Repos = Annotated[list[str], Query(min_length=1, max_length=MOST_REPOSITORIES)]
+Repos = Annotated[
+    list[str],
+    Query(
+        min_length=1,
+        max_length=MOST_REPOSITORIES,
+        description="the target's repositories, in any spelling and order; `R2=R3` names a "
+        "replacement",
+    ),
+]
 """The repositories of one target, in any spelling and order."""
 
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import base64
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from cd4sources.api import common
 from cd4sources.api.ranges import Unsatisfiable, asked_range
@@ -16,13 +16,17 @@ from cd4sources.problems import Problem
 
 router = APIRouter()
 
+_REF = "of the first repository, when several targets are made of these"
 _ASK_AGAIN = {"Cache-Control": "no-cache"}  # a rebuild changes also a version's bytes
 
 
 @router.get("/download")
 @router.head("/download", include_in_schema=False)
 async def download(
-    request: Request, repo: common.Repos, ref: str = "", version: str = ""
+    request: Request,
+    repo: common.Repos,
+    ref: Annotated[str, Query(description=_REF)] = "",
+    version: Annotated[str, Query(description="a kept one; default: the current one")] = "",
 ) -> Response:
     """The artifact's bytes: of the current version, or of a kept one."""
     follower = common.follower(request, repo, ref)

@@ -50,29 +50,29 @@ class Guard:
         """
         if connection.scope["path"] in PUBLIC:
             return EVERYTHING
-        needed: Scope = "read" if connection.scope["method"] in _LOOKING else "admin"
-        access = self._asker(connection, needed)
-        if needed == "admin":
+        scope = needed(connection.scope["method"])
+        access = self._asker(connection, scope)
+        if scope == "admin":
             # Who has rolled back, and when, is asked afterwards.
             keys = {"path": connection.scope["path"][:200], "token": access.name}
             logger.info("change asked for", extra={**keys, "peer": _peer(connection)})
         return access
 
-    def _asker(self, connection: HTTPConnection, needed: Scope) -> Access:
+    def _asker(self, connection: HTTPConnection, scope: Scope) -> Access:
         if not self._known:
-            self._refuse_pages(connection, needed)
+            self._refuse_pages(connection, scope)
             return EVERYTHING
         access = self._holder(connection)
-        if not access.may(needed):
-            detail = f"the token {access.name} does not have the scope {needed}"
-            step = f"use a token with it: `directcd token new --scope {needed}`"
+        if not access.may(scope):
+            detail = f"the token {access.name} does not have the scope {scope}"
+            step = f"use a token with it: `directcd token new --scope {scope}`"
             raise Problem(403, "scope-missing", detail, step)
         return access
 
-    def _refuse_pages(self, connection: HTTPConnection, needed: Scope) -> None:
+    def _refuse_pages(self, connection: HTTPConnection, scope: Scope) -> None:
         if self._is_local:
             refuse_other_names(connection)
-        if needed == "admin":
+        if scope == "admin":
             refuse_other_sites(connection)
 
     def _holder(self, connection: HTTPConnection) -> Access:
@@ -94,6 +94,11 @@ class Guard:
         keys = {"peer": _peer(connection), "path": path, "refused": self._refused}
         logger.warning("token not known, refused", extra=keys)
         self._refused, self._said_at = 0, time.monotonic()
+
+
+def needed(method: str) -> Scope:
+    """The scope that a request asks for."""
+    return "read" if method in _LOOKING else "admin"
 
 
 def _peer(connection: HTTPConnection) -> str:

@@ -1,10 +1,14 @@
-"""What `/openapi.json` says beyond FastAPI's routes: /watch, and the bearer token."""
+"""
+What `/openapi.json` says beyond what FastAPI knows: /watch, which scope of a token each path asks
+for, and that every "no" is a problem.
+"""
 
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
 from cd4sources.api import watching
+from cd4sources.api.guarding import PUBLIC, needed
 from cd4sources.keeping.versions import Record
 
 Schema = dict[str, Any]
@@ -29,9 +33,26 @@ def completed(document: Schema) -> Schema:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {}).update(models["$defs"])
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"token": []}, {}]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
     document["paths"][watching.PATH] = {"get": _WATCH}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, method.upper(), path)
     return document
+
+
+def _complete(operation: Schema, method: str, path: str) -> None:
+    answers = operation["responses"]
+    if answers.pop(_INVALID, None):
+        answers["400"] = _refused("A parameter or the body is not as it should be.")
+    if path in PUBLIC:
+        operation["security"] = []
+    else:
+        # A server without tokens asks for none.
+        operation["security"] = [{"token": [needed(method)]}, {}]
+        answers |= {"401": _REFUSED_401, "403": _REFUSED_403}
+    answers.setdefault("default", _refused("Every other no."))
 
 
 def _parameter(name: str, description: str, schema: Schema = _TEXT, **more: Any) -> Schema:
@@ -44,6 +65,10 @@ def _refused(description: str) -> Schema:
         "content": {"application/problem+json": {"schema": _PROBLEM}},
     }
 
+
+_INVALID = "422"  # what FastAPI would answer, if the server let it
+_REFUSED_401 = _refused("The token is missing or not known.")
+_REFUSED_403 = _refused("The token is not for this; or Host is not for a server of here.")
 
 _WATCH: Schema = {
     "summary": "Watch",
@@ -74,8 +99,6 @@ _WATCH: Schema = {
         },
         "304": {"description": "It is what If-None-Match names."},
         "400": _refused("A parameter is malformed."),
-        "401": _refused("The token is missing or not known."),
-        "403": _refused("The token is not for this target; or Host is not for a server of here."),
         "404": _refused("No target is made of these repositories; the nearest is named."),
         "405": _refused("It was not asked with GET."),
         "409": _refused("Several targets are made of them: name the ref."),

@@ -19,9 +19,10 @@ router = APIRouter()
 class Pin(BaseModel):
     """Which version is to stay."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     version: str = Field(pattern=f"^{VERSION.pattern}$")
+    """One of those that are kept."""
 
 
 @router.get("/v1/targets/{name}/versions")

@@ -15,7 +15,7 @@ import directcd
 COMMANDS = {
     "builds": "See what a server builds and has built, cancel a build, or build again.",
     "client": "Watch, download and run one program, replacing it when a new version is offered.",
-    "config": "Check directcd.toml without starting anything.",
+    "config": "Check directcd.toml without starting anything, or print its schema.",
     "deliveries": "See what forges have delivered and what became of it; deliver it again.",
     "demo": "See it work: a real push, a real build, a running program.",
     "doctor": "Find what is wrong with a configuration, its machine, and what it reaches.",

@@ -1,5 +1,6 @@
-"""`directcd config check`."""
+"""`directcd config`."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from directcd.terminal import line
 
 @click.group(name="config")
 def command() -> None:
-    """Check directcd.toml without starting anything."""
+    """Check directcd.toml without starting anything, or print its schema."""
 
 
 @command.command()
@@ -39,3 +40,18 @@ def check(config_file: Path) -> None:
         sys.exit(Exit.USAGE)
     names = [name for name in type(loaded).model_fields if getattr(loaded, name)]
     click.echo(f"{config_file}: valid ({', '.join(names)})", err=True)
+
+
+@command.command()
+def schema() -> None:
+    """
+    Print the JSON Schema of directcd.toml, for editors.
+
+    directcd config schema > directcd.schema.json
+
+    With `#:schema ./directcd.schema.json` as the file's first line, editors that use Taplo complete
+    and check it, and show what each setting means.
+    """
+    from directcd.schema import schema as document
+
+    click.echo(json.dumps(document(), indent=2))

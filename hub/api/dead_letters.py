@@ -15,7 +15,7 @@ from hub.problem import Problem
 MOST = 2**62  # what SQLite can compare with
 PAGE = 500
 
-Number = Annotated[int, Path(ge=1, le=MOST)]
+Number = Annotated[int, Path(ge=1, le=MOST, description="its number in the list")]
 
 
 def router(store: CallbackStore, callbacks: Callbacks) -> APIRouter:
@@ -24,9 +24,11 @@ def router(store: CallbackStore, callbacks: Callbacks) -> APIRouter:
 
     @routes.get("")
     async def list_newest(
-        subscription: str = "",
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[int | None, Query(ge=1, le=MOST)] = None,
+        subscription: Annotated[str, Query(description="of this one alone, by its id")] = "",
+        limit: Annotated[int, Query(ge=1, le=500, description="how many at most")] = 50,
+        before: Annotated[
+            int | None, Query(ge=1, le=MOST, description="a number: go on behind it")
+        ] = None,
     ) -> dict[str, Any]:
         """Dead letters, newest first; `before` continues behind an earlier page."""
         found: list[DeadLetter] = []

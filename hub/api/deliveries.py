@@ -19,22 +19,30 @@ from hub.tokens import Access
 PAGE = 100  # of an export
 MOST = 2**62  # what SQLite can compare with
 
-Number = Annotated[int, Path(ge=1, le=MOST)]
+Number = Annotated[int, Path(ge=1, le=MOST, description="its number in the list")]
 
 
 class Search(BaseModel):
     """Which deliveries are listed; what is left out is not asked for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     verdict: str = ""
+    """`matched`, `no-match`, `ignored`, `ping` or `duplicate`."""
     provider: str = ""
+    """Of such forges."""
     source: str = ""
+    """Of this source."""
     repository: str = ""
+    """Of this repository, by its key: `host/path`."""
     q: Annotated[str, Field(max_length=200)] = ""
+    """Part of an id, ref, commit or subscription."""
     since: AwareDatetime | None = None
+    """At this time (RFC 3339) or later."""
     limit: Annotated[int, Field(ge=1, le=500)] = 50
+    """How many at most; an export has all."""
     before: Annotated[int | None, Field(ge=1, le=MOST)] = None
+    """The `next` of an earlier page: go on behind it."""
 
     def wanted(self) -> Wanted:
         """As the log understands it."""
@@ -46,7 +54,7 @@ class Search(BaseModel):
 class Redelivery(BaseModel):
     """The body of `POST /v1/deliveries/{number}/redeliver`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     subscription: Annotated[str, Field(max_length=200)] = ""
     """The name of the one that is to be told; default: all that want it."""

@@ -12,13 +12,16 @@ from hub.again import Again
 class WhatIf(BaseModel):
     """The body: a delivery as it would be posted."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     provider: Annotated[str, Field(max_length=100)]
+    """Whose delivery it is."""
     source: Annotated[str, Field(max_length=100)] = ""
     """Default: the provider's only one."""
     headers: dict[str, str]
+    """As they came."""
     body: str = ""
+    """As it came, as text."""
     query: str = ""
     """Of a delivery made by GET."""
 

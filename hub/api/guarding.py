@@ -77,7 +77,7 @@ class Guard:
         if not self._tokens:
             self._refuse_pages(asked, changes=changes)
             return EVERYTHING
-        if path in PUBLIC or path.startswith(PUBLIC_BELOW):
+        if is_public(path):
             if changes:
                 refuse_other_sites(asked, by_cookie=False)
             return NOTHING
@@ -86,9 +86,9 @@ class Guard:
             refuse_other_sites(asked, by_cookie=True)
         if not path.startswith("/v1/") and not changes:
             return self._visitor(token, asked)
-        access, needed = self._holder(token, asked), _needed(method, path)
-        _refuse_unless_good(access, path, needed)
-        if needed == ("admin",):
+        access, scopes = self._holder(token, asked), needed(method, path)
+        _refuse_unless_good(access, path, scopes)
+        if scopes == ("admin",):
             # Who has sent something again, or thrown it away, is asked afterwards.
             keys = {"method": method, "path": path[:200], "token": access.name}
             logger.info("change asked for", extra={**keys, "peer": _peer(asked)})
@@ -131,6 +131,11 @@ class Guard:
         self._refused, self._said_at = 0, now
 
 
+def is_public(path: str) -> bool:
+    """Whether a path needs no token in any case."""
+    return path in PUBLIC or path.startswith(PUBLIC_BELOW)
+
+
 def _peer(asked: HTTPConnection) -> str:
     return asked.client.host if asked.client else "unknown"
 
@@ -168,7 +173,7 @@ def _token_of(asked: HTTPConnection) -> tuple[str, bool]:
     return cookie, bool(cookie)
 
 
-def _needed(method: str, path: str) -> tuple[Scope, ...]:
+def needed(method: str, path: str) -> tuple[Scope, ...]:
     """The scopes of which one must be there."""
     looking = method in _LOOKING
     if path == "/v1/reports":
@@ -180,10 +185,10 @@ def _needed(method: str, path: str) -> tuple[Scope, ...]:
     return ("read",) if looking or path == "/v1/explain" else ("admin",)
 
 
-def _refuse_unless_good(access: Access, path: str, needed: tuple[Scope, ...]) -> None:
-    if not access.may(*needed):
-        detail = f"the token {access.name} does not have the scope {' or '.join(needed)}"
-        step = f"use one with it: `directcd token new --for hub --scope {needed[0]}`"
+def _refuse_unless_good(access: Access, path: str, scopes: tuple[Scope, ...]) -> None:
+    if not access.may(*scopes):
+        detail = f"the token {access.name} does not have the scope {' or '.join(scopes)}"
+        step = f"use one with it: `directcd token new --for hub --scope {scopes[0]}`"
         raise Problem(403, "scope-missing", detail, step)
     if access.repositories and not path.startswith(BOUNDED):
         detail = f"the token {access.name} is for some repositories, and this is about all of them"

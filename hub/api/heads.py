@@ -18,8 +18,10 @@ def router(log: Log) -> APIRouter:
     @routes.get("")
     async def list_heads(
         request: Request,
-        repository: Annotated[str, Query(max_length=2_000)] = "",
-        limit: Annotated[int, Query(ge=1, le=5_000)] = 500,
+        repository: Annotated[
+            str, Query(max_length=2_000, description="its URL, in any spelling")
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=5_000, description="how many at most")] = 500,
     ) -> dict[str, Any]:
         """
         Refs by subject, those of one repository when its URL is given.

@@ -11,7 +11,7 @@ from hub.again import Again
 class Notice(BaseModel):
     """The body."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     repository: Annotated[str, Field(min_length=1, max_length=2000)]
     """Its URL or key."""

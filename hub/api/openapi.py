@@ -1,8 +1,12 @@
-"""What `/openapi.json` says of the two paths that FastAPI's router never sees."""
+"""
+What `/openapi.json` says beyond what FastAPI knows: the paths that its router never sees, which
+scope of a token each asks for, and that every "no" is a problem.
+"""
 
 from typing import Any
 
 from hub.api import events, webhooks
+from hub.api.guarding import is_public, needed
 from hub.problem import MEDIA_TYPE
 
 Schema = dict[str, Any]
@@ -139,7 +143,53 @@ _EVENTS: Schema = {
     ),
 }
 
+_BY_GET: Schema = {
+    "summary": "Deliver a webhook by GET",
+    "description": "As Gitea and Gogs can be told to: the JSON text stands in the URL.",
+    "tags": ["webhooks"],
+    "parameters": [
+        *_WEBHOOK["parameters"],
+        _parameter("payload", "what would be the body", required=True),
+    ],
+    "responses": _WEBHOOK["responses"],
+}
+
 PATHS: Schema = {
-    f"{webhooks.PREFIX}/{{provider}}/{{source}}": {"post": _WEBHOOK},
+    f"{webhooks.PREFIX}/{{provider}}/{{source}}": {"post": _WEBHOOK, "get": _BY_GET},
     events.PATH: {"get": _EVENTS},
 }
+
+_INVALID = "422"  # what FastAPI would answer, if the hub let it
+_NO = "Every other no."
+
+
+def completed(document: Schema) -> Schema:
+    """FastAPI's document with what it does not know."""
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(name, None)
+    document["paths"].update(PATHS)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, method.upper(), path)
+    return document
+
+
+def _complete(operation: Schema, method: str, path: str) -> None:
+    answers = operation["responses"]
+    if answers.pop(_INVALID, None):
+        answers.update(_problems(_400="A parameter or the body is not as it should be."))
+    operation["security"] = []
+    if path.startswith(webhooks.PREFIX):
+        return
+    if not is_public(path):
+        # A hub without tokens asks for none.
+        operation["security"] = [{"token": list(needed(method, path))}, {}]
+        answers.update(
+            _problems(
+                _401="The token is missing or not known.",
+                _403="The token is not good for this; or a web page from elsewhere asks.",
+            )
+        )
+    answers.setdefault("default", _answer(_NO, _PROBLEM, MEDIA_TYPE))

@@ -14,7 +14,7 @@ from hub.recovery.rounds import Rounds
 class Wanted(BaseModel):
     """The body."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     source: Annotated[str, Field(max_length=100)] = ""
     """Its name; default: every source that has a token for its forge."""

@@ -15,8 +15,10 @@ def router(log: Log) -> APIRouter:
 
     @routes.get("")
     async def list_newest(
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        before: Annotated[int | None, Query(ge=1, le=MOST)] = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="how many at most")] = 50,
+        before: Annotated[
+            int | None, Query(ge=1, le=MOST, description="a number: go on behind it")
+        ] = None,
     ) -> dict[str, Any]:
         """Refused deliveries, newest first, equal ones as one; `before` continues behind a page."""
         return {"refusals": [refusal_document(one) for one in await log.refusals(limit, before)]}

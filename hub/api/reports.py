@@ -30,17 +30,26 @@ Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 class NewReport(BaseModel):
     """The body of `POST /v1/reports`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     target: str = Field(min_length=1, max_length=200)
+    """Its name."""
     version: str | None = Field(default=None, max_length=100)
+    """Where there is one (yet)."""
     stage: str = Field(pattern=r"^[a-z][a-z_]{1,40}$")
+    """`fetched`, `built`, `published`, `downloaded`, `running`, …"""
     result: str = Field(pattern=r"^[a-z][a-z_]{1,40}$")
+    """`ok`, `failed`, `rolled_back`, …"""
     started_at: AwareDatetime
+    """RFC 3339, with a time zone."""
     ended_at: AwareDatetime
+    """Likewise."""
     traceparent: str = Field(max_length=100)
+    """Of the notification that it began with, or one of its own (W3C Trace Context)."""
     message: str = Field(default="", max_length=4_000)
+    """Why it failed, for people."""
     reporter: str = Field(default="", max_length=200)
+    """Who tells it."""
     caught: bool = False
     """Of a fetch: whether only a poll has found what changed."""
     commits: list[tuple[Name, Commit]] = Field(default_factory=list, max_length=50)

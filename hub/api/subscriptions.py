@@ -23,9 +23,10 @@ PathPattern = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 class WantedRepository(BaseModel):
     """A repository by any of its URLs, and optionally a ref or ref pattern, and files, of it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     url: str = Field(min_length=1, max_length=2_000)
+    """In any spelling; no credential of it is kept."""
     ref: str = Field(default="", max_length=500)
     """A full ref, a branch (`main`, `release/*`), `tags/v*`; default: any."""
     paths: list[PathPattern] = Field(default=[], max_length=100)
@@ -39,18 +40,23 @@ class WantedRepository(BaseModel):
 class StreamDelivery(BaseModel):
     """The subscriber opens `/v1/events` itself."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     mode: Literal["stream"] = "stream"
+    """Fixed."""
 
 
 class CallbackDelivery(BaseModel):
     """The hub posts each notification to a URL, signed as Standard Webhooks say."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     mode: Literal["callback"]
+    """Fixed."""
     url: str = Field(max_length=2_000)
+    """Where to post, http or https; private addresses only as the hub's settings allow."""
     secret: SecretStr = SecretStr("")
     """`whsec_…`; without one the hub makes one, and tells it once, in this answer."""
 
@@ -58,22 +64,29 @@ class CallbackDelivery(BaseModel):
 class Subscribing(BaseModel):
     """The body of `POST /v1/subscriptions`."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     name: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    """Whose it is; the same name again replaces it."""
     repositories: list[WantedRepository] = Field(min_length=1, max_length=5_000)
+    """What is wanted: a push to any of them is told."""
     lease_seconds: float = Field(default=60.0, gt=0, le=LEASE_LIMIT_SECONDS)
+    """How long it lasts unless it is renewed; a day at most."""
     deliver: StreamDelivery | CallbackDelivery = Field(
         default=StreamDelivery(), discriminator="mode"
     )
+    """Whether it listens itself, or is posted to. Default: it listens."""
 
 
 class Lease(BaseModel):
     """The body of `PUT /v1/subscriptions/{id}/lease`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     lease_seconds: float = Field(gt=0, le=LEASE_LIMIT_SECONDS)
+    """From now on."""
 
 
 def router(

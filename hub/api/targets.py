@@ -14,7 +14,9 @@ from hub.timelines import timelines
 from hub.tokens import Access
 from hub.tracing import traces
 
-Needle = Annotated[str, Path(max_length=200)]
+Needle = Annotated[
+    str, Path(max_length=200, description="at least 7 digits of a commit, or what names the others")
+]
 
 
 def router(log: Log) -> APIRouter:
@@ -34,7 +36,9 @@ def router(log: Log) -> APIRouter:
 
     @routes.get("/targets/{target:path}/timeline")
     async def get_timeline(
-        request: Request, target: str, limit: Annotated[int, Query(ge=1, le=100)] = 10
+        request: Request,
+        target: str,
+        limit: Annotated[int, Query(ge=1, le=100, description="how many pushes")] = 10,
     ) -> dict[str, Any]:
         """
         The newest pushes of a target, oldest first, each as a list of stages.

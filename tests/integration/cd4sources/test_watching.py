@@ -173,7 +173,13 @@ async def test_the_document_describes_watch(running: Serving) -> None:
     answers = document["paths"]["/watch"]["get"]["responses"]
     [schema] = [one["schema"]["$ref"] for one in answers["200"]["content"].values()]
     assert "version" in document["components"]["schemas"][schema.rpartition("/")[2]]["properties"]
-    assert {"401", "404", "405", "503"} <= answers.keys()
+    assert {"401", "403", "404", "405", "503"} <= answers.keys()
+    scopes = {
+        path: one["security"] for path, many in document["paths"].items() for one in many.values()
+    }
+    assert scopes["/watch"] == [{"token": ["read"]}, {}]
+    assert scopes["/v1/targets/{name}/pin"] == [{"token": ["admin"]}, {}]
+    assert scopes["/livez"] == []
 
 
 async def test_what_a_client_runs_is_not_what_it_was_offered(

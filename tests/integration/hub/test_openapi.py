@@ -86,6 +86,47 @@ async def test_answers_to_polls_behind_a_push(hub: httpx.AsyncClient) -> None:
     await hold(hub, (EVENTS, "get"), await hub.get("/v1/events", params=parameters))
 
 
+async def test_answers_to_deliveries_by_get(hub: httpx.AsyncClient) -> None:
+    """As Gitea can be told to make them."""
+    delivery = by_get(push(A))
+    answer = await hub.get("/webhooks/gitea/tea", params=delivery[0], headers=delivery[1])
+    assert answer.status_code == 202
+    await hold(hub, (WEBHOOK, "get"), answer)
+
+
+def by_get(delivery: Post) -> tuple[dict[str, str], dict[str, str]]:
+    """What a push of GitHub's would be of Gitea, in the URL: its query and headers."""
+    signature = delivery.headers["X-Hub-Signature-256"].removeprefix("sha256=")
+    headers = {"X-Gitea-Event": "push", "X-Gitea-Delivery": "1", "X-Gitea-Signature": signature}
+    return {"payload": delivery.body.decode()}, headers
+
+
+async def test_it_says_which_scope_is_needed(hub: httpx.AsyncClient) -> None:
+    """Of each path whether, and what for, a token is asked."""
+    paths = (await hub.get("/openapi.json")).json()["paths"]
+    scopes = {
+        f"{method} {path}": [
+            token for one in operation["security"] for token in one.get("token", [])
+        ]
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+    }
+    assert scopes["get /v1/deliveries"] == ["read"]
+    assert scopes["post /v1/deliveries/{number}/redeliver"] == ["admin"]
+    assert scopes["get /v1/events"] == ["subscribe", "read"]
+    assert scopes["post /v1/reports"] == ["report"]
+    public = {operation for operation, needed in scopes.items() if not needed}
+    assert {"get /livez", "get /metrics", f"post {WEBHOOK}"} <= public
+    assert not any(operation.partition(" ")[2].startswith("/v1") for operation in public)
+
+
+async def test_a_mistake_is_answered_as_it_says(hub: httpx.AsyncClient) -> None:
+    """Not as the framework would."""
+    await hold(hub, ("/v1/deliveries", "get"), await hub.get("/v1/deliveries?limit=0"))
+    operations = (await hub.get("/openapi.json")).json()["paths"].values()
+    assert not any("422" in one["responses"] for many in operations for one in many.values())
+
+
 async def test_every_parameter_is_described(hub: httpx.AsyncClient) -> None:
     """Those of the document are those that are taken."""
     described = (await hub.get("/openapi.json")).json()["paths"][EVENTS]["get"]["parameters"]

@@ -52,6 +52,16 @@ def test_the_environment_rotates_the_secrets_of_a_source(
     assert secrets_of(file, "main") == ["new", "old"]
 
 
+def test_a_source_of_any_name_can_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable's name knows no capitals and no `-`; the JSON of the whole table does."""
+    file = tmp_path / "directcd.toml"
+    file.write_text(MINIMAL.replace("main", "Acme-Git"))
+    monkeypatch.setenv("DIRECTCD_HUB__SOURCES", '{"Acme-Git": {"secrets": ["new"]}}')
+    assert secrets_of(file, "Acme-Git") == ["new"]
+
+
 def test_a_source_may_exist_in_the_environment_alone(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
