@@ -15,17 +15,28 @@ SCHEMES = (
     "redis+cluster",
     "rediss+cluster",
 )
-PARAMETERS = frozenset({"ca", "cert", "key", "prefix", "sentinel_username", "sentinel_password"})
+PARAMETERS = frozenset({
+    "ca", "cert", "key", "password_file", "prefix",
+    "sentinel_username", "sentinel_password", "sentinel_password_file",
+})  # fmt: skip
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """User name (empty: the default user) and password; never shown."""
+    """
+    User name (empty: the default user) and password; never shown.
+
+    Attributes:
+        username: empty for the default user.
+        password: empty for none.
+        password_file: holds it instead; read for each connection, so that it can change.
+    """
 
     username: str = ""
     password: str = field(default="", repr=False)
+    password_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,8 @@ def parse_redis_url(url: str) -> RedisAddress:
         redis+cluster://[user:password@]host[:6379],host,…
 
     `rediss` in place of `redis` means TLS. Parameters: `ca`, `cert`, `key` (files), `prefix`,
-    `sentinel_username`, `sentinel_password`. User names and passwords are percent-encoded.
+    `password_file`, `sentinel_username`, `sentinel_password`, `sentinel_password_file`. User names
+    and passwords are percent-encoded.
 
     Raises:
         ValueError: it is none of these; the message never holds a password.
@@ -92,9 +104,11 @@ def parse_redis_url(url: str) -> RedisAddress:
     return RedisAddress(
         kind=kind,
         endpoints=_endpoints(hosts, SENTINEL_PORT if kind == "sentinel" else REDIS_PORT),
-        credentials=_credentials(user_info),
-        sentinel_credentials=Credentials(
-            parameters.get("sentinel_username", ""), parameters.get("sentinel_password", "")
+        credentials=_credentials(user_info, parameters.get("password_file", "")),
+        sentinel_credentials=_unambiguous(
+            parameters.get("sentinel_username", ""),
+            parameters.get("sentinel_password", ""),
+            parameters.get("sentinel_password_file", ""),
         ),
         master=master,
         database=database,
@@ -152,11 +166,17 @@ def _path(kind: Kind, path: str) -> tuple[str, int]:
     return unquote(master), int(rest or 0)
 
 
-def _credentials(user_info: str) -> Credentials:
+def _credentials(user_info: str, password_file: str) -> Credentials:
     username, colon, password = user_info.partition(":")
-    if user_info and not colon:
-        raise ValueError("credentials are user:password@ or :password@")
-    return Credentials(unquote(username), unquote(password))
+    if user_info and not colon and not password_file:
+        raise ValueError("credentials are user:password@ or :password@, or user@ and password_file")
+    return _unambiguous(unquote(username), unquote(password), password_file)
+
+
+def _unambiguous(username: str, password: str, password_file: str) -> Credentials:
+    if password and password_file:
+        raise ValueError("a password and a password_file: give one of them")
+    return Credentials(username, password, password_file)
 
 
 def _endpoints(hosts: str, default_port: int) -> tuple[Endpoint, ...]:

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import hiredis
@@ -17,6 +18,7 @@ import hiredis
 from hub.log.base import LogUnavailable, LogUnfit
 from hub.log.redis_address import Credentials, Endpoint, Tls
 from hub.resolving import addresses
+from hub.secrets import SecretFile, SecretFileError
 
 Argument = str | bytes | int | float
 
@@ -198,12 +200,32 @@ def _packed(command: Sequence[Argument]) -> bytes:
 
 
 def introduction(credentials: Credentials, database: int) -> Iterable[tuple[str, ...]]:
-    """The commands that a connection begins with."""
-    if credentials.password:
+    """
+    The commands that a connection begins with.
+
+    Raises:
+        LogUnfit: the password's file cannot be read.
+    """
+    if password := password_of(credentials):
         user = (credentials.username,) if credentials.username else ()
-        yield ("AUTH", *user, credentials.password)
+        yield ("AUTH", *user, password)
     if database:
         yield ("SELECT", str(database))
+
+
+def password_of(credentials: Credentials) -> str:
+    """
+    The password, wherever it stands; empty when there is none.
+
+    Raises:
+        LogUnfit: its file cannot be read.
+    """
+    if not credentials.password_file:
+        return credentials.password
+    try:
+        return SecretFile(Path(credentials.password_file)).read().value.decode()
+    except (SecretFileError, UnicodeDecodeError) as error:
+        raise LogUnfit(f"the password of Redis: {error}") from error
 
 
 def _context(tls: Tls | None) -> ssl.SSLContext | None:

@@ -7,7 +7,9 @@ from contextlib import suppress
 from hub.forges.errors import TokenUnusable
 from hub.forges.opening import token_of
 from hub.keeping import REDACTED, shown_text
+from hub.log.base import LogUnfit
 from hub.log.redis_address import parse_redis_url
+from hub.log.redis_connection import password_of
 from hub.secrets import Secret, SecretFile, SecretFileError
 from hub.settings import HubSettings
 from hub.sources import Source
@@ -54,4 +56,5 @@ class Redactor:
         if url := self._settings.redis.get_secret_value():
             address = parse_redis_url(url)
             for one in (address.credentials, address.sentinel_credentials):
-                yield Secret("redis", one.password.encode())
+                with suppress(LogUnfit):
+                    yield Secret("redis", password_of(one).encode())

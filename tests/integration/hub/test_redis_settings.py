@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from hub.log.base import LogUnfit
 from hub.log.redis import RedisLog
+from hub.log.redis_address import parse_redis_url
 from hub.log.values import DeadLetter, StageReport
 from hub.subscriptions import NewSubscription, Registry
 from hub.wants import make_want
 from tests.support.events import NOW, record
-from tests.support.redis_logs import opened, tell
+from tests.support.redis_logs import opened, tell, tell_until_taken
 from tests.support.redis_servers import RedisServer, sentinels, single
 from tests.support.waiting import eventually
 
@@ -55,6 +57,24 @@ async def test_the_documented_rights_are_enough(tmp_path: Path) -> None:
             assert await log.check() == ""
         async with opened(server.url.replace("//", "//hub:pw@")) as log:
             await log.append(record(), [])
+
+
+async def test_a_password_is_read_from_its_file_for_each_connection(tmp_path: Path) -> None:
+    """So it can change; one that is not there is named, and not shown as a wrong one."""
+    password = tmp_path / "password"
+    password.write_text("old\n")
+    with single(tmp_path, "--requirepass", "old") as server:
+        url = f"{server.url}?password_file={password}"
+        async with opened(url) as log:
+            await log.append(record(), [])
+            with server.client(password="old") as client:
+                client.config_set("requirepass", "new")
+                password.write_text("new")
+                client.client_kill_filter(skipme=True)
+            await tell_until_taken(log, "a")
+        password.unlink()
+        with pytest.raises(LogUnfit, match=r"password of Redis: secret file .*: No such file"):
+            await RedisLog(parse_redis_url(url)).open()
 
 
 async def call_back(log: RedisLog, subscription: str) -> None:

@@ -31,6 +31,22 @@ from hub.log.redis_address import Credentials, RedisAddress, Tls, parse_redis_ur
                 database=1,
             ),
         ),
+        (
+            "redis://hub@cache?password_file=/run/secrets/redis",
+            RedisAddress(
+                "single", (("cache", 6379),), Credentials("hub", password_file="/run/secrets/redis")
+            ),
+        ),
+        (
+            "redis+sentinel://a/hub?password_file=one&sentinel_password_file=/two",
+            RedisAddress(
+                "sentinel",
+                (("a", 26379),),
+                Credentials(password_file="one"),
+                Credentials(password_file="/two"),
+                master="hub",
+            ),
+        ),
         ("redis+cluster://a:1,b:2", RedisAddress("cluster", (("a", 1), ("b", 2)))),
     ],
 )
@@ -52,6 +68,7 @@ def test_a_url_says_where_redis_is(url: str, address: RedisAddress) -> None:
         ("redis://cache?ca=/ca.pem", "rediss"),
         ("redis://hunter2@cache", "user:password@"),
         ("redis://cache?prefix=a{b}", "plain word"),
+        ("redis://hub:hunter2@cache?password_file=/x", "give one of them"),
         ("redis://hub:hunter2#x@cache", "percent-encode"),
         ("redis://hub:hunter2/x@cache", "percent-encode"),
         ("redis://hub:hunter2?x@cache", "percent-encode"),
