@@ -44,7 +44,7 @@ secrets = ["s3cr3t"]
 """
 SUBSCRIBE = (
     b"GET /v1/events?repository=https://github.com/acme/shop.git HTTP/1.1\r\n"
-    b"host: bench\r\naccept: text/event-stream\r\n\r\n"
+    b"host: localhost\r\naccept: text/event-stream\r\n\r\n"
 )
 PUBLISH = b"*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$%d\r\n%s\r\n"
 LISTEN = b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n"
