@@ -6,6 +6,7 @@ Redis says of each key (MEMORY USAGE of every entry); the sum is what its memory
 tables. An append's CPU is that of Redis's whole process. Idle processes have done nothing yet.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -18,15 +19,24 @@ import uvloop
 
 from bench.adapters import push
 from bench.ingest import Command, cpu_seconds, hub_command, load, request_bytes, running
-from directcd.demo.world import free_ports
+from directcd.demo.world import fetch, free_ports
 from tests.support.redis_servers import RedisServer, single
+from tests.support.serving import BUILD_SH
+from tests.support.sources import Source
 
 PUSHES = 5_000
 ROUNDS = 3
 SURE = ("--appendonly", "yes", "--appendfsync", "everysec")
 STREAMS = {"log": "event", "deliveries": "delivery", "payloads": "payload"}
 PASSING = {"seen": "telling repeats", "trace": "finding a trace", "done": "telling appends"}
-SERVER = '[server]\nlisten = "127.0.0.1:%d"\ndata = "%s/server"\n'
+SERVER = """
+[server]
+listen = "127.0.0.1:%d"
+data = "%s/server"
+[[target]]
+name = "app"
+repositories = [{ url = "%s" }]
+"""
 
 
 def pushes(number: int) -> list[bytes]:
@@ -88,37 +98,43 @@ def appends() -> None:
     print(f"{'a push, all':>20} {grown:8.0f} B")
 
 
-def server_command(data: Path) -> Command:
-    """`directcd server` without any target."""
+def server_command(place: Path) -> Command:
+    """`directcd server` with one target, of a repository on this disk."""
+    source = Source(place / "app")
+    source.commit({"build.sh": BUILD_SH, "words": "one"})
 
     def command(port: int) -> list[str]:
-        file = data / "directcd.toml"
-        file.write_text(SERVER % (port, data))
+        file = place / "directcd.toml"
+        file.write_text(SERVER % (port, place, source.path))
         return [sys.executable, "-m", "directcd", "server", "-c", str(file)]
 
     return command
 
 
 def idle() -> None:
-    """Print what processes take that wait for work."""
-    with tempfile.TemporaryDirectory() as temporary, single(Path(temporary) / "redis") as server:
-        commands: dict[str, Command] = {}
-        for name in ("hub, embedded", "hub, Redis", "server"):
-            place = Path(temporary) / name
+    """Print what processes take that wait for work; the server has offered one version."""
+    with tempfile.TemporaryDirectory() as temporary, single(Path(temporary) / "redis") as redis:
+        places = [Path(temporary) / name for name in ("embedded", "shared", "server")]
+        for place in places:
             place.mkdir()
-            redis_port = server.port if name.endswith("Redis") else 0
-            ours = server_command(place) if name == "server" else hub_command(place, redis_port)
-            commands[name] = ours
-        for name, command in commands.items():
-            [port] = free_ports(1)
-            with running(command(port), port) as pid:
-                print(f"{name:>20} {resident_mib(pid):6.1f} MiB resident")
+        one, two, three = places
+        waits("hub, embedded log", hub_command(one), "/livez")
+        waits("hub, Redis", hub_command(two, redis.port), "/livez")
+        waits("server", server_command(three), f"/watch?repo={three / 'app'}&timeout=4")
+
+
+def waits(name: str, command: Command, path: str) -> None:
+    """Print what a process takes once it has answered."""
+    [port] = free_ports(1)
+    with running(command(port), port) as pid:
+        fetch(f"http://127.0.0.1:{port}{path}")
+        print(f"{name:>20} {resident_mib(pid):6.1f} MiB resident")
 
 
 def resident_mib(pid: int) -> float:
     """Resident memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096 / 1024 / 1024
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
+from heapq import nsmallest
 from typing import TypeVar
 
 from hub.patterns import is_pattern, takes_ref
@@ -48,11 +49,12 @@ class Index:
         """
         matched: list[str] = []
         near: list[Mismatch] = []
-        candidates = self._candidates(keys)
-        if not candidates:
+        alike = self._alike(keys)
+        if not alike:
             return matched, near
+        same = {id_ for key in keys for id_ in self._by_key.get(key, ())}
         taken = cache(partial(_first_taken, refs))  # many subscriptions want the same ref
-        for subscription in candidates:
+        for subscription in self._sorted(same):
             wants = (taken(w.ref) for w in subscription.wants if not w.keys.isdisjoint(keys))
             ref = next(filter(None, wants), refs[0])
             failure = mismatch(subscription, keys, ref, now, paths)
@@ -60,17 +62,25 @@ class Index:
                 matched.append(subscription.name)
             elif len(near) < NEAREST_LIMIT:
                 near.append(failure)
+        for subscription in self._sorted(alike - same, NEAREST_LIMIT - len(near)):
+            near += filter(None, [mismatch(subscription, keys, refs[0], now, paths)])
         return sorted(matched), near
 
-    def _candidates(self, keys: frozenset[str]) -> list[Subscription]:
-        # Only what could match, then what was probably meant (the same last word, another host or
-        # owner): thousands of subscriptions must not be compared with every push.
-        same = {id_ for key in keys for id_ in self._by_key.get(key, ())}
-        alike = {id_ for key in keys for id_ in self._by_last_word.get(last_word(key), ())}
-        return [self._by_id[id_] for id_ in [*sorted(same), *sorted(alike - same)]]
+    def _alike(self, keys: frozenset[str]) -> set[str]:
+        # What was probably meant: the same last word, another host or owner. Of thousands few are
+        # compared: a push to one of many repositories named `docs` must not wait for all of them.
+        return {id_ for key in keys for id_ in self._by_last_word.get(last_word(key), ())}
+
+    def _sorted(self, ids: set[str], most: int | None = None) -> list[Subscription]:
+        some = sorted(ids) if most is None else nsmallest(most, ids)
+        return [self._by_id[id_] for id_ in some]
 
     def put(self, subscription: Subscription) -> None:
         """Add one, or replace the one with its id."""
+        old = self._by_id.get(subscription.id)
+        if old is not None and old.wants == subscription.wants:
+            self._by_id[subscription.id] = subscription
+            return
         self.remove(subscription.id)
         self._by_id[subscription.id] = subscription
         for key in _keys(subscription):

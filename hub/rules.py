@@ -148,7 +148,10 @@ def _named_alike(subscription: Subscription, keys: frozenset[str]) -> str:
 
 def to_row(subscription: Subscription) -> SubscriptionRow:
     """What the log stores, the callback's secret included."""
-    wants = [{"url": want.url, "ref": want.ref, "paths": want.paths} for want in subscription.wants]
+    # As it is read again, so that both can be compared.
+    wants = [
+        {"url": want.url, "ref": want.ref, "paths": list(want.paths)} for want in subscription.wants
+    ]
     body: dict[str, Any] = {"repositories": wants, "paused": subscription.paused}
     if subscription.callback is not None:
         secret = subscription.callback.secret.get_secret_value()

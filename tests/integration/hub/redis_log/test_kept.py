@@ -14,6 +14,7 @@ from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
 from hub.log.values import DeadLetter
 from hub.subscriptions import Registry
+from hub.wants import make_want
 from tests.support.events import NOW, SUBJECT, event, record
 from tests.support.redis_logs import hourly, opened
 from tests.support.redis_servers import RedisServer
@@ -85,6 +86,24 @@ async def test_changes_at_two_hubs_at_once_undo_nothing(server: RedisServer) -> 
             await asyncio.gather(here.delete(made.id), there.renew(made.id, HOUR, NOW))
             await asyncio.gather(here.refresh(), there.refresh())
             assert (here.get(made.id), there.get(made.id)) == (None, None)
+
+
+async def test_a_lease_that_is_renewed_elsewhere_hides_no_other_change(server: RedisServer) -> None:
+    """What it wants and when it ends are known at every hub, in whatever order they change."""
+    async with opened(server.url) as one, opened(server.url) as two:
+        here, there = Registry(one), Registry(two)
+        made = await here.put(hourly("s"), NOW)
+        for number in range(1, 4):
+            await here.renew(made.id, number * HOUR, NOW)
+            await there.refresh()
+            assert there.get(made.id) == here.get(made.id)
+            wants = (make_want(f"https://git.example.com/acme/other-{number}"),)
+            await here.put(replace(hourly("s"), wants=wants), NOW)
+            await here.renew(made.id, 9 * HOUR, NOW)
+            await there.refresh()
+            assert there.get(made.id) == here.get(made.id)
+            keys = frozenset({f"git.example.com/acme/other-{number}"})
+            assert there.match(keys, ["refs/heads/main"], NOW)[0] == ["s"]
 
 
 async def test_a_mistake_in_taking_over_subscriptions_ends_nothing(log: RedisLog) -> None:
