@@ -76,7 +76,7 @@ def _read_by_nobody(process: "subprocess.Popen[str]") -> Iterator[None]:
             cat.kill()
 
 
-def ten_kilobytes(number: int) -> Post:
+def ten_kilobytes(number: int, secret: bytes = SECRET) -> Post:
     """A push of its own."""
     return github(
         "push",
@@ -87,12 +87,13 @@ def ten_kilobytes(number: int) -> Post:
             "repository": {"full_name": "acme/shop", "clone_url": SHOP},
             "padding": "x" * 10_000,
         },
+        secret,
     )
 
 
-async def deliver(port: int, number: int) -> tuple[int, float]:
+async def deliver(port: int, number: int, secret: bytes = SECRET) -> tuple[int, float]:
     """Deliver on a new connection; the status, and the seconds it took."""
-    delivery = ten_kilobytes(number)
+    delivery = ten_kilobytes(number, secret)
     headers = "".join(f"{name}: {value}\r\n" for name, value in delivery.headers.items())
     head = f"POST /webhooks/github/main HTTP/1.1\r\nHost: hub\r\n{headers}"
     head += f"Content-Length: {len(delivery.body)}\r\nConnection: close\r\n\r\n"

@@ -7,19 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from directcd.demo.world import free_ports
 from tests.support.hub_process import HUB, deliver
+from tests.support.sending import SENDERS, Senders
 from tests.support.service_manager import Told, handing_over, told_at, variables
 from tests.support.sources import Source
-from tests.support.waiting import eventually
 
 RESTARTS = 20 if os.environ.get("DIRECTCD_CHAOS") == "full" else 5
-SENDERS = 4
 
 
 @pytest.fixture
@@ -72,28 +70,6 @@ def test_a_hub_says_that_it_is_ready_lives_and_stops(
         process.terminate()
         assert told.until("STOPPING")["STATUS"] == "stopping"
         assert process.wait() == 0
-
-
-@dataclass
-class Senders:
-    """Some who deliver one push after the other, each on a connection of its own."""
-
-    port: int
-    statuses: list[int] = field(default_factory=list)
-    is_over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def send(self, first: int) -> None:
-        """Deliver until it is over."""
-        number = first
-        while not self.is_over.is_set():
-            status, _ = await deliver(self.port, number)
-            self.statuses.append(status)
-            number += SENDERS
-
-    async def are_answered(self, times: int) -> None:
-        """Wait until they have got so many more answers."""
-        wanted = len(self.statuses) + times
-        await eventually(lambda: len(self.statuses) >= wanted)
 
 
 async def test_restarts_under_load_refuse_no_delivery(

@@ -1,0 +1,144 @@
+"""The how-to as it is written, on a machine that systemd has booted, and what systemd then does."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.booted import ROOT, Machine, answered, booted
+
+HOW_TO = ROOT / "docs/how-to/run-as-a-service.md"
+FORGE, OURS = "https://git.example.com/acme/shop.git", "git://127.0.0.1/shop.git"
+HUB, SERVER, CLIENT = "directcd-hub", "directcd-server", "directcd-client@shop"
+RESTARTS = 20
+WATCHDOG_SECONDS = 4
+SECRET = "/etc/directcd/secrets/hub/github"
+
+# A program with a daemon that has left its session, and a build that has nothing to do.
+REPOSITORY = """
+mkdir -p /srv/git /tmp/shop && cd /tmp/shop && git init --quiet --initial-branch=main
+printf 'case $1 in artifact) echo program;; esac\\n' > build.sh
+printf '#!/bin/sh\\nsetsid sleep 3001 &\\nexec sleep 3000\\n' > program
+chmod +x program
+git add --all
+git -c user.name=dev -c user.email=dev@example.com commit --quiet --message first
+git clone --quiet --bare . /srv/git/shop.git
+systemd-run --quiet --unit=forge git daemon --base-path=/srv/git --export-all /srv/git
+"""
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which somebody has done everything that the how-to says, in its order."""
+    with booted(tmp_path_factory.mktemp("machine")) as found:
+        found.run(REPOSITORY)
+        for block in blocks(HOW_TO):
+            found.run(block.replace(FORGE, OURS))
+        yield found
+
+
+def blocks(page: Path) -> list[str]:
+    """The commands of a page, a script each."""
+    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def eventually(machine: Machine, condition: str, seconds: float = 60) -> None:
+    """Wait until a command there succeeds."""
+    machine.run(f"timeout {seconds} sh -c 'until {condition}; do sleep 0.1; done'")
+
+
+SENDING = ["env", "PYTHONPATH=/repository", "PYTHONDONTWRITEBYTECODE=1",
+           "/opt/directcd/bin/python", "-m", "tests.support.sending", "8080", SECRET]  # fmt: skip
+
+
+def test_everything_runs_and_says_what_it_does(machine: Machine) -> None:
+    """Type=notify: a service that is started does its work."""
+    for unit in (HUB, SERVER, CLIENT):
+        assert machine.shows(unit, "SubState") == "running"
+    assert machine.shows(HUB, "StatusText").startswith("hub: ")
+    assert machine.shows(SERVER, "StatusText").startswith("server: shop v-")
+    assert machine.shows(CLIENT, "StatusText").endswith(" runs")
+
+
+def test_restarts_under_load_refuse_no_delivery(machine: Machine) -> None:
+    """The socket is systemd's, so who connects in between waits for the next hub."""
+    sending = machine.started(SENDING)
+    began = time.monotonic()
+    for _ in range(RESTARTS):
+        machine.run(f"systemctl restart {HUB}")
+    seconds = time.monotonic() - began
+    found = answered(sending)
+    assert set(found) == {"202"}
+    assert found["202"] > RESTARTS
+    print(f"{RESTARTS} restarts in {seconds:.1f} s, {found['202']} deliveries taken")  # noqa: T201
+
+
+def test_what_was_delivered_is_there_after_a_restart(machine: Machine) -> None:
+    """State is the service's own directory, whoever its user is this time."""
+    count = "directcd deliveries list --json | wc -l"
+    before = machine.run(count)
+    user = machine.run(f"ps -o user= -p {machine.shows(HUB, 'MainPID')}").strip()
+    machine.run(f"systemctl restart {HUB}")
+    assert int(machine.run(count)) == int(before) > 0
+    assert user != "root"
+
+
+def test_a_killed_service_is_started_again(machine: Machine) -> None:
+    """All three, and the program with its client."""
+    for unit in (HUB, SERVER, CLIENT):
+        pid = machine.shows(unit, "MainPID")
+        machine.run(f"kill -9 {pid}")
+        eventually(machine, f"test $(systemctl show -P MainPID {unit}) -gt 0 && "
+                            f"test $(systemctl show -P MainPID {unit}) != {pid} && "
+                            f"systemctl is-active --quiet {unit}")  # fmt: skip
+    assert machine.run("pgrep -fc 'sleep 300[01]'").strip() == "2"
+
+
+def test_a_stuck_process_is_killed_by_the_watchdog(machine: Machine) -> None:
+    """One that is stopped pings no more than one whose loop is stuck."""
+    place = f"/run/systemd/system/{HUB}.service.d"
+    limit = f"[Service]\\nWatchdogSec={WATCHDOG_SECONDS}\\n"
+    machine.run(f"mkdir -p {place}; printf '{limit}' > {place}/watchdog.conf")
+    machine.run(f"systemctl daemon-reload; systemctl restart {HUB}")
+    pid, began = machine.shows(HUB, "MainPID"), time.monotonic()
+    machine.run(f"kill -STOP {pid}")
+    eventually(machine, f"! kill -0 {pid} 2>/dev/null")
+    seconds = time.monotonic() - began
+    eventually(machine, "directcd health")
+    assert "Watchdog timeout" in machine.run(f"journalctl --unit {HUB} --no-pager")
+    machine.run(f"rm -r {place}; systemctl daemon-reload; systemctl restart {HUB}")
+    print(f"killed {seconds:.1f} s after it stood still, of {WATCHDOG_SECONDS} s")  # noqa: T201
+
+
+@pytest.mark.parametrize("user", ["nobody", "the client's"])
+def test_credentials_are_for_their_service_alone(machine: Machine, user: str) -> None:
+    """Neither the file on disk nor the copy in memory."""
+    who = "nobody"
+    if user != "nobody":
+        who = machine.run(f"ps -o user:32= -p {machine.shows(CLIENT, 'MainPID')}").strip()
+    for file in (SECRET, f"/run/credentials/{HUB}.service/secrets_github"):
+        reading = f"setpriv --reuid {who} --clear-groups cat {file} 2>&1 || true"
+        assert "Permission denied" in machine.run(reading)
+    machine.run(f"cat /run/credentials/{HUB}.service/secrets_github")
+
+
+def test_nothing_of_a_program_is_left_after_its_client(machine: Machine) -> None:
+    """Not even a daemon that has left its session."""
+    machine.run(f"systemctl stop {CLIENT}")
+    assert machine.run("pgrep -f 'sleep 300[01]' || true") == ""
+    assert machine.shows(CLIENT, "Result") == "success"
+
+
+def test_a_wrong_configuration_is_said_and_not_tried_again(machine: Machine) -> None:
+    """The journal has the sentence, and the state is `failed`."""
+    file = "/etc/directcd/directcd.toml"
+    machine.run(f"cp {file} /tmp/right.toml; echo 'nonsense = 1' >> {file}")
+    machine.run(f"! systemctl restart {SERVER}")
+    assert machine.shows(SERVER, "ExecMainStatus") == "2"
+    assert machine.shows(SERVER, "SubState") == "failed"
+    assert "nonsense" in machine.run(f"journalctl --unit {SERVER} --no-pager --lines 5")
+    machine.run(f"cp /tmp/right.toml {file}; systemctl restart {SERVER}")
