@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 _PER_TARGET = ("target",)
+_RUNNING = "Different versions that clients run, as they said within two minutes."
+_HEARD = "1 while the hub is heard; absent without a hub, or with its Redis."
 
 
 class ServerMetrics:
@@ -63,7 +65,8 @@ class ServerMetrics:
         counts = self._counts
         ended = CounterMetricFamily(
             "directcd_server_stages",
-            "Stages of passes that have ended; every pass has one `fetched`.",
+            "Stages that have ended; every pass has one `fetched`, `unchanged` when it met nothing "
+            "new.",
             labels=("target", "stage", "result"),
         )
         for labels, number in counts.results.items():
@@ -98,9 +101,7 @@ class ServerMetrics:
                 name: len(one.offer.watchers) for name, one in followers.items()
             },
             ("versions_kept", "Versions on disk."): dict(self._kept),
-            ("versions_running", "Different versions that clients run, as they said lately."): {
-                name: len(store.running(name)) for name in followers
-            },
+            ("versions_running", _RUNNING): {name: len(store.running(name)) for name in followers},
         }
         for (name, what), by_target in values.items():
             yield _gauge(name, what, {(target,): one for target, one in by_target.items()})
@@ -111,7 +112,7 @@ class ServerMetrics:
         yield _gauge("builds_queued", "Builds that wait for their turn.", {(): lanes.queued})
         yield _gauge("disk_free_bytes", "Free where `data` is.", {(): self._free_bytes})
         if hearing:
-            yield _gauge("hub_connected", "1 while the hub is heard.", {(): hearing.is_heard})
+            yield _gauge("hub_connected", _HEARD, {(): hearing.is_heard})
 
 
 def _gauge(name: str, what: str, values: Mapping[tuple[str, ...], float]) -> "Metric":

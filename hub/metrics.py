@@ -103,13 +103,18 @@ def _deliveries(watched: Watched) -> Iterator["Metric"]:
     for (source, verdict), number in counts.deliveries.items():
         taken.add_metric((providers.get(source, ""), source, verdict), number)
     yield taken
-    refused = _counter("directcd_hub_refusals", "Deliveries that were refused.", ("source", "code"))
+    refused = _counter(
+        "directcd_hub_refusals",
+        "Deliveries that were refused; `source` is empty for one that is not configured.",
+        ("source", "code"),
+    )
     for labels, number in counts.refusals.items():
         refused.add_metric(labels, number)
     yield refused
     missed = _counter(
         "directcd_hub_missed_webhooks",
-        "Pushes that no delivery had told of, by how they were recovered.",
+        "Pushes that no delivery had told of: the forge was asked to repeat it (`redelivered`), or "
+        "the hub told of it itself (`synthesised`).",
         ("source", "recovery"),
     )
     for labels, number in counts.missed.items():
@@ -127,28 +132,33 @@ def _followers(watched: Watched) -> Iterator["Metric"]:
     counts = watched.counts
     yield _gauge(
         "directcd_hub_followers",
-        "Streams and polls that are open.",
+        "Streams and polls that are open: `stream`, `poll`.",
         {(kind,): number for kind, number in counts.open.items()},
         ("transport",),
     )
     yield _gauge(
         "directcd_hub_subscriptions",
-        "Subscriptions, by how they are told and whether they are.",
+        "Subscriptions, by how they are told (`stream`, `callback`) and whether they are "
+        "(`active`, `paused`, `expired`).",
         _subscriptions(watched),
         ("deliver", "state"),
     )
     yield _gauge(
         "directcd_hub_follower_lag_events",
-        "Events that wait for the stream or poll that is furthest behind.",
+        "Events that wait for the stream or poll that is furthest behind; from 1,000 on it is told "
+        "of a gap.",
         {(): watched.fanout.furthest_behind},
     )
     yield _gauge(
         "directcd_hub_callback_lag_events",
-        "Events between the log's newest and where the callback furthest behind stands.",
+        "Events between the log's newest and where the callback furthest behind stands, of those "
+        "that this hub posts.",
         {(): watched.callbacks.lag},
     )
     attempts = _counter(
-        "directcd_hub_callback_attempts", "Callbacks that were posted.", ("result",)
+        "directcd_hub_callback_attempts",
+        "Callbacks that were posted: `taken`, `failed`.",
+        ("result",),
     )
     for result, number in counts.attempts.items():
         attempts.add_metric((result,), number)
@@ -172,10 +182,14 @@ def _log(watched: Watched, state: LogState) -> Iterator["Metric"]:
     events.add_metric((), watched.counts.events)
     yield events
     for name, what, value in (
-        ("log_degraded", "1 while the log is not all it should be.", bool(state.degraded)),
-        ("log_head_position", "Of the log's newest event.", watched.log.head.position),
-        ("spool_deliveries", "Deliveries that wait for Redis on disk.", state.spooled),
-        ("spool_bytes", "Their bytes.", state.spooled_bytes),
+        (
+            "log_degraded",
+            "1 while the log is not all it should be; /readyz says why.",
+            bool(state.degraded),
+        ),
+        ("log_head_position", "Position of the log's newest event.", watched.log.head.position),
+        ("spool_deliveries", "Deliveries that wait for Redis on this hub's disk.", state.spooled),
+        ("spool_bytes", "Bytes of what waits there.", state.spooled_bytes),
     ):
         yield _gauge(f"directcd_hub_{name}", what, {(): value})
 
@@ -183,7 +197,8 @@ def _log(watched: Watched, state: LogState) -> Iterator["Metric"]:
 def _statuses(counts: Counts) -> Iterator["Metric"]:
     written = _counter(
         "directcd_hub_commit_statuses",
-        "Attempts to write a commit status or a deployment at a forge.",
+        "Attempts to write a commit status or a deployment at a forge: `sent`, `refused`, `away`, "
+        "`limited`.",
         ("source", "result"),
     )
     for labels, number in counts.statuses.items():
@@ -194,7 +209,7 @@ def _statuses(counts: Counts) -> Iterator["Metric"]:
 def _trail(trail: TrailCounts) -> Iterator["Metric"]:
     ended = _counter(
         "directcd_hub_stages",
-        "Stages that were reported here, by how they ended.",
+        "Stages that servers and clients reported here, by how they ended.",
         ("target", "stage", "result"),
     )
     for labels, number in trail.stages.items():

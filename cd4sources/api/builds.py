@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.2  # as often as a person can read
 _PIECE_BYTES = 64 * 1024
 _TEXT = "text/plain; charset=utf-8"
 
-router = APIRouter()
+router = APIRouter(tags=["builds"])
 
 
 @router.get("/v1/builds")

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,13 +14,20 @@ from cd4sources.following import Follower
 from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
 
-router = APIRouter()
+router = APIRouter(tags=["versions"])
 
 _REF = "of the first repository, when several targets are made of these"
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "All of it; ETag and Repr-Digest are those of its bytes."},
+    206: {"description": "The range that was asked for."},
+    304: {"description": "It is what If-None-Match names."},
+    410: {"description": "The version is not kept any more; the newest is named."},
+    416: {"description": "The range begins behind the last byte."},
+}
 _ASK_AGAIN = {"Cache-Control": "no-cache"}  # a rebuild changes also a version's bytes
 
 
-@router.get("/download")
+@router.get("/download", response_class=Response, responses=_ANSWERS)
 @router.head("/download", include_in_schema=False)
 async def download(
     request: Request,

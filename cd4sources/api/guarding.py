@@ -23,6 +23,9 @@ _NEXT = (
     "the server's configuration"
 )
 
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_CHALLENGE_AGAIN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
 
 class Guard:
     """Lets requests in. Without tokens everybody may do everything, but for strange web pages."""
@@ -78,11 +81,12 @@ class Guard:
     def _holder(self, connection: HTTPConnection) -> Access:
         scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise _refusal("token-missing", "this server wants a token", "")
+            raise Problem(401, "token-missing", "this server wants a token", _NEXT, _CHALLENGE)
         access = find(self._known, token.strip())
         if access is None:
             self._say(connection)
-            raise _refusal("token-unknown", "the token is not known here", ' error="invalid_token"')
+            detail = "the token is not known here"
+            raise Problem(401, "token-unknown", detail, _NEXT, _CHALLENGE_AGAIN)
         return access
 
     def _say(self, connection: HTTPConnection) -> None:
@@ -103,10 +107,6 @@ def needed(method: str) -> Scope:
 
 def _peer(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else "unknown"
-
-
-def _refusal(code: str, detail: str, error: str) -> Problem:
-    return Problem(401, code, detail, _NEXT, {"WWW-Authenticate": f"Bearer{error}"})
 
 
 def _folded(glob: str) -> str:

@@ -72,6 +72,7 @@ _REFUSED_403 = _refused("The token is not for this; or Host is not for a server 
 
 _WATCH: Schema = {
     "summary": "Watch",
+    "tags": ["versions"],
     "description": "Answers when the version of a target differs from `version`.",
     "parameters": [
         _parameter(

@@ -10,7 +10,7 @@ from cd4sources.metrics import ServerMetrics
 
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-router = APIRouter()
+router = APIRouter(tags=["health"])
 
 
 @router.get("/livez")

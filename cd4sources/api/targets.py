@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from cd4sources.api import common
 from cd4sources.following import Follower
 
-router = APIRouter()
+router = APIRouter(tags=["targets"])
 
 
 @router.get("/v1/targets")

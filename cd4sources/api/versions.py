@@ -13,7 +13,7 @@ from cd4sources.keeping.store import UnknownVersion
 from cd4sources.keeping.versions import VERSION, Record
 from cd4sources.problems import Problem
 
-router = APIRouter()
+router = APIRouter(tags=["targets"])
 
 
 class Pin(BaseModel):

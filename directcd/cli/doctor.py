@@ -31,8 +31,8 @@ def command(config_file: Path, *, fix: bool, token: str, as_json: bool, verbose:
     """
     Find what is wrong with a configuration, its machine, and what it reaches.
 
-    Each finding has its next step. Exit code 1 when there is any, 0 when there is none. It may be
-    called while hub, server and client run, and while they do not.
+    Each finding has its next step. It may be called while hub, server and client run, and while
+    they do not. Exits with 1 when there is a problem or a warning, else with 0.
     """
     from directcd.doctor.examining import examined
     from directcd.doctor.mending import mended

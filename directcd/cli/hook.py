@@ -21,7 +21,8 @@ def command() -> None:
     Register webhooks at the forge, prove that they work, mend and remove them.
 
     REPOSITORY is a URL in any spelling, or its path at the forge with --source. Without one, all
-    repositories of the file's targets are meant.
+    repositories of the file's targets are meant. Exits with the worst of what came of them: 1 not
+    done or not proven, 4 not allowed, 7 out of reach.
     """
 
 
@@ -58,8 +59,7 @@ def create(asked: Asked) -> None:
     """
     Register a webhook, or make the one that is there what it should be, and prove it.
 
-    It is proven when a test of it has come back through the hub, which must run. Exit code 0:
-    proven; 1: registered and not proven, or not registered; 4: not allowed; 7: out of reach.
+    It is proven when a test of it has come back through the hub, which must run.
     """
 
     async def work(desk: "Desk") -> "list[Outcome]":

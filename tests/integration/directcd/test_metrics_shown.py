@@ -1,4 +1,4 @@
-"""What is written of metrics, in docs/reference and deploy/grafana, against what there is."""
+"""What is written of metrics in deploy/grafana, against what there is."""
 
 import json
 import re
@@ -8,13 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client.metrics_core import Metric
 
-from cd4sources.counting import StageCounts
-from cd4sources.hub_api import Hearing
-from cd4sources.metrics import ServerMetrics
-from cd4sources.settings import ServerSettings
-from cd4sources.workers import workers
-from hub.app import create_app
-from tests.support.hubs import settings
+from tests.support.reference.metrics import metrics
 
 ROOT = Path(__file__).parents[3]
 GRAFANA = ROOT / "deploy" / "grafana"
@@ -25,14 +19,7 @@ _OF_HISTOGRAMS = ("_bucket", "_count", "_sum")
 @pytest.fixture
 async def there_is(tmp_path: Path) -> dict[str, Metric]:
     """Every metric of hub and server, by the name that Prometheus stores."""
-    hub = create_app(settings(tmp_path / "hub"))
-    async with hub.router.lifespan_context(hub):
-        found = list(hub.state.metrics.collect())
-    data = ServerSettings(data=tmp_path / "server")
-    async with workers(data, []) as made:
-        object.__setattr__(made, "hearing", Hearing())
-        found += ServerMetrics(StageCounts(), made, tmp_path).collect()
-    return {f"{one.name}_total" if one.type == "counter" else one.name: one for one in found}
+    return await metrics(tmp_path)
 
 
 def named(text: str) -> set[str]:
@@ -41,22 +28,6 @@ def named(text: str) -> set[str]:
         next((name.removesuffix(end) for end in _OF_HISTOGRAMS if name.endswith(end)), name)
         for name in _NAME.findall(text)
     }
-
-
-async def test_the_reference_lists_what_there_is(there_is: dict[str, Metric]) -> None:
-    """No more, no less, and of the same types and labels."""
-    text = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `directcd_")]
-    written = {row[1].strip(" `"): (row[2].strip(), _labels(row[3])) for row in rows}
-    assert written == {
-        name: (one.type, list(one._labelnames))  # type: ignore[attr-defined]
-        for name, one in there_is.items()
-    }
-
-
-def _labels(cell: str) -> list[str]:
-    """The labels of a row, without the values in parentheses."""
-    return re.findall("`([a-z]+)`", re.sub(r"\([^)]*\)", "", cell))
 
 
 async def test_dashboard_and_alerts_name_what_there_is(there_is: dict[str, Metric]) -> None:

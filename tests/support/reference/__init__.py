@@ -1,0 +1,1 @@
+"""docs/reference, as far as the code knows it: `python -m tests.support.reference`."""
