@@ -4,17 +4,20 @@ Many subscriptions in one hub: what each takes, and what a push or a lease has t
 Most repositories have a name of their own; a thousand are named alike, by as many owners, because
 what was probably meant is looked for by the last word. Wide subscriptions are those of a server
 that follows a thousand repositories, one of them named alike. The reference is a look into a
-set of as many. Memory is this process's; CPU is the median of several rounds.
+set of as many. Memory is what Python has allocated; CPU is the median of several rounds.
 """
 
 import asyncio
 import gc
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import msgspec
 
 from hub.log.redis import RedisLog
 from hub.log.redis_address import parse_redis_url
@@ -31,6 +34,8 @@ ROUNDS = 9
 CALLS = 30
 HOUR = timedelta(hours=1)
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
+_ENCODE = msgspec.json.Encoder().encode
+_ROW = msgspec.json.Decoder(SubscriptionRow)
 
 
 def row(number: int, *urls: str) -> SubscriptionRow:
@@ -51,11 +56,6 @@ def wide(number: int) -> SubscriptionRow:
     return row(number, *(f"https://git.example.com/team-{number}/{name}.git" for name in names))
 
 
-def resident_kib() -> float:
-    """Resident memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4.0
-
-
 def cost_us(function: Callable[[], object]) -> float:
     """CPU of one call."""
     rounds = []
@@ -73,14 +73,19 @@ def look_us(index: Index, key: str) -> float:
     return cost_us(lambda: index.match(keys, refs, now))
 
 
-def filled(title: str, rows: list[SubscriptionRow]) -> Index:
-    """An index of subscriptions; prints what each takes, with its row, which a hub keeps, too."""
-    gc.collect()
-    before, index = resident_kib(), Index()
+def filled(title: str, made: list[SubscriptionRow]) -> Index:
+    """An index of subscriptions; prints what one repository takes in a hub, rows included."""
+    texts = [_ENCODE(one) for one in made]
+    tracemalloc.start()
+    rows, index = [_ROW.decode(text) for text in texts], Index()
     for one in rows:
         index.put(from_row(one))
-    each = (resident_kib() - before) / len(rows)
-    print(f"{len(rows):,} subscriptions {title}: {each:.2f} KiB each, beside their rows")
+    used = tracemalloc.get_traced_memory()[0] / 1024
+    tracemalloc.stop()
+    wanted = sum(len(one.body["repositories"]) for one in rows)
+    each, stored = used / wanted, sum(map(len, texts)) / wanted
+    print(f"{len(rows):,} subscriptions {title}; of one repository {each:.2f} KiB in a hub,")
+    print(f"  {stored:.0f} B in Redis")
     return index
 
 
