@@ -137,7 +137,9 @@ class SourceSettings(_Settings):
     """
 
     api_token: SecretStr = SecretStr("")
-    """The token itself, for the environment: a file is read again when it changes."""
+    """
+    The token itself, where no file can be had; another one needs a restart. Default: none.
+    """
 
     recover_interval_seconds: float = Field(default=300.0, ge=0)
     """
@@ -223,7 +225,7 @@ class HubTokenSettings(_Settings):
 
 
 class ServerSettings(_Settings):
-    """A cd4sources server: `[hub.servers.NAME]`."""
+    """A cd4sources server whose builds the dashboard shows."""
 
     url: Annotated[str, AfterValidator(_server_url)]
     """Where its API is, e.g. `http://10.0.0.7:8081`."""
@@ -239,7 +241,7 @@ class ServerSettings(_Settings):
 
 
 class HubSettings(_Settings):
-    """The `[hub]` table of directcd.toml."""
+    """What receives webhooks, remembers them, and tells those that follow."""
 
     listen: str = "127.0.0.1:8080"
     """Address for webhooks and API. Loopback by default: exposing it is a decision."""

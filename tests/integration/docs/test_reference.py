@@ -1,7 +1,10 @@
 """The pages of docs/reference that are made from the code say what the code does."""
 
 from pathlib import Path
+from typing import get_args
 
+from cd4sources.reporting import Result, Stage
+from cd4sources.wakes import Reason
 from tests.support.reference.pages import PLACE, pages
 
 
@@ -16,3 +19,10 @@ def test_what_is_written_by_hand_is_kept(tmp_path: Path) -> None:
     for file in pages(PLACE):
         (tmp_path / file.name).write_text(f"# By hand\n\n{file.read_text()}")
     assert all(text.startswith("# By hand\n\n# ") for text in pages(tmp_path).values())
+
+
+def test_every_word_of_an_event_is_explained() -> None:
+    """Of those that `directcd pull --json` has for stages, results and reasons."""
+    text = (PLACE / "pull-output.md").read_text()
+    words = {*get_args(Stage), *get_args(Result), *get_args(Reason)}
+    assert {word for word in words if f"`{word}`" not in text} == set()

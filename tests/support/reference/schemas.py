@@ -48,8 +48,12 @@ def kind(schema: Schema, document: Schema) -> str:
     if schema.get("type") == "array":
         items = schema.get("items") or {}
         pair = schema.get("prefixItems")
-        return f"list of {kind(items, document)}s" if not pair else "pair"
+        return "pair" if pair else _listed(kind(items, document))
     return _FORMATS.get(schema.get("format", ""), _KINDS.get(schema.get("type", ""), "any value"))
+
+
+def _listed(held: str) -> str:
+    return f"list, each {held}" if "`" in held else f"list of {held}s"
 
 
 def facts(name: str, schema: Schema, document: Schema, *, required: bool) -> str:
