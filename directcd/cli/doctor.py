@@ -44,7 +44,7 @@ def command(config_file: Path, *, fix: bool, token: str, as_json: bool, verbose:
     findings.sort(key=lambda one: _ORDER.index(one.severity))
     wrong = [one for one in findings if one.severity != "ok"]
     if as_json:
-        click.echo(json.dumps({"findings": [_view(one) for one in findings], "fixed": done}))
+        click.echo(json.dumps({"findings": [one.as_json() for one in findings], "fixed": done}))
     else:
         _tell(findings if verbose else wrong, done)
         click.echo(_summary(findings, verbose=verbose), err=True)
@@ -62,10 +62,6 @@ def _lines(finding: "Finding") -> list[str]:
     below = [finding.where, f"next: {finding.next}" if finding.next else ""]
     first = f"{finding.severity:<9}" + line(finding.what)
     return [first, *(_INDENT + line(text) for text in below if text)]
-
-
-def _view(finding: "Finding") -> dict[str, str]:
-    return {name: getattr(finding, name) for name in ("severity", "what", "where", "next")}
 
 
 def _summary(findings: "Sequence[Finding]", *, verbose: bool) -> str:

@@ -35,6 +35,10 @@ class Finding:
     next: str = ""
     mend: Mend | None = field(default=None, compare=False, repr=False)
 
+    def as_json(self) -> dict[str, str]:
+        """As commands print it for programs."""
+        return {name: getattr(self, name) for name in ("severity", "what", "where", "next")}
+
 
 def problem(what: str, where: str, step: str) -> Finding:
     """Something that does not work."""

@@ -67,3 +67,8 @@ def test_config_check_finds_what_needs_no_network(file: Path) -> None:
     missing = directcd("config", "check", "-c", file)
     assert missing.returncode == 2
     assert re.fullmatch(r"problem: .*token: no such file or directory; .*\n", missing.stderr)
+    told = directcd("config", "check", "--json", "-c", file)
+    assert (told.returncode, told.stderr) == (2, "")
+    document = json.loads(told.stdout)
+    assert (document["valid"], "hub" in document["parts"]) == (False, True)
+    assert [one["severity"] for one in document["findings"]] == ["problem"]
