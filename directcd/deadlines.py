@@ -227,6 +227,11 @@ class PunctualProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    @property
+    def is_expecting(self) -> bool:
+        """Whether a request is to come, which has not begun or is not complete."""
+        return self.late_at is not None
+
     def hang_up_if_late(self, now: float) -> str:
         """Answer 408 and close when the deadline is over; what was waited for, or ""."""
         if self.late_at is None or now < self.late_at or self.transport.is_closing():

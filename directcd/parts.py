@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from cd4sources.client import Client
+    from cd4sources.health import Health
 
 STANDING_CHARACTERS = 200  # what a server offers is one line of `systemctl status`
 
@@ -95,7 +96,10 @@ def _offered(app: "FastAPI") -> str:
         f"{name} {one.offer.current.version if one.offer.current else 'not built yet'}"
         for name, one in app.state.followers.items()
     )
-    return textwrap.shorten(", ".join(offers), STANDING_CHARACTERS, placeholder=" …")
+    offered = textwrap.shorten(", ".join(offers), STANDING_CHARACTERS, placeholder=" …")
+    health: Health | None = getattr(app.state, "health", None)
+    is_deaf = health and health.hearing and not health.hearing.is_heard
+    return "; ".join([offered or "starting", *(["waiting for the hub"] if is_deaf else [])])
 
 
 def client(config: Config, *, hub_token: str = "") -> Part:

@@ -27,7 +27,10 @@ DRAIN_SECONDS = 10  # requests that are still running after this are cut off
 # What a connection may send ahead, and so what is read at once. With the kernel's own choice a
 # hundred large bodies kept everybody else waiting; 25 MB still take 10 s over 50 ms of distance.
 RECEIVE_BYTES = 128 * 1024
+# At the end: for what those who are connected have sent already, and so many times as long for what
+# has been begun, or was not even begun on a new connection.
 LAST_REQUEST_SECONDS = 0.1
+LAST_REQUEST_LOOKS = 10
 BACKLOG = 2048  # connections the kernel holds while the process is busy
 
 
@@ -171,8 +174,16 @@ async def _drain(
     for listening in server.servers:
         listening.close()
     await _take(server, waiting)
-    await asyncio.sleep(LAST_REQUEST_SECONDS)
+    await _last_requests(server)
     server.should_exit = True
+
+
+async def _last_requests(server: uvicorn.Server) -> None:
+    for _ in range(LAST_REQUEST_LOOKS):
+        await asyncio.sleep(LAST_REQUEST_SECONDS)
+        # All connections are of the one class.
+        if not any(one.is_expecting for one in server.server_state.connections):  # type: ignore[union-attr]
+            return
 
 
 def _last(listener: socket.socket) -> list[socket.socket]:

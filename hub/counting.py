@@ -66,7 +66,8 @@ class Counts:
     def summary(self) -> str:
         """In a few words, for who looks at the process from outside."""
         taken, refused = sum(self.deliveries.values()), sum(self.refusals.values())
-        return f"{taken} deliveries taken and {refused} refused, {self.open['stream']} streams open"
+        streams = self.open["stream"]
+        return f"{taken} deliveries taken, {refused} refused; open streams: {streams}"
 
     def follow(self, log: Log) -> None:
         """Count what a log tells of."""

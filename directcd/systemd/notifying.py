@@ -50,6 +50,11 @@ class Manager:
         """Between two messages: half of what the watchdog allows, as its manual page advises."""
         return min(PULSE_SECONDS, self.watchdog_seconds / 2 or PULSE_SECONDS)
 
+    @property
+    def patience(self) -> int:
+        """How long a stop may go on after each message, in microseconds."""
+        return int(self.pulse_seconds * PATIENCE_PULSES * _MICROSECONDS)
+
     def tell(self, **variables: str | int) -> None:
         """Send one message; a manager that does not take it is no reason to fail."""
         text = "\n".join(f"{name}={_line(value)}" for name, value in variables.items())
@@ -101,7 +106,7 @@ async def _tell_ready(manager: Manager, lives: Sequence[Life]) -> None:
 
 async def _tell_stopping(manager: Manager, stopping: asyncio.Event) -> None:
     await stopping.wait()
-    manager.tell(STOPPING=1, STATUS="stopping")
+    manager.tell(STOPPING=1, STATUS="stopping", EXTEND_TIMEOUT_USEC=manager.patience)
 
 
 async def _pulse(manager: Manager, lives: Sequence[Life], stopping: asyncio.Event) -> NoReturn:
@@ -110,8 +115,7 @@ async def _pulse(manager: Manager, lives: Sequence[Life], stopping: asyncio.Even
         variables: dict[str, str | int] = {"WATCHDOG": 1} if manager.watchdog_seconds else {}
         if stopping.is_set():
             # It ends by itself, but a program may take longer than the manager thinks.
-            patience = manager.pulse_seconds * PATIENCE_PULSES
-            variables["EXTEND_TIMEOUT_USEC"] = int(patience * _MICROSECONDS)
+            variables["EXTEND_TIMEOUT_USEC"] = manager.patience
         elif told != (standing := _standing(lives)):
             variables["STATUS"] = told = standing
         if variables:

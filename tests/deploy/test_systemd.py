@@ -1,6 +1,7 @@
 """The how-to as it is written, on a machine that systemd has booted, and what systemd then does."""
 
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,14 @@ git clone --quiet --bare . /srv/git/shop.git
 systemd-run --quiet --unit=forge git daemon --base-path=/srv/git --export-all /srv/git
 """
 
+STUBBORN_SECONDS = 6
+STUBBORN = """
+cd /tmp/shop
+printf '#!/bin/sh\\ntrap "" TERM\\nsetsid sleep 4001 &\\nexec sleep 4000\\n' > program
+git -c user.name=dev -c user.email=dev@example.com commit --quiet --all --message stubborn
+git push --quiet /srv/git/shop.git main
+"""
+
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -48,7 +57,8 @@ def blocks(page: Path) -> list[str]:
 
 def eventually(machine: Machine, condition: str, seconds: float = 60) -> None:
     """Wait until a command there succeeds."""
-    machine.run(f"timeout {seconds} sh -c 'until {condition}; do sleep 0.1; done'")
+    waiting = shlex.quote(f"until {condition}; do sleep 0.1; done")
+    machine.run(f"timeout {seconds} sh -c {waiting}")
 
 
 SENDING = ["env", "PYTHONPATH=/repository", "PYTHONDONTWRITEBYTECODE=1",
@@ -126,10 +136,26 @@ def test_credentials_are_for_their_service_alone(machine: Machine, user: str) ->
     machine.run(f"cat /run/credentials/{HUB}.service/secrets_github")
 
 
+def test_a_program_may_take_longer_to_stop_than_systemd_was_told(machine: Machine) -> None:
+    """As long as directcd asks for more time, it is not killed before it has killed the program."""
+    place, file = f"/run/systemd/system/{CLIENT}.service.d", "/etc/directcd/shop.toml"
+    machine.run(f"mkdir -p {place}; printf '[Service]\\nTimeoutStopSec=1\\n' > {place}/stop.conf")
+    machine.run(f"echo 'stop_timeout_seconds = {STUBBORN_SECONDS}' >> {file}")
+    machine.run(STUBBORN)
+    machine.run(f"systemctl daemon-reload; systemctl restart {CLIENT}; directcd notify {OURS}")
+    eventually(machine, "pgrep --exact --full 'sleep 4000'")
+    eventually(machine, "! pgrep --exact --full 'sleep 3000'")
+    began = time.monotonic()
+    machine.run(f"systemctl restart {CLIENT}")
+    assert time.monotonic() - began > STUBBORN_SECONDS
+    assert "timed out" not in machine.run(f"journalctl --unit {CLIENT} --no-pager --since -1min")
+    machine.run(f"rm -r {place}; systemctl daemon-reload")
+
+
 def test_nothing_of_a_program_is_left_after_its_client(machine: Machine) -> None:
     """Not even a daemon that has left its session."""
     machine.run(f"systemctl stop {CLIENT}")
-    assert machine.run("pgrep -f 'sleep 300[01]' || true") == ""
+    assert machine.run("pgrep -f 'sleep [34]00[01]' || true") == ""
     assert machine.shows(CLIENT, "Result") == "success"
 
 

@@ -5,9 +5,10 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -35,19 +36,14 @@ def told(notify: Path) -> Iterator[Told]:
 
 @contextmanager
 def service(
-    place: Path, notify: Path, listener: socket.socket | None = None, port: int = 0
+    notify: Path, *words: str | Path, sockets: Mapping[str, socket.socket] = MappingProxyType({})
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A hub as its manager starts it, with a socket that listens if there is one."""
-    file = place / "directcd.toml"
-    file.write_text(HUB.format(port=port, data=place / "hub"))
-    command = [sys.executable, "-m", "directcd", "hub", "-c", str(file)]
-    passed = {"hub": listener} if listener else {}
-    argv = handing_over(passed, command) if passed else command
-    descriptors = [one.fileno() for one in passed.values()]
+    """A directcd as its manager starts it, with sockets that listen if there are any."""
+    command = [sys.executable, "-m", "directcd", *map(str, words)]
     with subprocess.Popen(
-        argv,
-        env=os.environ | variables(notify),
-        pass_fds=descriptors,
+        handing_over(sockets, command) if sockets else command,
+        env=os.environ | variables(notify) | {"CREDENTIALS_DIRECTORY": "/c"},
+        pass_fds=[one.fileno() for one in sockets.values()],
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
@@ -56,12 +52,19 @@ def service(
             process.kill()
 
 
+def configured(place: Path, port: int = 0) -> Path:
+    """A hub's directcd.toml."""
+    file = place / "directcd.toml"
+    file.write_text(HUB.format(port=port, data=place / "hub"))
+    return file
+
+
 def test_a_hub_says_that_it_is_ready_lives_and_stops(
     tmp_path: Path, notify: Path, told: Told
 ) -> None:
     """Ready means that a delivery is taken; what it does stands in `systemctl status`."""
     [port] = free_ports(1)
-    with service(tmp_path, notify, port=port) as process:
+    with service(notify, "hub", "-c", configured(tmp_path, port)) as process:
         told.until("READY")
         status, _ = asyncio.run(deliver(port, 1))
         assert status == 202
@@ -76,9 +79,10 @@ async def test_restarts_under_load_refuse_no_delivery(
     tmp_path: Path, notify: Path, told: Told
 ) -> None:
     """The socket is the manager's, so who connects in between waits for the next hub."""
+    file = configured(tmp_path)
 
     async def one_life(senders: Senders, *, is_last: bool) -> None:
-        with service(tmp_path, notify, listener) as process:
+        with service(notify, "hub", "-c", file, sockets={"hub": listener}) as process:
             await asyncio.to_thread(told.until, "READY")
             await senders.are_answered(5 * SENDERS)
             if is_last:
@@ -93,6 +97,35 @@ async def test_restarts_under_load_refuse_no_delivery(
         for restarts_left in reversed(range(RESTARTS + 1)):
             await one_life(senders, is_last=restarts_left == 0)
     assert set(senders.statuses) == {202}
+
+
+UP = """
+[hub]
+listen = "127.0.0.1:1"
+data = "{place}/hub"
+[server]
+data = "{place}/server"
+[[target]]
+name = "app"
+repositories = [{{ url = "{place}/nowhere" }}]
+"""
+
+
+def test_parts_of_one_process_get_the_sockets_with_their_names(
+    tmp_path: Path, notify: Path, told: Told
+) -> None:
+    """And reach each other there, whatever `listen` says."""
+    file = tmp_path / "directcd.toml"
+    file.write_text(UP.format(place=tmp_path))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as a,
+        socket.create_server(("127.0.0.1", 0)) as b,
+        service(notify, "up", "-c", file, sockets={"server": a, "hub": b}),
+    ):
+        assert told.until("READY")["STATUS"].startswith("hub: 0 deliveries")
+        while "waiting for the hub" in (found := told.until("STATUS")["STATUS"]):
+            pass
+        assert found.endswith("open streams: 1; server: app not built yet")
 
 
 BUILD = """\
@@ -117,26 +150,12 @@ def test_neither_builds_nor_programs_speak_in_our_name(
     )
     (source.path / "program").chmod(0o755)
     source.commit({})
-    command = [
-        sys.executable,
-        "-m",
-        "directcd",
-        "pull",
-        "--repo",
-        str(source.path),
-        "-o",
-        "program",
-    ]
-    command += ["--working-dir", str(tmp_path / "work"), "--settle", "0"]
-    env = os.environ | variables(notify) | {"CREDENTIALS_DIRECTORY": "/c", "LISTEN_FDS": "1"}
-    with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as process:
-        try:
-            assert told.until("READY")["STATUS"].endswith(" runs")
-            process.terminate()
-            assert told.until("STOPPING")
-            assert process.wait() == 0
-        finally:
-            process.kill()
+    words = ("pull", "--repo", source.path, "-o", "program", "--working-dir", tmp_path / "work")
+    with service(notify, *words, "--settle", "0") as process:
+        assert told.until("READY")["STATUS"].endswith(" runs")
+        process.terminate()
+        assert told.until("STOPPING")
+        assert process.wait() == 0
     build, program = ((tmp_path / one).read_text().splitlines() for one in ("build", "program"))
     assert not [one for one in (*build, *program) if one.startswith(OURS)]
     assert not [one for one in build if one.startswith("CREDENTIALS_DIRECTORY=")]

@@ -1,10 +1,13 @@
 """Listening addresses: what can be written, and what is said at the start."""
 
+import asyncio
 import socket
 
 import pytest
+from fastapi import FastAPI
 
 from directcd import serving
+from directcd.life import Life
 from directcd.process import StartError
 
 
@@ -45,3 +48,22 @@ def test_an_open_api_is_said_at_start(
         serving._announce("server", listener, is_guarded=is_guarded)
     found = [one.levelname for one in caplog.records if one.message.startswith("the API")]
     assert found == ([level] if level else [])
+
+
+async def test_who_is_connected_at_the_end_is_still_answered() -> None:
+    """Connecting and asking are two steps, and a restart may come in between."""
+    app, life = FastAPI(), Life(asyncio.Event())
+    app.state.stopping = asyncio.Event()
+    serving.tell_version(app)
+    with serving.bind("127.0.0.1:0") as free:
+        place = serving.address(free)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(serving.serve(app, place, "test", life))
+        await life.ready.wait()
+        reader, writer = await asyncio.open_connection(*serving.host_and_port(place))
+        life.stopping.set()
+        await app.state.stopping.wait()
+        await asyncio.sleep(3 * serving.LAST_REQUEST_SECONDS)
+        writer.write(b"GET /version HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"200"
+        writer.close()
