@@ -7,7 +7,7 @@ Brings the newest version of a target here and has it run: watch, download, veri
 import asyncio
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from cd4sources.delivery.downloads import Downloads
@@ -58,8 +58,7 @@ class Client:
         self._settings = settings
         self._post = post
         self._hub_token = token_reader(hub_token, settings.hub_token_file)
-        self._query = [("repo", _without_credentials(one)) for one in repositories]
-        self._query += [("ref", ref)] if ref else []
+        self._query = query_of(repositories, ref)
         keys, name = trusted_keys(settings), target or settings.target
         if keys and not name:
             raise ValueError("name the target: public keys trust versions of that one only")
@@ -111,5 +110,7 @@ class Client:
         return watch, Downloads(http, installed, judge, check=self._check, token_files=tokens)
 
 
-def _without_credentials(repository: str) -> str:
-    return re.sub(r"//[^/]*@", "//", repository)
+def query_of(repositories: Iterable[str], ref: str = "") -> list[tuple[str, str]]:
+    """What names a target in a question to a server: `repo` of each, and `ref`; no credentials."""
+    named = [("repo", re.sub(r"//[^/]*@", "//", one)) for one in repositories]
+    return [*named, ("ref", ref)] if ref else named

@@ -8,6 +8,10 @@ from directcd.terminal import line
 from hub.dashboard.text import duration, short
 
 BAR_CHARACTERS = 40
+MESSAGE_LINES = 12
+"""Of a failed build these hold the first error; the rest is in its log."""
+
+MESSAGE_CHARACTERS = 300  # of a line: what a compiler says of one error
 
 
 class Stage(BaseModel):
@@ -48,8 +52,7 @@ def lines(timeline: Timeline, block: str = "#") -> Iterator[str]:
     yield line(_heading(timeline))
     for stage in timeline.stages:
         yield _stage(stage, timeline.total_ms, block)
-        if stage.message:
-            yield f"{'':14}{line(stage.message)}"
+        yield from _said(stage.message)
     yield f"    {line(_outcome(timeline))}"
 
 
@@ -64,6 +67,13 @@ def _stage(stage: Stage, total_ms: float, block: str) -> str:
     result = "" if stage.result == "ok" else stage.result.replace("_", " ")
     what = f"{line(stage.stage):12}{duration(stage.ended_ms):>12}  {_bar(stage, total_ms, block)}"
     return f"    {what}  {line(f'{result} {stage.reporter}')}".rstrip()
+
+
+def _said(message: str) -> Iterator[str]:
+    texts = list(filter(None, map(line, message.splitlines())))
+    yield from (f"{'':14}{text[:MESSAGE_CHARACTERS]}" for text in texts[:MESSAGE_LINES])
+    if len(texts) > MESSAGE_LINES:
+        yield f"{'':14}({len(texts) - MESSAGE_LINES} more lines)"
 
 
 def _bar(stage: Stage, total_ms: float, block: str) -> str:

@@ -12,6 +12,7 @@ from directcd.cli import asking, servers
 from directcd.cli.servers import Server
 from directcd.cli.tables import moment, table
 from directcd.terminal import line
+from hub.dashboard.attention import first_line
 from hub.dashboard.text import duration, short
 
 WATCH_SECONDS = 1.0
@@ -108,7 +109,8 @@ def _row(one: _Standing) -> tuple[str, ...]:
 def _remarks(one: _Standing) -> Iterator[str]:
     if failure := one.last_failure:
         where = f"{one.state} at {failure.reporter}"
-        yield line(f"{one.target}: {where}, {moment(failure.at)}: {failure.message}")
+        said = first_line(failure.message)
+        yield line(f"{one.target}: {where}, {moment(failure.at)}: {said}")
         if failure.next:
             yield line(f"{one.target}: next: {failure.next}")
     for client in one.running:

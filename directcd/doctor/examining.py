@@ -17,6 +17,7 @@ from directcd.doctor import (
     disk,
     forges,
     hubs,
+    offers,
     places,
     redis,
     repositories,
@@ -102,6 +103,8 @@ def _services(config: Config, means: _Means) -> Iterator[Awaitable[Sequence[Find
         if url.startswith("http") and url not in known:
             known.add(url)
             yield _timely(services.elsewhere(means.http, where, url), where, url)
+    for asked in offers.questions(config):
+        yield _timely(offers.check(means.http, asked), asked.where, asked.url)
     if config.hub and config.hub.sources and "hub.listen" in own:
         hub = means.hub(url_of(config.hub.listen))
         yield _timely(forges.check(config.hub, hub), "hub.public_url", "the name's DNS")

@@ -76,6 +76,18 @@ class Standing(BaseModel):
     last_failure: Failure | None = None
 
 
+class Subscription(BaseModel):
+    """Who is told of pushes, and until when."""
+
+    name: str
+    expires_at: datetime
+    expired: bool
+
+
+class _Subscriptions(BaseModel):
+    subscriptions: tuple[Subscription, ...]
+
+
 class _Targets(BaseModel):
     targets: tuple[Standing, ...]
 
@@ -116,6 +128,10 @@ class Hub:
         """How its targets stand."""
         return (await self._get(_Targets, "targets")).targets
 
+    async def subscriptions(self) -> tuple[Subscription, ...]:
+        """Those of today, and those whose lease has ended."""
+        return (await self._get(_Subscriptions, "subscriptions")).subscriptions
+
     async def knows(self, url: str) -> bool:
         """Whether any forge has told it of a repository."""
         return bool((await self._get(_Heads, "heads", repository=url, limit="1")).heads)
@@ -154,7 +170,9 @@ def token_in(asked: Asked) -> str:
 async def check(hub: Hub, repositories: Sequence[Located]) -> list[Finding]:
     """What the hub can tell of these repositories and of its sources."""
     try:
-        sources, refusals = await asyncio.gather(hub.sources(), hub.refusals())
+        sources, refusals, subscriptions = await asyncio.gather(
+            hub.sources(), hub.refusals(), hub.subscriptions()
+        )
         known = await asyncio.gather(*(hub.knows(one.url) for _, one in repositories))
         missed = [one for one, is_known in zip(repositories, known, strict=True) if not is_known]
         keys = await hub.keys() if missed else frozenset[str]()
@@ -164,7 +182,22 @@ async def check(hub: Hub, repositories: Sequence[Located]) -> list[Finding]:
         return []
     except HttpError:  # that it is away is another check's finding
         return []
-    return [*refused(sources, refusals, datetime.now(UTC)), *unheard(missed, keys)]
+    told = [*refused(sources, refusals, datetime.now(UTC)), *ended(subscriptions)]
+    return [*told, *unheard(missed, keys)]
+
+
+def ended(subscriptions: Iterable[Subscription]) -> list[Finding]:
+    """What is to be said of leases that nobody has renewed. Pure."""
+    return [
+        warning(
+            f"nobody has renewed the subscription {one.name} since "
+            f"{one.expires_at.isoformat(timespec='seconds')}: it is told of nothing",
+            "",
+            "start its server again, or `directcd subscriptions remove` it",
+        )
+        for one in subscriptions
+        if one.expired
+    ]
 
 
 def refused(sources: Iterable[Source], refusals: Sequence[Refusal], now: datetime) -> list[Finding]:

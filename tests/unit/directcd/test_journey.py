@@ -1,6 +1,6 @@
 """The way of a push as text."""
 
-from directcd.journey import BAR_CHARACTERS, Stage, Timeline, lines
+from directcd.journey import BAR_CHARACTERS, MESSAGE_LINES, Stage, Timeline, lines
 
 
 def timeline(*stages: Stage, state: str = "running", step: str = "") -> Timeline:
@@ -52,7 +52,16 @@ def test_who_looks_is_told_what_to_do() -> None:
 
 
 def test_nothing_in_it_moves_a_terminals_cursor() -> None:
-    """A message is a stranger's text: it stays on its line."""
-    text = "\n".join(lines(timeline(stage("built", 0, 1, "failed", "a\x1b[2J\nb\u202ec"))))
-    assert "a bc" in text
-    assert "\x1b" not in text
+    """A message is a stranger's text: it stays below its stage."""
+    _, _, *said, _ = lines(timeline(stage("built", 0, 1, "failed", "a\x1b[2J\r\nb\u202ec")))
+    assert [one.strip() for one in said] == ["a", "bc"]
+    assert all(one.startswith(" ") for one in said)
+
+
+def test_of_a_long_message_the_beginning_is_shown() -> None:
+    """Where a build's first error is; no line runs on for ever either."""
+    message = "\n".join(["e" * 10_000, *(f"line {number}" for number in range(100))])
+    _, _, first, *said, _ = lines(timeline(stage("built", 0, 1, "failed", message)))
+    assert len(first) < 400
+    assert len(said) == MESSAGE_LINES
+    assert said[-1].strip() == "(89 more lines)"

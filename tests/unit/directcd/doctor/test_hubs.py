@@ -8,7 +8,17 @@ import pytest
 from cd4sources.targets import Repository
 from directcd.config import load
 from directcd.doctor.disk import MEBIBYTE, judged
-from directcd.doctor.hubs import Failure, Refusal, Running, Source, Standing, refused, unheard
+from directcd.doctor.hubs import (
+    Failure,
+    Refusal,
+    Running,
+    Source,
+    Standing,
+    Subscription,
+    ended,
+    refused,
+    unheard,
+)
 from directcd.doctor.targets import failed
 from directcd.errors import ConfigError
 
@@ -76,6 +86,15 @@ def test_a_failed_target_is_a_problem_with_the_hubs_next_step() -> None:
     assert (first.what, first.next) == ("shop: rolled back at east: sick", "read it")
     assert second.what == "shop: quarantined at west: ended; v1 runs"
     assert {first.severity, second.severity} == {"problem"}
+
+
+def test_a_lease_that_nobody_renews_is_a_warning() -> None:
+    """Its server has gone, or has another name now; those of today are fine."""
+    gone = Subscription(name="cd4sources@east", expires_at=NOON, expired=True)
+    there = Subscription(name="cd4sources@west", expires_at=NOON, expired=False)
+    [finding] = ended([gone, there])
+    assert finding.severity == "warning"
+    assert "cd4sources@east since 2026-01-01T12:00:00+00:00" in finding.what
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10_000, "ok"), (400, "warning"), (10, "problem")])
