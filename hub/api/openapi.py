@@ -73,7 +73,7 @@ _WEBHOOK: Schema = {
     "description": "For forges: what is in the body and how it is signed is up to the provider.",
     "tags": ["webhooks"],
     "parameters": [
-        _in_path("provider", "github, gitea, gitlab, …"),
+        _in_path("provider", "which kind of forge: github, gitea, gitlab, …"),
         _in_path("source", "as configured; it may be left out when the provider has only one"),
     ],
     "requestBody": {

@@ -88,8 +88,9 @@ async def _ask_of_subscriptions(asking: _Asking) -> None:
 async def _ask_of_deliveries(asking: _Asking) -> None:
     delivery = push(A)
     accepted = await post(asking.client, delivery)
-    asking.forms["POST /webhooks/{provider}/{source}"] = form(accepted.json())
-    await post(asking.client, push(A, ref="refs/heads/unwanted"))
+    unwanted = await post(asking.client, push(A, ref="refs/heads/unwanted"))
+    explained = form(accepted.json(), unwanted.json())
+    asking.forms["POST /webhooks/{provider}/{source}"] = explained
     await post(asking.client, push(A, secret=b"wrong"))
     await asking("GET /v1/deliveries")
     await asking("GET /v1/heads")

@@ -8,9 +8,9 @@ from typing import Any
 _INDENT = "  "
 
 
-def form(value: Any) -> str:
-    """As lines of text."""
-    return _shown(_form(value), "")
+def form(*values: Any) -> str:
+    """Of one document, or what several of one kind have in common, as lines of text."""
+    return _shown(_merged(map(_form, values)), "")
 
 
 def _form(value: Any) -> Any:

@@ -22,8 +22,7 @@ from tests.support.reference.text import (
     sentence,
 )
 
-_ANY = "A parameter or the body"
-_LEFT_OUT = frozenset({"default", "401", "403"})
+_GENERAL = ("A parameter or the body", "The token is", "Every other no")
 
 
 def hub_text() -> str:
@@ -125,7 +124,7 @@ def _answers(operation: Schema, *, has_form: bool) -> str:
 def _statuses(operation: Schema) -> Iterator[str]:
     for status, answer in operation["responses"].items():
         what = answer["description"].replace("Successful Response", "")
-        if status in _LEFT_OUT or (status == "400" and what.startswith(_ANY)):
+        if what.startswith(_GENERAL):
             continue
         kinds = [one for one in answer.get("content", {}) if one != "application/json"]
         parts = [sentence(what), *(f"As {code(one)}." for one in kinds if "problem" not in one)]
