@@ -41,13 +41,19 @@ def commands() -> list[Command]:
 def text() -> str:
     """What is made of the page."""
     found = commands()
-    times = Counter(option for one in found for option in one.options)
-    shared = [option for option, number in times.items() if number >= _SHARED]
+    shared = _shared(found)
     return paragraphs(
         "## Options of many commands",
         bullets(map(_bullet, shared)),
         *(_described(one, shared) for one in found),
     )
+
+
+def _shared(found: Sequence[Command]) -> Sequence[Option]:
+    """What several commands have; of two options of one name the one that more have."""
+    times = Counter(option for one in found for option in one.options)
+    by_name = {option.name: option for option, _ in reversed(times.most_common())}
+    return [one for one, number in times.items() if number >= _SHARED and by_name[one.name] == one]
 
 
 def _below(command: click.Command, context: click.Context) -> Iterator[Command]:
