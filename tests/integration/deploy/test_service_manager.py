@@ -129,12 +129,12 @@ def test_parts_of_one_process_get_the_sockets_with_their_names(
 
 
 BUILD = """\
-env > {seen}/build
+(env; ls -l /proc/$$/fd) > {seen}/build
 case "$1" in artifact) echo program;; esac
 """
 PROGRAM = """\
 #!/bin/sh
-env > {seen}/program.part && mv {seen}/program.part {seen}/program
+(env; ls -l /proc/$$/fd) > {seen}/program.part && mv {seen}/program.part {seen}/program
 exec sleep 600
 """
 OURS = ("NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_")
@@ -151,12 +151,16 @@ def test_neither_builds_nor_programs_speak_in_our_name(
     (source.path / "program").chmod(0o755)
     source.commit({})
     words = ("pull", "--repo", source.path, "-o", "program", "--working-dir", tmp_path / "work")
-    with service(notify, *words, "--settle", "0") as process:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        service(notify, *words, "--settle", "0", sockets={"web": listener}) as process,
+    ):
+        passed = f"socket:[{os.fstat(listener.fileno()).st_ino}]"
         assert told.until("READY")["STATUS"].endswith(" runs")
         process.terminate()
         assert told.until("STOPPING")
         assert process.wait() == 0
     build, program = ((tmp_path / one).read_text().splitlines() for one in ("build", "program"))
-    assert not [one for one in (*build, *program) if one.startswith(OURS)]
+    assert not [one for one in (*build, *program) if one.startswith(OURS) or passed in one]
     assert not [one for one in build if one.startswith("CREDENTIALS_DIRECTORY=")]
     assert "CREDENTIALS_DIRECTORY=/c" in program
