@@ -1,0 +1,1 @@
+"""Pages of the documentation, followed word for word: commands are run, outputs compared."""
