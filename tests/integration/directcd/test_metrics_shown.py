@@ -1,4 +1,4 @@
-"""What is written of metrics in deploy/grafana, against what there is."""
+"""What is written of metrics in deploy/helm/directcd/grafana, against what there is."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from tests.support.reference.metrics import metrics
 
 ROOT = Path(__file__).parents[3]
-GRAFANA = ROOT / "deploy" / "grafana"
+GRAFANA = ROOT / "deploy" / "helm" / "directcd" / "grafana"
 _NAME = re.compile(r"\bdirectcd_(?:hub|server)_[a-z_]+")
 _OF_HISTOGRAMS = ("_bucket", "_count", "_sum")
 
