@@ -26,7 +26,15 @@ class GitServer:
         on_request: Called while the one who asks is waiting.
     """
 
-    def __init__(self, root: Path, *, user: str = "", password: str = "", port: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        user: str = "",
+        password: str = "",
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         """Listen at once; port 0 takes a free one."""
         self.root = root
         self.user = user
@@ -39,7 +47,7 @@ class GitServer:
         self.on_request: Callable[[], object] = lambda: None
         self.wanted = _basic(user, password) if user else None
         handler = type("Handler", (_Handler,), {"git": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._http = ThreadingHTTPServer((host, port), handler)
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
