@@ -29,6 +29,8 @@ def made(path: Path) -> bool:
     Raises:
         ConfigError: it cannot be made.
     """
+    if path.exists():  # perhaps where nothing can be written, as a container's secrets are
+        return False
     try:
         path.parent.mkdir(mode=_DIRECTORY, parents=True, exist_ok=True)
         fresh = _written(path, new_secret())

@@ -46,7 +46,7 @@ class GitServer:
         self.redirect_to = ""
         self.on_request: Callable[[], object] = lambda: None
         self.wanted = _basic(user, password) if user else None
-        handler = type("Handler", (_Handler,), {"git": self})
+        handler = type("Handler", (GitHandler,), {"git": self})
         self._http = ThreadingHTTPServer((host, port), handler)
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
@@ -77,7 +77,9 @@ class GitServer:
             server.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class GitHandler(BaseHTTPRequestHandler):
+    """Answers one request to `git`."""
+
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # headers and body in one packet: no wait for a delayed acknowledgement
     git: GitServer

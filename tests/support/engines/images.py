@@ -14,7 +14,7 @@ WITH_GO = f"{RUNTIME}-go"
 REDIS = "redis:8"
 NGINX = "nginxinc/nginx-unprivileged:1.28"
 FORGE = "directcd-test-forge"
-"""Python and git, for a git server of the tests'."""
+"""Python and git, for a git server of the tests', with the directories of Gitea's image."""
 
 _INSTALL = "apt-get update -qq && apt-get install -qq --yes --no-install-recommends"
 STAND_INS = {
@@ -34,7 +34,8 @@ STAND_INS = {
 }
 _FORGE = f"""
     FROM {PYTHON}
-    RUN {_INSTALL} git && git config --system --add safe.directory "*"
+    RUN {_INSTALL} git curl && git config --system --add safe.directory "*" \\
+        && install -d -o 1000 -g 1000 /var/lib/gitea /etc/gitea
 """
 
 

@@ -18,6 +18,7 @@ from tests.support import githttp
 from tests.support.engines.docker import Engine
 from tests.support.engines.images import FORGE
 from tests.support.forge_apis.forge import signed
+from tests.support.forge_apis.server import TOKEN
 
 COMPOSE = Path(__file__).parents[3] / "deploy/compose"
 CLONE_URL = "http://gitea:3000/directcd/greeter.git"
@@ -45,6 +46,27 @@ services:
       - {root}/repositories:/repositories:ro
       - {githttp}:/support/githttp.py:ro
     networks: {{default: {{aliases: [gitea]}}}}
+"""
+
+
+# In place of Gitea's image, and of its command.
+GITEA = """
+services:
+  gitea:
+    image: {image}
+    entrypoint: []
+    command: [python3, -m, tests.support.engines.stand_in_gitea]
+    environment: {{PYTHONPATH: /checkout}}
+    volumes: ["{checkout}/tests:/checkout/tests:ro"]
+  gitea-user:
+    image: {image}
+    volumes: ["./gitea-command:/usr/local/bin/gitea:ro"]
+"""
+GITEA_COMMAND = f"""#!/bin/sh
+case $3 in
+create) echo "generated random password is 'x'" ;;
+generate-access-token) echo {TOKEN} ;;
+esac
 """
 
 
