@@ -217,4 +217,4 @@ def test_an_image_may_be_pinned_by_its_digest() -> None:
     found = rendered("guarded")
     [hub], [server] = (pod_of(found, name)["containers"] for name in PARTS)
     assert re.fullmatch(r"registry\.example\.com/directcd@sha256:[0-9a-f]{64}", hub["image"])
-    assert server["image"].startswith("registry.example.com/directcd-go:")
+    assert server["image"] == "registry.example.com/directcd:0.1.0-go"

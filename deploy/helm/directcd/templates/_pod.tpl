@@ -79,7 +79,7 @@ resources: {{- toYaml .values.resources | nindent 2 }}
   emptyDir: {}
 {{- range $number, $secret := .secrets }}
 - name: secret-{{ $number }}
-  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440}
+  secret: {secretName: {{ $secret | quote }}, defaultMode: 0440, optional: false}
 {{- end }}
 {{- with .values.pod.volumes }}
 {{ toYaml . }}
