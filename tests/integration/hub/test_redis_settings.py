@@ -77,6 +77,22 @@ async def test_a_password_is_read_from_its_file_for_each_connection(tmp_path: Pa
             await RedisLog(parse_redis_url(url)).open()
 
 
+async def test_a_user_with_two_passwords_is_rotated_without_an_outage(tmp_path: Path) -> None:
+    """As docs/how-to/rotate-secrets.md says: either is good, and the file is read again."""
+    password = tmp_path / "password"
+    password.write_text("old\n")
+    with single(tmp_path) as server:
+        server.do("ACL", "SETUSER", "hub", "on", ">old", *documented_rights())
+        url = server.url.replace("//", "//hub@") + f"?password_file={password}"
+        async with opened(url) as log:
+            await log.append(record(), [])
+            server.do("ACL", "SETUSER", "hub", ">new")
+            password.write_text("new\n")
+            server.do("ACL", "SETUSER", "hub", "<old")
+            server.do("CLIENT", "KILL", "USER", "hub")
+            await tell_until_taken(log, "a")
+
+
 async def call_back(log: RedisLog, subscription: str) -> None:
     """Everything that callbacks ask of a log."""
     lease = await log.lease(subscription, "me", 5.0)

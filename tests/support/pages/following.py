@@ -67,8 +67,8 @@ class Reader:
             else:
                 self.type(block)
 
-    def type(self, block: Block) -> None:
-        """Type one block's commands into its terminal."""
+    def type(self, block: Block) -> str:
+        """Type one block's commands into its terminal; what they have printed."""
         terminal = self._terminal(block.number("terminal") or 1)
         if "runs on" in block.marks:
             terminal.start(self._here(block.text))
@@ -76,6 +76,7 @@ class Reader:
             terminal.run(self._here(block.text), block.number("exits") or 0)
         for file in self.home.rglob(WRITTEN):
             file.write_text(self._here(file.read_text()))
+        return terminal.output
 
     def _again(self, block: Block, shown: Block) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -109,13 +110,14 @@ class Reader:
 
 
 def plain_environment(home: Path) -> dict[str, str]:
-    """A reader's, with this checkout as the command that is installed."""
+    """A reader's, with this checkout as what is installed; ~/bin may hold what is not there."""
     scripts = sysconfig.get_path("scripts")
     return {
         "HOME": str(home),
         "LANG": "C.UTF-8",
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([f"{home}/bin", scripts, os.environ["PATH"]]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(ROOT),
     }
 
 
