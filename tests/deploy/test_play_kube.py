@@ -7,13 +7,15 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.engines.docker import Engine, EngineMissing
 from tests.support.hub_process import deliver
-from tests.support.played import Pod, played, podman
+from tests.support.played import Pod, Podman, played, podman
+from tests.support.played_together import commit, together
 from tests.support.waiting import eventually
 
 SENDERS = 4
@@ -25,17 +27,22 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def pod(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    """The hub of the chart, ready."""
-    place = tmp_path_factory.mktemp("pod")
+def ours(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Podman:
+    """Podman with the image of this checkout."""
     try:
-        with played(podman(place, engine), place) as found:
-            wait_until_ready(found)
-            yield found
+        return podman(tmp_path_factory.mktemp("podman"), engine)
     except EngineMissing as missing:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def pod(ours: Podman, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    """The hub of the chart, ready."""
+    with played(ours, tmp_path_factory.mktemp("pod")) as found:
+        wait_until_ready(found)
+        yield found
 
 
 def wait_until_ready(pod: Pod) -> None:
@@ -58,17 +65,22 @@ def asked(pod: Pod, path: str) -> Any:
 
 def test_the_pod_is_as_restricted_as_it_says(pod: Pod) -> None:
     """Its user, its rights, its root, its memory; and it runs all the same."""
+    assert_restricted(pod)
+    assert pod.inspect()["HostConfig"]["Memory"] == 512 * 1024 * 1024
+
+
+def assert_restricted(pod: Pod) -> None:
+    """What the chart says of every container's rights is so."""
     found = pod.inspect()
     assert found["Config"]["User"] == "10001:10001"
     assert not found["EffectiveCaps"]
     assert found["HostConfig"]["ReadonlyRootfs"] is True
     assert "no-new-privileges" in found["HostConfig"]["SecurityOpt"]
-    assert found["HostConfig"]["Memory"] == 512 * 1024 * 1024
     assert pod.run("id", "-u").strip() == "10001"
-    places = "/ /etc/directcd /run/secrets/directcd/* /opt /tmp /var/lib/directcd/hub"
+    places = "/ /etc/directcd /run/secrets /run/secrets/directcd/* /opt /tmp /var/lib/directcd/*"
     try_each = "if touch $one/probe 2>/dev/null; then rm $one/probe; echo $one; fi"
     writable = pod.run("sh", "-c", f"for one in {places}; do {try_each}; done").split()
-    assert writable == ["/tmp", "/var/lib/directcd/hub"]
+    assert writable == ["/tmp", f"/var/lib/directcd/{pod.container.rpartition('-')[2]}"]
 
 
 def test_what_helm_test_runs_succeeds(pod: Pod) -> None:
@@ -144,3 +156,23 @@ def deliveries(pod: Pod) -> list[dict[str, Any]]:
         if not page["next"]:
             return found
         before = f"&before={page['next']}"
+
+
+async def test_what_is_committed_runs(ours: Podman, tmp_path: Path) -> None:
+    """Built by the chart's server and run by its client, neither with more rights than the hub."""
+    repository = tmp_path / "shop"
+    commit(repository, "one")
+    with together(ours, tmp_path, repository) as pods:
+        await eventually(lambda: said(pods["client"]) == "one")
+        commit(repository, "two")
+        await eventually(lambda: said(pods["client"]) == "two")
+        for pod in pods.values():
+            assert_restricted(pod)
+        assert [pod.stop() for pod in pods.values()] == [0, 0, 0]
+
+
+def said(pod: Pod) -> str:
+    """What the program answers; nothing while there is none."""
+    with suppress(OSError), _NO_PROXY.open(f"http://127.0.0.1:{pod.port}/", timeout=5) as answer:
+        return str(answer.read().decode())
+    return ""

@@ -30,8 +30,8 @@ class Rendered:
 
     def one(self, kind: str, component: str) -> Manifest:
         """The only one of a kind that a component has."""
-        name = f"{RELEASE}-directcd-{component}"
-        [found] = [one for one in self.of(kind) if one["metadata"]["name"] == name]
+        end = f"-{component}"
+        [found] = [one for one in self.of(kind) if one["metadata"]["name"].endswith(end)]
         return found
 
     @property

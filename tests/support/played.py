@@ -18,8 +18,8 @@ import json
 import os
 import resource
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,28 +121,46 @@ def podman(place: Path, engine: Engine) -> Podman:
 @contextmanager
 def played(podman: Podman, place: Path) -> Iterator[Pod]:
     """The chart's hub with the embedded log and one source, for the length of a `with` block."""
-    name, [port] = f"directcd-tests-{os.getpid()}", free_ports(1)
-    manifests = _for_podman(render(_values(name)), name, port)
+    name, [port] = own_name(), free_ports(1)
+    podman("secret", "create", name, "-", given=_secret(name))
+    try:
+        manifests = _for_podman(render(_values(name)), name, port)
+        with playing(podman, place, manifests, f"{name}-hub-pod-0"):
+            yield Pod(podman, f"{name}-hub-pod-0-hub", port)
+    finally:
+        podman("secret", "rm", name)
+
+
+def own_name() -> str:
+    """What everything of this process is called, so that all of it can be removed."""
+    return f"directcd-tests-{os.getpid()}"
+
+
+@contextmanager
+def playing(podman: Podman, place: Path, manifests: Sequence[Manifest], pod: str) -> Iterator[None]:
+    """Objects that make a pod of a name; it goes away with our volumes."""
     file = place / "pod.yaml"
     file.write_text(yaml.safe_dump_all(manifests), encoding="utf-8")
-    with ExitStack() as left:
-        podman("secret", "create", name, "-", given=_secret(name))
-        left.callback(podman, "secret", "rm", name)
-        for volume in (name, f"{name}-hub", f"{name}-hub-data", f"{name}-tmp"):
-            left.callback(podman, "volume", "rm", "--force", volume)
-        left.callback(
-            podman, "pod", "rm", "--force", "--ignore", "--time", "0", f"{name}-hub-pod-0"
-        )
+    try:
         podman("play", "kube", file)
-        yield Pod(podman, f"{name}-hub-pod-0-hub", port)
+        yield
+    finally:
+        podman("pod", "rm", "--force", "--ignore", "--time", "0", pod)
+        for volume in podman("volume", "ls", "--quiet", "--filter", f"name={own_name()}").split():
+            podman("volume", "rm", "--force", volume)
+
+
+def image() -> Manifest:
+    """The chart's value for this checkout's image."""
+    repository, _, tag = f"localhost/{RUNTIME}".partition(":")
+    return {"repository": repository, "tag": tag}
 
 
 def _values(name: str) -> Manifest:
     source = {"provider": "github", "secrets_files": [f"/run/secrets/directcd/{name}/github"]}
-    repository, _, tag = f"localhost/{RUNTIME}".partition(":")
     return {
         "fullnameOverride": name,
-        "image": {"repository": repository, "tag": tag},
+        "image": image(),
         "hub": {"existingSecrets": [name], "config": {"sources": {"main": source}}},
     }
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import helm_python
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -34,6 +35,7 @@ def test_schema_and_readme_say_what_settings_and_values_say() -> None:
 def test_every_value_has_a_description_and_no_other_is_known() -> None:
     """So editors explain each, and a misspelt one is refused wherever it stands."""
     values = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(values)
     loose = [place for place, one in _tables("", values) if _is_loose(one)]
     assert loose == []
 

@@ -218,3 +218,19 @@ def test_an_image_may_be_pinned_by_its_digest() -> None:
     [hub], [server] = (pod_of(found, name)["containers"] for name in PARTS)
     assert re.fullmatch(r"registry\.example\.com/directcd@sha256:[0-9a-f]{64}", hub["image"])
     assert server["image"] == "registry.example.com/directcd:0.1.0-go"
+
+
+def test_helm_test_asks_the_hub_and_every_server() -> None:
+    """Each by a pod of one container that stays, so that `helm test --logs` finds it."""
+    tests = rendered("guarded").of("Pod")
+    assert [one["spec"]["containers"][0]["args"] for one in tests] == [
+        ["health", "http://test-directcd-hub:8080"],
+        ["health", "http://test-directcd-server-0.test-directcd-server:8081"],
+        ["health", "http://test-directcd-server-1.test-directcd-server:8081"],
+    ]
+    for one in tests:
+        assert len(one["spec"]["containers"]) == 1
+        assert one["metadata"]["annotations"] == {
+            "helm.sh/hook": "test",
+            "helm.sh/hook-delete-policy": "before-hook-creation",
+        }
