@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.chart_values import CHART
 from tests.support.charts import EXAMPLES, SECRETS, example, render, rendered
 
 FILES = [
@@ -21,6 +23,8 @@ FILES = [
     if component != "test"
 ]
 DATA = "/var/lib/directcd"
+HOW_TO = (CHART.parents[2] / "docs/how-to/run-on-kubernetes.md").read_text(encoding="utf-8")
+WRITTEN = re.findall(r"^```yaml\n(.*?)^```$", HOW_TO, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("name", "component"), FILES)
@@ -95,3 +99,13 @@ def test_a_server_may_have_another_hub_or_none() -> None:
     for hub in ("https://hub.example.com", ""):
         values["server"]["config"] = {"hub": hub}
         assert tomllib.loads(render(values).toml("server"))["server"]["hub"] == hub
+
+
+@pytest.mark.parametrize("values", WRITTEN, ids=range(len(WRITTEN)))
+def test_the_how_tos_values_can_be_installed(values: str) -> None:
+    """Each block by itself."""
+    found = render(yaml.safe_load(values))
+    assert found.manifests
+    for component, _ in found.pods:
+        if component != "test":
+            tomllib.loads(found.toml(component))
