@@ -79,25 +79,22 @@ def _plain(found: Any) -> Any:
 
 def described(document: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     """The table of values."""
-    rows = [
-        (code(way), code(json.dumps(default, ensure_ascii=False)), flat(what))
-        for way, default, what in _rows("", document, values, document)
-    ]
+    rows = _rows("", document, values, document)
     return table(("value", "default", "what it is, and why"), rows)
 
 
 def _rows(
     way: str, schema: Mapping[str, Any], values: Any, document: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, str]]:
+) -> Iterator[tuple[str, str, str]]:
     for key, one in schema["properties"].items():
         if key not in values:
             continue
-        place, default = f"{way}{key}", values[key]
-        whole = _resolved(one, document)
-        if default and isinstance(default, dict) and "properties" in whole:
+        place, default, whole = f"{way}{key}", values[key], _resolved(one, document)
+        is_group = bool(default) and isinstance(default, dict) and "properties" in whole
+        written = "" if is_group else code(json.dumps(default, ensure_ascii=False))
+        yield code(place), written, flat(whole["description"])
+        if is_group:
             yield from _rows(f"{place}.", whole, default, document)
-        else:
-            yield place, default, whole["description"]
 
 
 def _resolved(one: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
