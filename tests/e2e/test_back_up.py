@@ -1,8 +1,10 @@
 """Back up while everything runs, restore as the page says, and see what comes of it."""
 
 import json
+import sqlite3
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,7 @@ class Operator:
     def __init__(self, reader: Reader, ports: dict[str, int]) -> None:
         self._reader = reader
         self._ports = ports
+        self.log = reader.home / "lib/hub/log.sqlite3"
         self._hub = f"http://127.0.0.1:{ports['hub']}"
         home = str(reader.home)
         for name, text in {
@@ -164,3 +167,12 @@ def test_a_server_offers_what_the_backup_has(operator: Operator) -> None:
     operator.do(BUILT)
     [newest] = operator.follow(LOOK).splitlines()[1:]
     assert newest.split()[0] in kept
+
+
+def test_a_log_that_a_later_version_has_changed_is_refused(operator: Operator) -> None:
+    """An earlier one says so and leaves it as it is: docs/how-to/upgrade.md."""
+    operator.do("systemctl stop directcd-hub")
+    with closing(sqlite3.connect(operator.log)) as log:
+        log.execute("PRAGMA user_version = 999")
+    said = operator.do("! directcd hub -c ~/etc/directcd/directcd.toml")
+    assert "the log was made by a later directcd (its version is 999)" in said

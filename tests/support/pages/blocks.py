@@ -8,6 +8,9 @@ A mark is a comment that readers of the page do not see, on a line of its own ri
 - `<!-- runs on -->`: a command that does not end; the page's next commands go elsewhere.
 - `<!-- until shown -->`: run again and again, until what follows is shown.
 - `<!-- exits 1 -->`: a command that fails, as the page says.
+
+And below the title of a page of which something is run, the test that does:
+`<!-- followed by tests/… -->`.
 """
 
 import re
@@ -20,6 +23,8 @@ _FENCED = re.compile(
 )
 _MARK = re.compile("<!-- (.*) -->")
 _NOT_RUN = "not run:"
+_FOLLOWED = re.compile("^<!-- followed by (.*) -->$", re.MULTILINE)
+_COMMANDS = re.compile("^ *```sh$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,14 @@ def blocks(page: Path) -> list[Block]:
         )
         for found in _FENCED.finditer(text)
     ]
+
+
+def followed_by(page: Path) -> str:
+    """The test that runs a page's commands; empty when none does."""
+    found = _FOLLOWED.search(page.read_text())
+    return found[1] if found else ""
+
+
+def count(page: Path) -> int:
+    """How many blocks of commands a page has, wherever they stand."""
+    return len(_COMMANDS.findall(page.read_text()))

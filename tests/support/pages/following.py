@@ -38,8 +38,6 @@ class Reader:
         (self.home / ".gitconfig").write_text(GIT)
         self._room = room
         self._changes = dict(changes)
-        words = "|".join(sorted(map(re.escape, changes), key=len, reverse=True)) or "(?!)"
-        self._words = re.compile(rf"(?<![\w.])(?:{words})(?!\w)")
         self._environment = plain_environment(self.home) | dict(environment or {})
         self._terminals: dict[int, Terminal] = {}
         self._last = 1
@@ -55,6 +53,10 @@ class Reader:
     ) -> None:
         for terminal in reversed(list(self._terminals.values())):
             terminal.close()
+
+    def change(self, word: str, ours: str) -> None:
+        """From now on a word of the page stands for something else here."""
+        self._changes[word] = ours
 
     def follow(self, page: Path) -> None:
         """Do all that a page says, in its order."""
@@ -106,7 +108,8 @@ class Reader:
         return self._terminals[number]
 
     def _here(self, text: str) -> str:
-        return self._words.sub(lambda found: self._changes[found[0]], text)
+        words = "|".join(sorted(map(re.escape, self._changes), key=len, reverse=True)) or "(?!)"
+        return re.sub(rf"(?<![\w.~])(?:{words})(?!\w)", lambda found: self._changes[found[0]], text)
 
 
 def plain_environment(home: Path) -> dict[str, str]:
