@@ -31,7 +31,8 @@ def install(**programs: str) -> None:
 def mirror() -> str:
     """The address that this machine's packages come from."""
     files = [*SOURCES.glob("sources.list.d/*.sources"), SOURCES / "sources.list"]
-    words = [word for file in files if file.exists() for word in file.read_text().split()]
+    lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
+    words = [word for line in lines if not line.startswith("#") for word in line.split()]
     return next(word for word in words if word.startswith("http"))
 
 
@@ -41,9 +42,9 @@ def unpack(directory: Path, *packages: str) -> None:
         here = Path(place)
         for name in ("lists/partial", "cache/archives/partial"):
             (here / name).mkdir(parents=True)
-        (here / "list").write_text(f"deb [signed-by={KEYS}] {mirror()} {RELEASE} main\n")
+        (here / "its.list").write_text(f"deb [signed-by={KEYS}] {mirror()} {RELEASE} main\n")
         apt = [
-            "apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={here}/list",
+            "apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={here}/its.list",
             "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={here}/lists",
             "-o", f"Dir::Cache={here}/cache", "-o", "APT::Sandbox::User=root",
         ]  # fmt: skip
