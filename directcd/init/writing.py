@@ -2,6 +2,7 @@
 
 import json
 
+from directcd.init.forges import EVENTS
 from directcd.init.looking import Seen
 from hub.forges.opening import WEB_URLS
 
@@ -82,7 +83,9 @@ def document(seen: Seen, provider: str) -> str:
 
 
 def _base_url(seen: Seen, provider: str) -> str:
-    """The line with the forge's address, which the hub and `directcd hook` ask."""
+    """The line with the forge's address, which the hub and `directcd hook` ask; none of a script."""
+    if provider not in EVENTS:
+        return ""
     scheme, separator, rest = seen.url.partition("://")
     is_web = separator and scheme in {"http", "https"}
     host = rest.partition("/")[0] if is_web else seen.key.partition("/")[0]

@@ -120,3 +120,15 @@ def test_nothing_is_written_over_without_force(shop: Source) -> None:
         files.write(shop.path, "# other\n", with_secret=True, force=False)
     assert (shop.path / files.NAME).read_text() == "# mine\n"
     assert not (shop.path / writing.ROOM).exists()
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url"), [("gitea", "https://git.example.com"), ("generic", "")]
+)
+def test_a_forge_has_pages_and_a_script_has_none(
+    shop: Source, provider: str, base_url: str
+) -> None:
+    """Where they are is asked of forges alone."""
+    follow(shop, "https://git.example.com/a/shop.git")
+    written = tomllib.loads(writing.document(look(shop.path), provider))
+    assert written["hub"]["sources"]["main"].get("base_url", "") == base_url
