@@ -83,7 +83,7 @@ def document(seen: Seen, provider: str) -> str:
 
 
 def _base_url(seen: Seen, provider: str) -> str:
-    """The line with the forge's address, which the hub and `directcd hook` ask; none of a script."""
+    """The line with the address of a forge: hub and `directcd hook` ask it; a script has none."""
     if provider not in EVENTS:
         return ""
     scheme, separator, rest = seen.url.partition("://")
