@@ -1,11 +1,13 @@
 """How-to pages, followed word for word by somebody whose shop is delivered by `directcd up`."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from cd4sources.running.commands import reap_leftovers
 from directcd.demo.world import fetch, free_ports
 from tests.support.pages.blocks import Block
 from tests.support.pages.following import ROOT, Reader
@@ -83,6 +85,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, str]) -> I
         somebody.type(Block("before", "sh", UP, ("terminal 9", "runs on")))
         somebody.type(Block("before", "sh", PUSH, ()))
         yield somebody
+    asyncio.run(reap_leftovers(room / "home/once/client"))  # `--once` leaves its program running
 
 
 @pytest.mark.parametrize("page", PAGES)
