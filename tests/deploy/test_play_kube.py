@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.support.engines.docker import Engine, EngineMissing
+from tests.support.engines.played import Pod, Podman, played, podman
+from tests.support.engines.played_together import commit, together
 from tests.support.hub_process import deliver
-from tests.support.played import Pod, Podman, played, podman
-from tests.support.played_together import commit, together
 from tests.support.waiting import eventually
 
 SENDERS = 4

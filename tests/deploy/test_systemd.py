@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.booted import ROOT, Machine, answered, booted
+from tests.support.engines.booted import ROOT, Machine, answered, booted
 
 HOW_TO = ROOT / "docs/how-to/run-as-a-service.md"
 FORGE, OURS = "https://git.example.com/acme/shop.git", "git://127.0.0.1/shop.git"

@@ -19,8 +19,9 @@ def is_ours() -> bool:
 
 
 def install(**programs: str) -> None:
-    """Install packages by the program that each is wanted for."""
-    wanted = [package for name, package in programs.items() if not shutil.which(name)]
+    """Install packages, those of one program divided by spaces, where that program is missing."""
+    missing = [packages for name, packages in programs.items() if not shutil.which(name)]
+    wanted = " ".join(missing).split()
     if not wanted:
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

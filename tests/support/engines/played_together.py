@@ -13,7 +13,7 @@ from pathlib import Path
 
 from directcd.demo.world import free_ports
 from tests.support.charts import Manifest, Rendered, render
-from tests.support.played import Pod, Podman, image, own_name, playing
+from tests.support.engines.played import Pod, Podman, image, own_name, playing
 
 COMPONENTS = ("hub", "server", "client")
 UID = 10001

@@ -8,7 +8,6 @@ run.
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.engines import debian
+
+ROOT = Path(__file__).parents[3]
 IMAGE = "localhost/directcd-tests/debian-systemd:bookworm"
-TOOLS = {"podman": ("podman", "runc", "netavark"), "mmdebstrap": ("mmdebstrap",)}
+TOOLS = {"podman": "podman runc netavark", "mmdebstrap": "mmdebstrap"}
 PACKAGES = "systemd,systemd-sysv,dbus,python3-venv,git,ca-certificates,procps"
 MOST = 16_384  # files and processes
 
@@ -82,16 +83,10 @@ def booted(place: Path) -> Iterator[Machine]:
 
 
 def _have_tools() -> None:
-    missing = [
-        package for tool, some in TOOLS.items() if not shutil.which(tool) for package in some
-    ]
-    can_install = os.geteuid() == 0 and shutil.which("apt-get")
-    if (missing and not can_install) or os.geteuid() != 0:
-        reason = f"needs root, and of Debian's packages {' '.join(TOOLS)}"
+    if not debian.is_ours():
+        reason = "needs root on Debian, for podman and a Debian of its own"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    if missing:
-        run("apt-get", "update", "-qq")
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
+    debian.install(**TOOLS)
 
 
 def _limits() -> Iterator[str]:
