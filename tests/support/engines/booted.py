@@ -33,7 +33,11 @@ BOOT = "mount --make-rshared / && exec /sbin/init"
 
 def run(*words: str | Path, text: str | None = None) -> str:
     """The standard output of a command that succeeds."""
-    done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    # podman would read Docker's own settings where that says they are.
+    others = {name: value for name, value in os.environ.items() if name != "DOCKER_CONFIG"}
+    done = subprocess.run(
+        words, env=others, input=text, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{words[:3]}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 

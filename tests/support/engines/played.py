@@ -62,7 +62,8 @@ class Podman:
             check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"podman {words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-        return done.stdout
+        # Of `logs` both outputs are the container's; of others the second one is empty.
+        return done.stdout + (done.stderr if words[0] == "logs" else "")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ class Pod:
         self.podman("stop", "--time", str(STOP_SECONDS), self.container)
         code: int = self.inspect()["State"]["ExitCode"]
         return code
+
+    def logs(self) -> str:
+        """What it has said, on both of its outputs."""
+        return self.podman("logs", self.container)
 
     def start(self) -> None:
         """Begin again with the same volumes."""
