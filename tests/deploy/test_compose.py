@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.engines.docker import Engine
-from tests.support.engines.stacks import Stack, prepared
+from tests.support.engines.stacks import COMPOSE, Stack, prepared
 from tests.support.redis_servers import wait_for
 
 REPLACEMENTS = 6
@@ -44,6 +45,17 @@ def test_a_signed_push_reaches_the_new_process(stack: Stack) -> None:
 def test_a_wrong_signature_is_refused(stack: Stack) -> None:
     """Also through the proxy."""
     assert stack.deliver("0" * 40, "1" * 40, secret="wrong") == 401
+
+
+@pytest.mark.parametrize("stack", ["compose.yaml"], indirect=True)
+def test_the_pages_commands_show_what_happened(stack: Stack) -> None:
+    """Those that ask from within a container, as they are written."""
+    page = (COMPOSE.parents[1] / "docs/how-to/run-with-compose.md").read_text()
+    commands = re.findall(r"^docker compose (exec .*)$", page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        words = command.split()
+        assert "greeter" in stack(words[0], "--no-TTY", *words[1:])
 
 
 def test_every_container_is_hardened(stack: Stack) -> None:
