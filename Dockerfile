@@ -55,10 +55,13 @@ RUN pip install --no-cache-dir --no-compile --require-hashes --target /toolchain
 FROM python AS runtime
 COPY --from=git /root-of-git/ /
 COPY --from=build /opt/directcd /opt/directcd
+# Group 0 may write, too: some clusters give each container a user of its own, in that group. And nothing
+# takes another's rights, whatever the engine allows.
 RUN groupadd --gid 10001 directcd \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/directcd --shell /usr/sbin/nologin directcd \
-    && install -d -o 10001 -g 10001 /var/lib/directcd /var/lib/directcd/hub /var/lib/directcd/server /var/lib/directcd/client \
-    && ln -s /opt/directcd/bin/directcd /usr/local/bin/directcd
+    && install -d -o 10001 -g 0 -m 770 /var/lib/directcd /var/lib/directcd/hub /var/lib/directcd/server /var/lib/directcd/client \
+    && ln -s /opt/directcd/bin/directcd /usr/local/bin/directcd \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 ENV DIRECTCD_CONFIG=/etc/directcd/directcd.toml \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/directcd

@@ -14,6 +14,8 @@ _OTHERS = stat.S_IRWXO
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SECRET = 0o600
 _DIRECTORY = 0o700
+_MOUNTED = Path("/run/secrets")
+"""Where containers have their secrets: no user of the machine reaches them there."""
 
 
 def check(config: Config, file: Path) -> Iterator[Finding]:
@@ -73,6 +75,8 @@ def _there(path: Path, where: str) -> Finding | None:
 
 def _mode(path: Path, where: str) -> Finding:
     unwanted = _GROUP_AND_OTHERS if where.endswith("ssh_key_file") else _OTHERS
+    if path.is_relative_to(_MOUNTED) and unwanted == _OTHERS:
+        return ok(f"{path} is this container's alone", where)
     if not _bits(path) & unwanted:
         return ok(f"{path} is kept from other users", where)
     mend = Mend(f"chmod 600 {path}", lambda: path.chmod(_SECRET))

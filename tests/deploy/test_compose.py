@@ -3,9 +3,12 @@
 import itertools
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPConnection
 
 import pytest
 
@@ -17,6 +20,7 @@ REPLACEMENTS = 6
 SENDERS = 4
 PAUSE_SECONDS = 0.02  # so that fewer are sent than a hub keeps
 DELIVERED_SECONDS = 60.0
+HELD = 24 * 1024 * 1024
 
 
 @pytest.fixture(scope="module", params=["compose.yaml", "compose.redis.yaml"])
@@ -56,6 +60,35 @@ def test_the_pages_commands_show_what_happened(stack: Stack) -> None:
     for command in commands:
         words = command.split()
         assert "greeter" in stack(words[0], "--no-TTY", *words[1:])
+
+
+@pytest.mark.parametrize("stack", ["compose.redis.yaml"], indirect=True)
+def test_slow_large_bodies_keep_nobody_out(stack: Stack) -> None:
+    """Of strangers who cannot sign: the proxy holds them, and takes large honest ones meanwhile."""
+    with ExitStack() as open_ones:
+        for _ in range(8):
+            held = socket.create_connection(("127.0.0.1", stack.hub_port))
+            open_ones.enter_context(held)
+            head = (
+                f"POST /webhooks/gitea/main HTTP/1.1\r\nHost: h\r\nContent-Length: {HELD}\r\n\r\n"
+            )
+            held.sendall(head.encode() + b"x" * (HELD - 1))
+        statuses = [stack.deliver("0" * 40, f"{number:040x}", size=2**20) for number in range(1, 6)]
+    assert statuses == [202] * 5
+
+
+@pytest.mark.parametrize("stack", ["compose.redis.yaml"], indirect=True)
+def test_events_pass_the_proxy_as_they_come(stack: Stack) -> None:
+    """Not when a buffer is full."""
+    token = (stack.directory / "secrets/operator").read_text()
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token}"}
+    connection = HTTPConnection("127.0.0.1", stack.hub_port, timeout=DELIVERED_SECONDS)
+    connection.request("GET", "/v1/events", headers=headers)
+    answer = connection.getresponse()
+    commit = "e" * 40
+    assert stack.deliver("0" * 40, commit, "refs/heads/streamed") == 202
+    assert any(commit.encode() in line for line in iter(answer.readline, b""))
+    connection.close()
 
 
 def test_every_container_is_hardened(stack: Stack) -> None:

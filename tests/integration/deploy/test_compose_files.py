@@ -1,7 +1,9 @@
 """The Compose files and the Dockerfile, as far as they can be judged without an engine."""
 
+import hashlib
 import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,13 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 
 import directcd
 from directcd.config import load
+from directcd.serving import DRAIN_SECONDS
+from tests.support.redis_logs import opened
+from tests.support.redis_servers import RedisServer
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy/compose"
+ROLES = (["hub"], ["server"], ["client"])
 FILES = ("compose.yaml", "compose.redis.yaml")
 BIN = Path(sys.executable).parent
 
@@ -88,23 +95,85 @@ def test_the_version_is_this_ones(file: str) -> None:
     assert images == {f"directcd:{directcd.__version__}", f"directcd:{directcd.__version__}-go"}
 
 
-def test_what_is_prepared_is_right_and_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Secrets that only the directory keeps, digests that fit; a second time changes nothing."""
-    for name in ("prepare", "directcd.toml", "redis", "proxy", "gitea", "greeter"):
-        subprocess.run(["cp", "-r", COMPOSE / name, tmp_path], check=True)
-    subprocess.run([tmp_path / "prepare"], check=True, capture_output=True)
-    first = {file: file.read_bytes() for file in (tmp_path / "secrets").iterdir()}
-    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
-    variables = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())
-    subprocess.run([tmp_path / "prepare"], check=True, capture_output=True)
-    assert {file: file.read_bytes() for file in (tmp_path / "secrets").iterdir()} == first
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """The directory as its reader has it after `./prepare`."""
+    shutil.copytree(COMPOSE, tmp_path / "compose", ignore=shutil.ignore_patterns("secrets", ".env"))
+    prepare(tmp_path / "compose")
+    return tmp_path / "compose"
+
+
+def prepare(directory: Path) -> dict[str, str]:
+    """Run it; the variables that Compose then has."""
+    subprocess.run([directory / "prepare"], check=True, capture_output=True)
+    return dict(line.split("=", 1) for line in (directory / ".env").read_text().splitlines())
+
+
+def test_what_is_prepared_is_right(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets that only the directory keeps from others, and digests that fit."""
+    variables = prepare(prepared)
+    assert stat.S_IMODE((prepared / "secrets").stat().st_mode) == 0o700
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in (prepared / "secrets").iterdir()}
+    assert modes == {0o644}  # services read them, and who has made them may write them
     monkeypatch.setenv("DIRECTCD_HUB__TOKENS", variables["HUB_TOKENS"])
     monkeypatch.setenv("DIRECTCD_SERVER__TOKENS", variables["SERVER_TOKENS"])
-    config = load(tmp_path / "directcd.toml")
+    config = load(prepared / "directcd.toml")
     assert config.hub is not None
-    assert [token.name for token in config.hub.tokens] == ["hub-server", "hub-client", "operator"]
+    digests = {token.name: token.sha256 for token in config.hub.tokens}
+    assert digests == {
+        name: hashlib.sha256((prepared / "secrets" / name).read_bytes()).hexdigest()
+        for name in ("hub-server", "hub-client", "operator")
+    }
+
+
+def test_what_is_prepared_stays_and_one_secret_is_exchanged(prepared: Path) -> None:
+    """What is made of it follows; other lines of .env are left alone."""
+    with (prepared / ".env").open("a") as settings:
+        settings.write("HUB_PORT=8090\n")
+    files = {file: file.read_bytes() for file in (prepared / "secrets").iterdir()}
+    first = prepare(prepared)
+    assert {file: file.read_bytes() for file in (prepared / "secrets").iterdir()} == files
+    (prepared / "secrets/redis-password").write_text("another")
+    (prepared / "secrets/operator").write_text("dcd_another")
+    second = prepare(prepared)
+    digest = hashlib.sha256(b"another").hexdigest()
+    assert f"user hub on #{digest} " in (prepared / "secrets/redis-users").read_text()
+    assert hashlib.sha256(b"dcd_another").hexdigest() in second["HUB_TOKENS"]
+    assert first["SERVER_TOKENS"] == second["SERVER_TOKENS"]
+    assert second["HUB_PORT"] == "8090"
+
+
+async def test_redis_is_set_up_as_a_log_needs_it(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hub's user is let in and misses nothing; what is answered is on disk."""
+    text = (prepared / "redis/redis.conf").read_text()
+    text = text.replace("/data", str(tmp_path)).replace("/run/secrets", f"{prepared}/secrets")
+    server = RedisServer(tmp_path / "redis", config=text)
+    try:
+        url = (
+            f"{server.url.replace('//', '//hub@')}?password_file={prepared}/secrets/redis-password"
+        )
+        async with opened(url) as log:
+            assert await log.check() == ""
+        assert [one for one in caplog.records if hasattr(one, "advice")] == []
+        with server.client(username="probe", password="none") as probe:
+            assert probe.ping()
+            with pytest.raises(redis.ResponseError, match="no permissions"):
+                probe.config_get("appendfsync")
+        with pytest.raises(redis.AuthenticationError):
+            server.do("GET", "x")
+    finally:
+        server.kill()
+    assert "appendfsync always" in text
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_stop_lasts_longer_than_draining(file: str) -> None:
+    """Of hubs and servers; a client's program has its own time besides."""
+    for name, service in services(file).items():
+        if service.get("command") in ROLES:
+            assert int(service["stop_grace_period"].removesuffix("s")) > DRAIN_SECONDS + 5, name
 
 
 def test_the_configuration_names_secrets_that_are_mounted() -> None:

@@ -27,7 +27,7 @@ STAND_INS = {
     """,
     NGINX: f"""
         FROM {PYTHON}
-        RUN {_INSTALL} nginx-light curl
+        RUN {_INSTALL} nginx-light curl && install -d -o 101 -g 101 /var/cache/nginx
         USER 101:101
         CMD ["nginx", "-g", "daemon off;"]
     """,

@@ -122,9 +122,11 @@ class Stack:
         self.tip = after
         return status
 
-    def deliver(self, before: str, after: str, ref: str = MAIN, *, secret: str = "") -> int:
+    def deliver(
+        self, before: str, after: str, ref: str = MAIN, *, secret: str = "", size: int = 0
+    ) -> int:
         """Post one delivery, signed as it should be or otherwise; the status, 0 for no answer."""
-        body = receive_hook.payload(before, after, ref, CLONE_URL)
+        body = receive_hook.payload(before, after, ref, CLONE_URL).ljust(size)
         secret = secret or (self.directory / "secrets/webhook").read_text()
         headers = {
             "Content-Type": "application/json",

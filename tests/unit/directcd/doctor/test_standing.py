@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from directcd.config import load
+from directcd.doctor import files
 from directcd.doctor.findings import Finding
 from directcd.doctor.mending import mended
 from directcd.doctor.standing import standing
@@ -105,6 +106,15 @@ def test_a_secret_file_that_others_may_read_is_mended(place: Path) -> None:
     left, done = mended(findings)
     assert [one.severity for one in left] == ["ok"]
     assert done == [f"chmod 600 {place}/secret"]
+    assert wrong(place, hub(place)) == []
+
+
+def test_a_containers_secrets_are_nobody_elses(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engines mount them for everybody in the container to read."""
+    (place / "secret").chmod(0o444)
+    monkeypatch.setattr(files, "_MOUNTED", place)
     assert wrong(place, hub(place)) == []
 
 
