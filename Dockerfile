@@ -67,7 +67,8 @@ ENV DIRECTCD_CONFIG=/etc/directcd/directcd.toml \
 WORKDIR /var/lib/directcd
 USER 10001:10001
 EXPOSE 8080 8081
-# Of the hub. A server's is `directcd health http://127.0.0.1:8081`; a client has no port: ask its program.
+# Of the first of hub and server that the configuration has. Where a server reads a hub's file, too, its check is
+# `directcd health server`; a client has no port: ask its program.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["directcd", "health"]
 ENTRYPOINT ["directcd"]
 CMD ["hub"]

@@ -14,7 +14,9 @@ def explained() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        codes = [_say(leaf) for leaf in _leaves(error)]
+        # Parts of one process may fail of one thing, which is said once.
+        leaves = {(type(leaf), str(leaf)): leaf for leaf in _leaves(error)}
+        codes = [_say(leaf) for leaf in leaves.values()]
         if None in codes:
             raise
         sys.exit(max(code for code in codes if code is not None))

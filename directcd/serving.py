@@ -6,6 +6,7 @@ several applications.
 """
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Iterable, Iterator
@@ -104,8 +105,14 @@ def bind(listen: str) -> socket.socket:
             (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=not host
         )
     except (OSError, ValueError) as error:
-        raise StartError(f"cannot listen on {listen}: {error}") from error
+        raise StartError(f"cannot listen on {listen}: {error}{_step(error)}") from error
     return _tuned(listener)
+
+
+def _step(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return "; does another directcd run? `ss -ltnp` shows who listens; or change `listen`"
+    return ""
 
 
 def _tuned(listener: socket.socket) -> socket.socket:
@@ -124,8 +131,10 @@ def host_and_port(listen: str) -> tuple[str, int]:
         StartError: it is malformed.
     """
     host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > MAX_PORT:
-        raise StartError(f"listen = {listen!r}: write host:port, e.g. 127.0.0.1:8080")
+    if not colon or not port.isdecimal():
+        raise StartError(f"listen = {listen!r} is no address; write host:port, e.g. 127.0.0.1:8080")
+    if int(port) > MAX_PORT:
+        raise StartError(f"listen = {listen!r} has no such port; the highest is {MAX_PORT}")
     return host.strip("[]"), int(port)
 
 

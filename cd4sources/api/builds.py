@@ -112,7 +112,7 @@ async def _found(request: Request, build: str) -> BuildRecord:
     """A build of a target that the asker may see."""
     record = await asyncio.to_thread(_builds(request).get, build)
     if record is None:
-        step = "see GET /v1/builds for those that are"
+        step = "see `directcd builds list` (GET /v1/builds) for those that are"
         raise Problem(404, "unknown-build", f"{build!r} is not kept here (any more)", step)
     common.named(request, record.target)
     return record

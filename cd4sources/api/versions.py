@@ -43,7 +43,7 @@ async def pin(request: Request, name: str, wanted: Pin) -> dict[str, Any]:
     try:
         await _written(follower.pin(wanted.version))
     except UnknownVersion as error:
-        step = f"see GET /v1/targets/{name}/versions"
+        step = f"see `directcd versions list {name}` (GET /v1/targets/{name}/versions)"
         raise Problem(404, "unknown-version", str(error), step) from error
     return _state(follower)
 

@@ -5,37 +5,75 @@ Python's own HTTP client would be half of what the command costs, and HTTP/1.0 n
 """
 
 import json
+import os
 import socket
 import sys
+import tomllib
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import click
 
+from directcd.cli import options
 from directcd.exits import Exit
+from directcd.listening import url_of
 from directcd.terminal import line
 
 TIMEOUT_SECONDS = 5
 MOST_BYTES = 65_536
 SUCCESS = 200
 PORTS = {"http": 80, "https": 443}
+LISTEN = {"hub": "127.0.0.1:8080", "server": "127.0.0.1:8081"}
+"""Where each part listens when nothing says otherwise: the settings' own defaults."""
 
 
 @click.command(name="health")
-@click.argument("url", default="http://127.0.0.1:8080", envvar="DIRECTCD_HUB_URL")
-def command(url: str) -> None:
+@click.argument("whom", metavar="[hub|server|URL]", default="", envvar="DIRECTCD_HUB_URL")
+@options.config_file
+def command(whom: str, config_file: Path) -> None:
     """
-    Tell whether a hub or a server is ready; without URL, the hub of this machine.
+    Tell whether a hub or a server is ready.
 
-    Exits with 0 when it is, also while it is degraded, which is said; else with 1.
+    `hub` or `server` is asked where the configuration file, or DIRECTCD_HUB__LISTEN or
+    DIRECTCD_SERVER__LISTEN, has it listen. Default: DIRECTCD_HUB_URL, or the first of the two that
+    is configured, or the hub. Exits with 0 when it is ready, also while it is degraded, which is
+    said; else with 1.
     """
+    url = whom if whom and whom not in LISTEN else _configured(whom, config_file)
     place = _place(url)
     try:
         ready, said = _read(_asked(place))
     except (OSError, ValueError) as error:
         ready, said = False, f"no answer: {error}"
-    click.echo(line(said), err=not ready)
+    click.echo(line(f"{url}: {said}"), err=not ready)
     sys.exit(Exit.OK if ready else Exit.FAILED)
+
+
+def _configured(part: str, file: Path) -> str:
+    """The URL of a part of the configuration; of the first there is when none is named."""
+    document = _document(file)
+    listens = {name: _listen(document, name) for name in LISTEN}
+    first = next((name for name in LISTEN if listens[name]), "hub")
+    return url_of(listens[part or first] or LISTEN[part or first])
+
+
+def _listen(document: dict[str, object], part: str) -> str:
+    """Where a part listens; nothing when it is not configured."""
+    # All of the settings would take half a second to read, and are checked by who is asked.
+    table = document.get(part)
+    written = str(table.get("listen", LISTEN[part])) if isinstance(table, dict) else ""
+    return os.environ.get(f"DIRECTCD_{part.upper()}__LISTEN") or written
+
+
+def _document(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        what = f"{file} cannot be read: {error}; mend it, or say whom to ask by its URL"
+        raise click.UsageError(line(what)) from error
 
 
 def _place(url: str) -> SplitResult:
@@ -45,7 +83,7 @@ def _place(url: str) -> SplitResult:
     except ValueError:
         is_whole = False
     if not is_whole or "@" in url or not url.isascii() or not url.isprintable() or " " in url:
-        raise click.UsageError("write http://host:port or https://host")
+        raise click.UsageError("write hub, server, http://host:port or https://host")
     return place
 
 

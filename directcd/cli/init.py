@@ -49,6 +49,11 @@ def _provider(seen: "Seen", named: str) -> str:
         raise ConfigError(
             f"nothing tells which forge {host} is: say --provider NAME ({', '.join(EVENTS)})"
         )
+    if provider in EVENTS and not seen.key:
+        raise ConfigError(
+            f"nothing tells where {provider} has this repository: add a remote first: "
+            "`git remote add origin URL`"
+        )
     return provider
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNAUTHORISED = frozenset({401, 403})
+_NO_TOKEN = 401
+_UNAUTHORISED = frozenset({_NO_TOKEN, 403})
 
 
 class Refused(click.ClickException):
@@ -130,7 +131,7 @@ def failures(option: str = "--server") -> Iterator[None]:
         message = f"{error}; see that it runs, or name another {option}"
         raise Refused(message, Exit.UNREACHABLE) from error
     except BadStatus as error:
-        raise Refused(str(error), _exit_code(error)) from error
+        raise Refused(f"{error}{_hint(error)}", _exit_code(error)) from error
     except HttpError as error:
         raise Refused(str(error), Exit.FAILED) from error
 
@@ -160,6 +161,11 @@ def token_in(asked: "Asked") -> str:
         return read_token(asked.token_file, asked.setting)
     except TokenUnusable as error:
         raise ConfigError(f"{error}; mend it, or give a token by --token-file") from error
+
+
+def _hint(error: "BadStatus") -> str:
+    # What is asked tells how requests carry a token, and not how a command does.
+    return "; a command sends the one in --token-file FILE" if error.status == _NO_TOKEN else ""
 
 
 def _exit_code(error: "BadStatus") -> Exit:

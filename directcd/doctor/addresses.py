@@ -27,7 +27,8 @@ def check(config: Config) -> Iterator[Finding]:
         try:
             found.append((where, host_and_port(listen)))
         except StartError as error:
-            yield problem(str(error), where, "write host:port, such as 127.0.0.1:8080")
+            what, _, step = str(error).partition("; ")
+            yield problem(what, where, step)
     yield from _unguarded(config, dict(found))
     if config.client:
         found += _handed_over(config.client)

@@ -167,6 +167,6 @@ def remembered(number: int, document: Document | None) -> Document:
             404,
             "unknown-delivery",
             f"delivery {number} is not remembered",
-            "GET /v1/deliveries lists those that are",
+            "`directcd deliveries list` (GET /v1/deliveries) lists those that are",
         )
     return document

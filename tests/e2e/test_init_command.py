@@ -46,6 +46,16 @@ def push(source: Source, word: str) -> str:
     return commit
 
 
+def test_a_forge_without_a_remote_is_refused(shop: Source) -> None:
+    """Nothing would tell the forge's address; a script needs none."""
+    shop.git("remote", "remove", "origin")
+    refused = directcd("init", "--provider", "github")
+    assert (refused.returncode, Path("directcd.toml").exists()) == (2, False)
+    assert "git remote add origin" in refused.stderr
+    assert directcd("init", "--provider", "generic").returncode == 0
+    assert directcd("config", "check").returncode == 0
+
+
 def test_what_init_writes_delivers(shop: Source) -> None:
     """From the first look, and by a webhook that is signed with its secret; doctor is content."""
     said = directcd("init", "--provider", "gitea")

@@ -13,7 +13,7 @@ from directcd.process import StartError
 
 @pytest.mark.parametrize(
     ("listen", "message"),
-    [("8080", "host:port"), ("127.0.0.1:http", "host:port"), ("127.0.0.1:99999", "host:port"),
+    [("8080", "host:port"), ("127.0.0.1:http", "host:port"), ("127.0.0.1:99999", "highest is 65535"),
      ("203.0.113.1:0", "cannot listen")],
 )  # fmt: skip
 def test_an_address_that_cannot_be_used_is_one_sentence(listen: str, message: str) -> None:
@@ -24,7 +24,7 @@ def test_an_address_that_cannot_be_used_is_one_sentence(listen: str, message: st
 
 def test_a_port_in_use_is_named() -> None:
     """The commonest reason not to start."""
-    with serving.bind("127.0.0.1:0") as taken, pytest.raises(StartError, match="in use"):
+    with serving.bind("127.0.0.1:0") as taken, pytest.raises(StartError, match=r"in use.*ss -ltnp"):
         serving.bind(serving.address(taken))
 
 
