@@ -133,8 +133,9 @@ def _built_from(reports: Sequence[StageReport]) -> str | None:
 
 
 def _commit(trace: Trace) -> str | None:
-    if trace.origin:
+    if trace.origin and trace.origin.commit:
         return trace.origin.commit
+    # Nobody has said one: a poll found it, or `directcd notify` named the repository alone.
     return next(iter(dict(_commits(trace.reports)).values()), None)
 
 

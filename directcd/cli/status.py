@@ -117,6 +117,12 @@ def _remarks(one: _Standing) -> Iterator[str]:
         if client.state != "running":
             runs = f"{client.version} runs" if client.version else "nothing is known to run"
             yield line(f"{one.target}: {client.client}: {client.state}; {runs}")
+        elif one.newest and client.version != one.newest.version:
+            yield line(f"{one.target}: {client.client}: {client.version} runs, not the newest")
+            kept = f"`directcd versions list {one.target}` shows whether it is pinned"
+            yield line(
+                f"{one.target}: next: {kept}, `directcd versions unpin {one.target}` ends it"
+            )
     if one.caught_hint:
         times = f"{one.caught_by_poll} found by poll only"
         yield line(f"{one.target}: {times}: {one.caught_hint}")

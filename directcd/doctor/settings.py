@@ -96,5 +96,6 @@ def _mistake(line: str) -> Finding:
 
 
 def _sentence(text: str, where: str) -> Finding:
-    what, _, step = text.partition("; ")
+    # Adapters say two sentences with full stops, all others one.
+    what, _, step = text.removesuffix(".").partition(". " if text.endswith(".") else "; ")
     return problem(what, where, step or "correct it there, and ask again")

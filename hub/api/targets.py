@@ -75,7 +75,9 @@ def _seen(access: Access, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _step(needle: str) -> str:
     if len(needle) < LEAST_CHARACTERS and not needle.isdecimal():
-        return f"give at least {LEAST_CHARACTERS} digits of a commit"
+        return (
+            f"give at least {LEAST_CHARACTERS} digits of a commit; `git rev-parse HEAD` prints it"
+        )
     return (
         "if it was pushed, see `directcd deliveries refused` (GET /v1/refusals) and your forge's "
         "own list of deliveries: this hub has accepted none of it, or forgotten it"

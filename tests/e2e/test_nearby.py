@@ -59,7 +59,8 @@ async def test_options_win_and_take_no_token_of_the_file_along(
 ) -> None:
     """It may be meant for another hub; so do variables."""
     assert (await hub.run(*STATUS, "--hub", "http://127.0.0.1:9")).returncode == 7
-    assert (await hub.run(*STATUS, "--hub", hub.url)).returncode == 4
+    done = await hub.run(*STATUS, "--hub", hub.url)
+    assert (done.returncode, "--token-file FILE" in done.stderr) == (4, True)
     monkeypatch.setenv("DIRECTCD_HUB_URL", "http://127.0.0.1:9")
     assert (await hub.run(*STATUS)).returncode == 7
 

@@ -92,6 +92,36 @@ async def test_status_is_one_table(hub: httpx.AsyncClient) -> None:
     assert len(json.loads((await run(hub, "status", "--json")).stdout)["targets"]) == 1
 
 
+async def test_status_says_what_runs_when_that_is_not_the_newest(hub: httpx.AsyncClient) -> None:
+    """As after going back; and how to see whether it is meant."""
+    await post(hub, push(A))
+    await report(hub, "published", 1)
+    await report(hub, "running", 2, version="v-aaaaaaaaaaaa")
+    said = (await run(hub, "status")).stdout.splitlines()
+    assert "shop: east: v-aaaaaaaaaaaa runs, not the newest" in said
+    assert "`directcd versions unpin shop`" in said[-1]
+
+
+async def test_the_commit_is_that_which_was_fetched_when_none_was_said(
+    hub: httpx.AsyncClient,
+) -> None:
+    """As after `directcd notify`, which names the repository alone."""
+    answer = await hub.post("/v1/notify", json={"repository": "https://github.com/acme/shop"})
+    assert answer.is_success, answer.text
+    [trace] = (await hub.get("/v1/traces/1")).json()["traces"]
+    at = datetime.now(UTC).isoformat()
+    body = {
+        "target": "shop", "version": "v-0123456789ab", "stage": "fetched", "result": "ok",
+        "started_at": at, "ended_at": at, "reporter": "east", "commits": [["shop", A]],
+        "traceparent": f"00-{trace['trace_id']}-{'1' * 16}-01",
+    }  # fmt: skip
+    assert (await hub.post("/v1/reports", json=body)).status_code == 202
+    await hub.post("/v1/reports", json=body | {"stage": "published", "commits": []})
+    row = (await run(hub, "status")).stdout.splitlines()[1]
+    assert A[:12] in row
+    assert A[:12] in (await run(hub, "trace", "1")).stdout
+
+
 async def test_status_goes_on_until_it_is_interrupted(hub: httpx.AsyncClient) -> None:
     """Off a terminal without any control sequence."""
     command = [COMMAND, "status", "--watch", "--hub", str(hub.base_url)]

@@ -13,7 +13,8 @@ from directcd.process import StartError
 
 @pytest.mark.parametrize(
     ("listen", "message"),
-    [("8080", "host:port"), ("127.0.0.1:http", "host:port"), ("127.0.0.1:99999", "highest is 65535"),
+    [("8080", "host:port"), ("127.0.0.1:http", "host:port"),
+     ("127.0.0.1:99999", "highest is 65535"),
      ("203.0.113.1:0", "cannot listen")],
 )  # fmt: skip
 def test_an_address_that_cannot_be_used_is_one_sentence(listen: str, message: str) -> None:

@@ -56,6 +56,8 @@ repositories = [{ url = "https://h.test/app", ssh_key_file = "/run/key" }]
         "target.app",
     }
     assert all(one.severity == "problem" and one.next for one in known.findings)
+    steps = {one.what: one.next for one in known.findings}
+    assert steps["No adapter named 'githib' is installed"].startswith("Installed are: ")
 
 
 @pytest.mark.parametrize(
