@@ -17,9 +17,11 @@ from directcd.config import Config
 from directcd.listening import EVERY_ADDRESS
 from directcd.process import StartError
 from directcd.serving import address, host_and_port
+from directcd.systemd.variables import taken_number
 from hub.settings import HubSettings
 
 FIRST_DESCRIPTOR = 3
+MOST_SOCKETS = 1000
 INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
 Passed = Mapping[str, socket.socket]
@@ -43,12 +45,13 @@ def passed_in(
     Raises:
         StartError: what was passed cannot be served.
     """
-    pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
+    pid = environment.pop("LISTEN_PID", "")
+    count = taken_number(environment, "LISTEN_FDS", MOST_SOCKETS)
     named = environment.pop("LISTEN_FDNAMES", "").split(":")
-    if pid != str(os.getpid()) or not count.isdecimal():
+    if pid != str(os.getpid()):
         return {}
-    named += [""] * (int(count) - len(named))
-    parts = [_part(names, name) for name in named[: int(count)]]
+    named += [""] * (count - len(named))
+    parts = [_part(names, name) for name in named[:count]]
     if twice := sorted({one for one in parts if parts.count(one) > 1}):
         raise StartError(f"two sockets were passed for {twice[0]}: leave one ListenStream= to it")
     return {part: _listener(place, part) for place, part in enumerate(parts, first)}

@@ -13,10 +13,11 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from directcd.life import Life
+from directcd.systemd.variables import taken_number
 
 PULSE_SECONDS = 5.0
 """Between two messages: `systemctl status` need not be newer."""
@@ -24,15 +25,15 @@ PULSE_SECONDS = 5.0
 PATIENCE_PULSES = 4
 """A stop goes on as long as no more messages than that are late."""
 
-SEND_SECONDS = 1.0
-"""A manager that does not read for so long is not waited for."""
+LEAST_PULSE_SECONDS = 0.1
+"""However impatient a watchdog is: the process has other things to do."""
 
 _MICROSECONDS = 1_000_000
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Manager:
     """
     The service manager.
@@ -40,32 +41,40 @@ class Manager:
     Attributes:
         address: Of its socket, a path; an abstract one begins with `@`.
         watchdog_seconds: How long it lets the process be silent, 0 for ever.
+        is_heard: Whether it took the last message: that it did not is said once.
     """
 
     address: str
     watchdog_seconds: float = 0.0
+    is_heard: bool = field(default=True, init=False)
 
     @property
     def pulse_seconds(self) -> float:
         """Between two messages: half of what the watchdog allows, as its manual page advises."""
-        return min(PULSE_SECONDS, self.watchdog_seconds / 2 or PULSE_SECONDS)
+        wanted = self.watchdog_seconds / 2 or PULSE_SECONDS
+        return min(PULSE_SECONDS, max(LEAST_PULSE_SECONDS, wanted))
 
     @property
     def patience(self) -> int:
         """How long a stop may go on after each message, in microseconds."""
         return int(self.pulse_seconds * PATIENCE_PULSES * _MICROSECONDS)
 
-    def tell(self, **variables: str | int) -> None:
-        """Send one message; a manager that does not take it is no reason to fail."""
+    def tell(self, **variables: str | int) -> bool:
+        """Send one message, and whether it was taken at once; if not, that is no reason to fail."""
         text = "\n".join(f"{name}={_line(value)}" for name, value in variables.items())
         place = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
-                sending.settimeout(SEND_SECONDS)
-                sending.sendto(text.encode(), place)
+                # The event loop does not wait for a manager that does not read.
+                sending.sendto(text.encode(), socket.MSG_DONTWAIT, place)
         except OSError as error:
-            keys = {"said": text, "reason": error.strerror or str(error)}
-            logger.warning("the service manager cannot be told", extra=keys)
+            if self.is_heard:
+                keys = {"said": text, "reason": error.strerror or str(error)}
+                logger.warning("the service manager cannot be told", extra=keys)
+            self.is_heard = False
+        else:
+            self.is_heard = True
+        return self.is_heard
 
 
 def manager_in(environment: MutableMapping[str, str]) -> Manager | None:
@@ -75,12 +84,12 @@ def manager_in(environment: MutableMapping[str, str]) -> Manager | None:
     So no program that is started can speak in our name.
     """
     address = environment.pop("NOTIFY_SOCKET", "")
-    microseconds = environment.pop("WATCHDOG_USEC", "")
+    microseconds = taken_number(environment, "WATCHDOG_USEC")
     pid = environment.pop("WATCHDOG_PID", "")
     if not address.startswith(("/", "@")):
         return None
-    is_meant = microseconds.isdecimal() and pid in {"", str(os.getpid())}
-    return Manager(address, int(microseconds) / _MICROSECONDS if is_meant else 0.0)
+    is_meant = pid in {"", str(os.getpid())}
+    return Manager(address, microseconds / _MICROSECONDS if is_meant else 0.0)
 
 
 async def keep_told(manager: Manager, lives: Sequence[Life], stopping: asyncio.Event) -> None:
@@ -101,7 +110,8 @@ async def keep_told(manager: Manager, lives: Sequence[Life], stopping: asyncio.E
 async def _tell_ready(manager: Manager, lives: Sequence[Life]) -> None:
     for life in lives:
         await life.ready.wait()
-    manager.tell(READY=1, STATUS=_standing(lives))
+    while not manager.tell(READY=1, STATUS=_standing(lives)):  # noqa: ASYNC110 - others' state
+        await asyncio.sleep(manager.pulse_seconds)
 
 
 async def _tell_stopping(manager: Manager, stopping: asyncio.Event) -> None:
@@ -117,9 +127,9 @@ async def _pulse(manager: Manager, lives: Sequence[Life], stopping: asyncio.Even
             # It ends by itself, but a program may take longer than the manager thinks.
             variables["EXTEND_TIMEOUT_USEC"] = manager.patience
         elif told != (standing := _standing(lives)):
-            variables["STATUS"] = told = standing
-        if variables:
-            manager.tell(**variables)
+            variables["STATUS"] = standing
+        if variables and manager.tell(**variables):
+            told = str(variables.get("STATUS", told))
         await asyncio.sleep(manager.pulse_seconds)
 
 

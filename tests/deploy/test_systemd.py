@@ -14,6 +14,7 @@ HOW_TO = ROOT / "docs/how-to/run-as-a-service.md"
 FORGE, OURS = "https://git.example.com/acme/shop.git", "git://127.0.0.1/shop.git"
 HUB, SERVER, CLIENT = "directcd-hub", "directcd-server", "directcd-client@shop"
 RESTARTS = 20
+WRONG_STARTS, RESTART_SECONDS = 4, 2
 WATCHDOG_SECONDS = 4
 SECRET = "/etc/directcd/secrets/hub/github"
 
@@ -61,6 +62,16 @@ def eventually(machine: Machine, condition: str, seconds: float = 60) -> None:
     machine.run(f"timeout {seconds} sh -c {waiting}")
 
 
+def user_of(machine: Machine, unit: str) -> str:
+    """Whom a service runs as, this time."""
+    return machine.run(f"ps -o user:32= -p {machine.shows(unit, 'MainPID')}").strip()
+
+
+def as_user(user: str) -> str:
+    """What makes a command another user's."""
+    return f"setpriv --reuid {user} --clear-groups"
+
+
 SENDING = ["env", "PYTHONPATH=/repository", "PYTHONDONTWRITEBYTECODE=1",
            "/opt/directcd/bin/python", "-m", "tests.support.sending", "8080", SECRET]  # fmt: skip
 
@@ -91,7 +102,7 @@ def test_what_was_delivered_is_there_after_a_restart(machine: Machine) -> None:
     """State is the service's own directory, whoever its user is this time."""
     count = "directcd deliveries list --json | wc -l"
     before = machine.run(count)
-    user = machine.run(f"ps -o user= -p {machine.shows(HUB, 'MainPID')}").strip()
+    user = user_of(machine, HUB)
     machine.run(f"systemctl restart {HUB}")
     assert int(machine.run(count)) == int(before) > 0
     assert user != "root"
@@ -124,16 +135,24 @@ def test_a_stuck_process_is_killed_by_the_watchdog(machine: Machine) -> None:
     print(f"killed {seconds:.1f} s after it stood still, of {WATCHDOG_SECONDS} s")  # noqa: T201
 
 
-@pytest.mark.parametrize("user", ["nobody", "the client's"])
-def test_credentials_are_for_their_service_alone(machine: Machine, user: str) -> None:
+@pytest.mark.parametrize("who", ["nobody", SERVER, CLIENT])
+def test_credentials_are_for_their_service_alone(machine: Machine, who: str) -> None:
     """Neither the file on disk nor the copy in memory."""
-    who = "nobody"
-    if user != "nobody":
-        who = machine.run(f"ps -o user:32= -p {machine.shows(CLIENT, 'MainPID')}").strip()
-    for file in (SECRET, f"/run/credentials/{HUB}.service/secrets_github"):
-        reading = f"setpriv --reuid {who} --clear-groups cat {file} 2>&1 || true"
+    user = who if who == "nobody" else user_of(machine, who)
+    for name in ("secrets_github", "directcd.toml"):
+        reading = f"{as_user(user)} cat /run/credentials/{HUB}.service/{name} 2>&1 || true"
         assert "Permission denied" in machine.run(reading)
+    assert "Permission denied" in machine.run(f"{as_user(user)} cat {SECRET} 2>&1 || true")
     machine.run(f"cat /run/credentials/{HUB}.service/secrets_github")
+
+
+@pytest.mark.parametrize("unit", [SERVER, CLIENT])
+def test_builds_and_programs_can_read_what_their_service_can(machine: Machine, unit: str) -> None:
+    """As the page says; so nothing of the hub's is in there."""
+    file = f"/run/credentials/{unit}.service/directcd.toml"
+    found = machine.run(f"{as_user(user_of(machine, unit))} cat {file}")
+    assert OURS in found
+    assert "[hub" not in found
 
 
 def test_a_program_may_take_longer_to_stop_than_systemd_was_told(machine: Machine) -> None:
@@ -161,10 +180,24 @@ def test_nothing_of_a_program_is_left_after_its_client(machine: Machine) -> None
 
 def test_a_wrong_configuration_is_said_and_not_tried_again(machine: Machine) -> None:
     """The journal has the sentence, and the state is `failed`."""
-    file = "/etc/directcd/directcd.toml"
+    file = "/etc/directcd/server.toml"
     machine.run(f"cp {file} /tmp/right.toml; echo 'nonsense = 1' >> {file}")
     machine.run(f"! systemctl restart {SERVER}")
     assert machine.shows(SERVER, "ExecMainStatus") == "2"
     assert machine.shows(SERVER, "SubState") == "failed"
     assert "nonsense" in machine.run(f"journalctl --unit {SERVER} --no-pager --lines 5")
     machine.run(f"cp /tmp/right.toml {file}; systemctl restart {SERVER}")
+
+
+def test_who_connects_to_a_hub_that_cannot_start_makes_no_busy_loop(machine: Machine) -> None:
+    """It is started at its own pace, and runs when its file has been mended."""
+    file, starts = "/etc/directcd/hub.toml", f"journalctl --unit {HUB} --no-pager --since=@"
+    machine.run(f"cp {file} /tmp/right.toml; echo 'nonsense = 1' >> {file}")
+    since = machine.run("date +%s").strip()
+    machine.run(f"! systemctl restart {HUB}; timeout 1 bash -c ': < /dev/tcp/127.0.0.1/8080'")
+    began = time.monotonic()
+    failed = f"{starts}{since} | grep -c status=2"
+    eventually(machine, f"test $({failed}) -gt {WRONG_STARTS}")
+    assert time.monotonic() - began > (WRONG_STARTS - 1) * RESTART_SECONDS
+    machine.run(f"cp /tmp/right.toml {file}")
+    eventually(machine, "directcd health")

@@ -33,10 +33,12 @@ poll_interval_seconds = 3600
 name = "shop"
 repositories = [{{ url = "git://127.0.0.1:{git}/shop.git", ref = "main" }}]
 """
-# Comes back when the service does its work, or is gone.
+# Comes back when the service does its work, or is gone. Nobody listens for the hub but itself.
 SYSTEMCTL = """#!/bin/sh
 set -eu
 cd ~
+if [ "$2" = directcd-hub.socket ]; then set -- "$1" "$3"; fi
+set -- "$1" "${{2%.service}}"
 case $1 in
 start)
     directcd "${{2#directcd-}}" -c ~/etc/directcd/directcd.toml >> "$2.log" 2>&1 &

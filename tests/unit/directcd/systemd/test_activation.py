@@ -45,6 +45,12 @@ def test_what_was_passed_to_another_process_is_left_alone() -> None:
     assert given == {}
 
 
+@pytest.mark.parametrize("count", ["9" * 5000, "1000000000", "-1", "one", "٣", ""])
+def test_a_count_that_makes_no_sense_is_none(count: str) -> None:
+    """No list of a thousand million names is made."""
+    assert passed_in(environment("hub") | {"LISTEN_FDS": count}, ["hub"]) == {}
+
+
 def test_of_several_parts_each_has_the_socket_with_its_name(listener: socket.socket) -> None:
     """FileDescriptorName= says which is whose."""
     with socket.create_server(("127.0.0.1", 0)) as other:

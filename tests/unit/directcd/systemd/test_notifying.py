@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from directcd.systemd.notifying import Manager, keep_told, manager_in
 from tests.support.service_manager import Told, told_at
 
 QUICK_SECONDS = 0.1
+AT_ONCE_SECONDS = 0.5
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -62,10 +64,47 @@ def test_a_sentence_of_two_lines_is_one_variable(address: str, told: Told) -> No
     assert told.next() == {"STATUS": "shop MAINPID=1"}
 
 
-def test_a_manager_that_is_gone_is_no_reason_to_fail(caplog: pytest.LogCaptureFixture) -> None:
-    """It is said in the log."""
-    Manager("/nowhere/notify").tell(READY=1)
-    assert "cannot be told" in caplog.text
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5000, "-1", "1.5", "٣", ""])
+def test_a_watchdog_that_is_no_number_is_none(text: str) -> None:
+    """Whatever its length, and whatever Python would take for a number."""
+    environment = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": text}
+    assert manager_in(environment) == Manager("/n")
+
+
+def test_an_impatient_watchdog_makes_no_busy_loop() -> None:
+    """A microsecond cannot be kept."""
+    found = manager_in({"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "1"})
+    assert found is not None
+    assert found.pulse_seconds == 0.1
+
+
+def test_a_manager_that_is_gone_is_no_reason_to_fail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said in the log, once until it is there again."""
+    manager = Manager(str(tmp_path / "notify"))
+    assert not manager.tell(READY=1)
+    assert not manager.tell(READY=1)
+    assert caplog.text.count("cannot be told") == 1
+    with told_at(manager.address):
+        assert manager.tell(READY=1)
+    manager.tell(READY=1)
+    assert caplog.text.count("cannot be told") == 2
+
+
+async def test_a_manager_that_does_not_read_is_not_waited_for(address: str, told: Told) -> None:
+    """A full buffer; when it reads again it hears that all is ready."""
+    manager, stopping = Manager(address, QUICK_SECONDS), asyncio.Event()
+    began = time.monotonic()
+    while manager.tell(STATUS="full"):
+        pass
+    assert time.monotonic() - began < AT_ONCE_SECONDS
+    life = Life(stopping)
+    life.ready.set()
+    telling = asyncio.create_task(keep_told(manager, [life], stopping))
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(told.until, "READY")
+    telling.cancel()
 
 
 async def test_ready_is_said_when_all_parts_are_and_stopping_at_once(
