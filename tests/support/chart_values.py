@@ -28,10 +28,18 @@ OURS = {"ClientSettings": ["data"], "HubSettings": ["data", "redis"], "ServerSet
 SECRETS = {"SourceSettings": ["api_token", "secrets"], "KnownServerSettings": ["token"]}
 # Of a URL: a user where a token could be one, or a password.
 LOGIN = {"not": {"pattern": "^https?://[^/]*@|:[^/]*@|password="}}
+# The same, and a query, where some forges take tokens.
+LOGIN_OR_QUERY = {"not": {"pattern": rf"{LOGIN['not']['pattern']}|[?]"}}
 WRITTEN = {
+    ("ClientSettings", "health_url"): LOGIN,
     ("ClientSettings", "hub"): LOGIN,
+    ("ClientSettings", "servers", "items"): LOGIN,
     ("HubSettings", "listen"): {"pattern": ":8080$"},
-    ("RepositorySettings", "url"): LOGIN,
+    ("HubSettings", "public_url"): LOGIN,
+    ("KnownServerSettings", "url"): LOGIN,
+    ("RepositorySettings", "url"): LOGIN_OR_QUERY,
+    ("SourceSettings", "api_url"): LOGIN,
+    ("SourceSettings", "base_url"): LOGIN,
     ("ServerSettings", "hub"): LOGIN,
     ("ServerSettings", "listen"): {"pattern": ":8081$"},
 }
@@ -59,8 +67,9 @@ def settings() -> dict[str, Any]:
     for name, keys in [*OURS.items(), *SECRETS.items()]:
         for key in keys:
             del found[name]["properties"][key]
-    for (name, key), rule in WRITTEN.items():
-        found[name]["properties"][key] |= rule
+    for (name, key, *items), rule in WRITTEN.items():
+        setting = found[name]["properties"][key]
+        (setting[items[0]] if items else setting).update(rule)
     plain: dict[str, Any] = _plain(found)
     return plain
 

@@ -63,7 +63,7 @@ def rendered(name: str) -> Rendered:
     return render(example(name))
 
 
-def render(values: Values) -> Rendered:
+def render(values: Values, release: str = RELEASE) -> Rendered:
     """
     The chart with some values, as `helm install` would send it to a cluster.
 
@@ -72,7 +72,7 @@ def render(values: Values) -> Rendered:
     """
     with helm_python.Chart.load(CHART) as chart:
         chart.validate_schema(dict(values))
-        files = chart.render(dict(values), name=RELEASE, namespace=NAMESPACE)
+        files = chart.render(dict(values), name=release, namespace=NAMESPACE)
     notes = next(text for file, text in files.items() if file.endswith("NOTES.txt"))
     texts = [text for file, text in sorted(files.items()) if file.endswith(".yaml")]
     manifests = [one for text in texts for one in yaml.safe_load_all(text) if one]

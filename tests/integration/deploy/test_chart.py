@@ -11,7 +11,7 @@ import yaml
 
 import directcd
 from tests.support.chart_values import CHART, wanted
-from tests.support.charts import EXAMPLES, NAMESPACE, RELEASE, Manifest, rendered
+from tests.support.charts import EXAMPLES, NAMESPACE, RELEASE, Manifest, example, render, rendered
 
 # The oldest that Chart.yaml lets in, and the newest whose schemas are at hand.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
@@ -24,6 +24,15 @@ def test_chart_and_image_are_of_the_products_version() -> None:
     """`appVersion` is the image's tag."""
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert (chart["version"], chart["appVersion"]) == (directcd.__version__, directcd.__version__)
+
+
+def test_the_longest_release_has_pods_that_can_be_made() -> None:
+    """Kubernetes labels a StatefulSet's with its name and eleven letters more."""
+    longest = "r" * 53
+    found = render(example("client"), longest)
+    [server] = found.of("StatefulSet")
+    assert len(server["metadata"]["name"]) + 11 <= NAME_CHARACTERS
+    assert all(len(one["metadata"]["name"]) <= NAME_CHARACTERS for one in found.manifests)
 
 
 def test_schema_and_readme_say_what_settings_and_values_say() -> None:

@@ -6,8 +6,18 @@ from tests.support.charts import Values, example, refusal, render, rendered
 
 REDIS = {"hub": {"redis": {"url": "redis://redis:6379/0"}}}
 TARGETS = [{"name": "shop", "repositories": [{"url": "https://git.example.com/acme/shop.git"}]}]
+MOUNTED = "/run/secrets/directcd/hooks/a"
+ELSEWHERE = {"servers": ["http://server.a:8081"]}
 PORTS = [{"name": "program", "containerPort": 9000}]
 PUBLIC = {"enabled": True, "host": "hub.example.com"}
+
+
+def at(url: str) -> Values:
+    """A target with one repository."""
+    return {"name": "other", "repositories": [{"url": url}]}
+
+
+OTHER = at("ssh://git@git.example.com/acme/other.git")
 
 SCHEMA: dict[str, tuple[Values, str]] = {
     "a misspelt value": ({"hub": {"replica": 2}}, "replica"),
@@ -59,6 +69,37 @@ SCHEMA: dict[str, tuple[Values, str]] = {
         {"server": {"config": {"hub": "redis://:s3cr3t@redis/0"}}},
         "/server/config/hub",
     ),
+    "a password in the hub's own URL": (
+        {"hub": {"config": {"public_url": "https://me:s3cr3t@hub.example.com"}}},
+        "/hub/config/public_url",
+    ),
+    "a password in a forge's URL": (
+        {"hub": {"config": {"sources": {"a": {"provider": "x", "base_url": "http://a:s3cr3t@b"}}}}},
+        "base_url",
+    ),
+    "a password in the URL of a server": (
+        {"client": {"config": {"servers": ["http://a:s3cr3t@b:8081"]}}},
+        "/client/config/servers/0",
+    ),
+    "a password in the URL of a program": (
+        {"client": {"config": {"health_url": "http://a:s3cr3t@127.0.0.1:9000"}}},
+        "/client/config/health_url",
+    ),
+    "a token behind a repository's URL": (
+        {"targets": [{"name": "a", "repositories": [{"url": "https://a/b?private_token=s3cr3t"}]}]},
+        "/targets/0/repositories/0/url",
+    ),
+    "a name with a space": ({"nameOverride": "a b"}, "/nameOverride"),
+    "a name with capitals": ({"fullnameOverride": "Bad_Name"}, "/fullnameOverride"),
+    "an account that is no name": ({"serviceAccount": {"name": "a: b"}}, "/serviceAccount/name"),
+    "a claim that is no name": (
+        {"hub": {"persistence": {"existingClaim": "a}: b"}}},
+        "/hub/persistence/existingClaim",
+    ),
+    "a key that is a way elsewhere": (
+        {"hub": {"redis": {"url": "redis://a", "existingSecret": "a", "passwordKey": "../b&c"}}},
+        "/hub/redis/passwordKey",
+    ),
     "a setting as a variable": (
         {"hub": {"pod": {"env": [{"name": "DIRECTCD_HUB__REDIS", "value": "redis://a"}]}}},
         "/hub/pod/env/0/name",
@@ -94,6 +135,42 @@ TEMPLATES: dict[str, tuple[Values, str]] = {
     "a Secret without its key": (
         {"hub": {"redis": {"url": "redis://redis", "existingSecret": "redis"}}},
         "in hub.redis.passwordKey or sentinelPasswordKey the key that holds the password.",
+    ),
+    "more hubs at least than at most": (
+        {"hub": {**REDIS["hub"], "autoscaling": {"enabled": True, "minReplicas": 9}}},
+        "lower the one, or raise the other.",
+    ),
+    "a Secret that is not mounted": (
+        {"hub": {"config": {"sources": {"a": {"provider": "github", "secrets_files": [MOUNTED]}}}}},
+        "names /run/secrets/directcd/hooks/a, and hub.existingSecrets has no hooks: name",
+    ),
+    "one program of two": (
+        {"client": {"enabled": True}, "server": {"enabled": True}, "targets": [*TARGETS, OTHER]},
+        "name the one that the client runs.",
+    ),
+    "a host that ssh does not know": (
+        {"server": {"enabled": True}, "targets": [OTHER]},
+        "give the lines that `ssh-keyscan HOST` prints",
+    ),
+    "a forge's port that is closed": (
+        {"server": {"enabled": True}, "targets": [at("http://gitea.git:3000/a/b")]},
+        "a repository is at port 3000, and networkPolicy.forgesPorts has it not: add it",
+    ),
+    "a forge without TLS": (
+        {"server": {"enabled": True}, "targets": [at("http://gitea.git/a/b")]},
+        "a repository is at port 80,",
+    ),
+    "servers elsewhere that are out of reach": (
+        {"client": {"enabled": True, "config": ELSEWHERE}, "targets": TARGETS},
+        "so that client.config.servers are not reached: say where they are",
+    ),
+    "a hub elsewhere that is out of reach": (
+        {"server": {"enabled": True, "config": {"hub": "http://hub.a:8080"}}, "targets": TARGETS},
+        "so that server.config.hub is not reached: say where that hub is",
+    ),
+    "a Redis of servers that is out of reach": (
+        {"server": {"enabled": True, "config": {"hub": "redis://a"}}, "targets": TARGETS},
+        "so that server.config.hub is not reached: say where Redis runs",
     ),
     "a server with nothing to build": (
         {"server": {"enabled": True}},
