@@ -86,6 +86,8 @@ class Pod:
 
     def run(self, *words: str) -> str:
         """What a command in the container prints."""
+        state = self.inspect()["State"]
+        assert state["Running"], f"{state}: {self.logs()}"
         return self.podman("exec", self.container, *words)
 
     def stop(self) -> int:

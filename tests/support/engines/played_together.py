@@ -53,7 +53,7 @@ def commit(repository: Path, word: str) -> None:
 @contextmanager
 def together(podman: Podman, place: Path, repository: Path) -> Iterator[dict[str, Pod]]:
     """Every component by its name; its port leads to the program."""
-    name, [port] = own_name(), free_ports(1)
+    name, [port] = _name(), free_ports(1)
     found = render(_values(repository))
     maps = [found.one("ConfigMap", component) for component in COMPONENTS]
     pod: Manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}
@@ -62,9 +62,14 @@ def together(podman: Podman, place: Path, repository: Path) -> Iterator[dict[str
         yield {one: Pod(podman, f"{name}-{one}", port) for one in COMPONENTS}
 
 
+def _name() -> str:
+    # Volumes are shared by their names, and the hub that is played alone may still run.
+    return f"{own_name()}-together"
+
+
 def _values(repository: Path) -> Manifest:
     return {
-        "fullnameOverride": own_name(),
+        "fullnameOverride": _name(),
         "image": image(),
         "targets": [{"name": "shop", "repositories": [{"url": str(repository)}]}],
         "server": {
@@ -107,6 +112,6 @@ def _have_own_volumes(component: str, pod: Manifest) -> None:
     if component == "server":
         pod["volumes"].append({"name": "data", "emptyDir": {}})
     for one in pod["volumes"] + container["volumeMounts"]:
-        one["name"] = f"{own_name()}-{component}-{one['name']}"
+        one["name"] = f"{_name()}-{component}-{one['name']}"
         if one.pop("persistentVolumeClaim", None):
             one["emptyDir"] = {}
