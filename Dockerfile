@@ -41,8 +41,8 @@ RUN apt-get update \
         && dpkg-deb --field "$package" >"/root-of-git/var/lib/dpkg/status.d/${package%%_*}" || exit 1; \
     done
 WORKDIR /root-of-git/usr
-RUN rm -r share/doc share/man share/locale share/lintian lib/openssh/ssh-keysign \
-    && rm bin/git-shell bin/scalar lib/git-core/git-daemon lib/git-core/git-http-backend lib/git-core/git-http-fetch \
+RUN rm -rf share/doc share/man share/locale share/lintian \
+    && rm lib/openssh/ssh-keysign bin/git-shell bin/scalar lib/git-core/git-daemon lib/git-core/git-http-backend lib/git-core/git-http-fetch \
         lib/git-core/git-http-push lib/git-core/git-imap-send lib/git-core/git-shell lib/git-core/scalar \
     && ln -sf ../../bin/git lib/git-core/git
 
